@@ -1,0 +1,89 @@
+//! What a run tells while it happens: the same stream for terminals, pipes and `--json`.
+
+use serde::Serialize;
+
+use crate::call::CallId;
+use crate::id::RunId;
+use crate::journal::{Ending, Orphan, UndoOutcome};
+
+/// One event. With `--json` each is one object on a line of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// The run was admitted, or taken over.
+    Started { run: RunId, runbook: String, scope: String, is_resumed: bool },
+    /// Recorded calls are being replayed.
+    Replayed { run: RunId, calls: u32 },
+    /// A step began.
+    Step { run: RunId, title: String, is_replayed: bool },
+    /// Something was verified in the current step.
+    Verified { run: RunId, text: String, is_replayed: bool },
+    /// A call is about to act.
+    CallBegan { run: RunId, call: CallId, operation: String, subject: String },
+    /// A call is over.
+    CallEnded { run: RunId, call: CallId, operation: String, subject: String, error: Option<String>, is_adopted: bool },
+    /// A message of the runbook.
+    Log { run: RunId, level: String, message: String },
+    /// The run waits or tries again.
+    Waiting { run: RunId, reason: String, until_unix_ms: Option<u64> },
+    /// The run goes backward.
+    RollbackBegan { run: RunId, cause: String },
+    /// An undo is about to act.
+    UndoBegan { run: RunId, call: CallId, subject: String, attempt: u32 },
+    /// An undo is over, for now or for good.
+    UndoEnded { run: RunId, call: CallId, subject: String, outcome: UndoOutcome },
+    /// Something is left for a person.
+    Orphaned { run: RunId, orphan: Orphan },
+    /// The process stops working on the run: always the last event.
+    Finished { run: RunId, outcome: RunOutcome, message: String, eur_per_month: Option<String> },
+}
+
+/// How the work of this process on a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunOutcome {
+    /// The runbook returned without an error.
+    Succeeded,
+    /// It failed and everything was undone.
+    RolledBack,
+    /// It failed and something is left for a person.
+    RollbackIncomplete,
+    /// It failed and everything is held for a person.
+    Held,
+    /// It failed before any effect.
+    FailedClean,
+    /// A replay did not match.
+    Nondeterministic,
+    /// It waits, without a process.
+    Parked,
+    /// It was interrupted and can be resumed.
+    Interrupted,
+}
+
+impl From<Ending> for RunOutcome {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::Succeeded => Self::Succeeded,
+            Ending::RolledBack => Self::RolledBack,
+            Ending::RollbackIncomplete => Self::RollbackIncomplete,
+            Ending::Held => Self::Held,
+            Ending::FailedClean => Self::FailedClean,
+            Ending::Nondeterministic => Self::Nondeterministic,
+        }
+    }
+}
+
+impl RunOutcome {
+    /// Returns the exit code that the outcome stands for.
+    pub fn exit(self) -> crate::exit::Exit {
+        use crate::exit::Exit;
+        match self {
+            Self::Succeeded => Exit::Done,
+            Self::RolledBack | Self::FailedClean => Exit::RolledBack,
+            Self::RollbackIncomplete | Self::Held => Exit::Stuck,
+            Self::Nondeterministic => Exit::Nondeterministic,
+            Self::Parked => Exit::Parked,
+            Self::Interrupted => Exit::Interrupted,
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! What things are and what is allowed: pure, without I/O, clock or async.
+//!
+//! The modules stand in reading order; each imports only those above it.
+
+pub mod limits;
+pub mod exit;
+pub mod id;
+pub mod text;
+pub mod money;
+pub mod failure;
+pub mod call;
+pub mod journal;
+pub mod grant;
+pub mod event;

@@ -1,0 +1,78 @@
+//! Every limit of the product, each with its reason.
+
+use std::time::Duration;
+
+/// A component larger than this is refused; the largest real guest measured (Python) has 18 MiB.
+pub const COMPONENT_BYTES_MAX: u64 = 64 << 20;
+/// A `runbook.toml`, grant or configuration larger than this is refused: people write them by hand.
+pub const DOCUMENT_BYTES_MAX: u64 = 256 << 10;
+/// Linear memory of one run; Python and StarlingMonkey need 16 MiB at least.
+pub const GUEST_MEMORY_BYTES_MAX: usize = 256 << 20;
+/// Core instances of one run; Python guests need 14.
+pub const GUEST_INSTANCES_MAX: usize = 64;
+/// Memories of one run; QuickJS guests need up to three.
+pub const GUEST_MEMORIES_MAX: usize = 8;
+/// Tables of one run.
+pub const GUEST_TABLES_MAX: usize = 16;
+/// Elements of one table; JavaScript guests need 7,744.
+pub const GUEST_TABLE_ELEMENTS_MAX: usize = 20_000;
+/// Bytes that one call may copy from guest to host; user data of a large batch stays far below.
+pub const CALL_BYTES_MAX: usize = 16 << 20;
+/// Host handles that one run may hold.
+pub const GUEST_HANDLES_MAX: usize = 10_000;
+/// How long a guest may compute between two calls before it is taken for an endless loop.
+pub const GUEST_COMPUTE_MAX: Duration = Duration::from_secs(30);
+/// Address space of the child that compiles: 186 bytes a byte of Wasm were measured.
+pub const COMPILE_ADDRESS_SPACE_BYTES_MAX: u64 = 4 << 30;
+/// Processor time of the child that compiles; the slowest real guest took 9 s.
+pub const COMPILE_CPU_SECONDS_MAX: u64 = 120;
+/// Items of one batch call: a tenant has a handful of servers, a project a few dozen.
+pub const BATCH_ITEMS_MAX: usize = 32;
+/// Items of a list that goes back to a guest.
+pub const LIST_ITEMS_MAX: usize = 1_000;
+/// A journal longer than this parks its run for a person instead of growing without end.
+pub const JOURNAL_ENTRIES_MAX: u64 = 10_000;
+/// A journal larger than this parks its run.
+pub const JOURNAL_BYTES_MAX: u64 = 16 << 20;
+/// One journal entry; a larger one is a bug or an attack.
+pub const JOURNAL_ENTRY_BYTES_MAX: usize = 1 << 20;
+/// A log message is cut beyond this.
+pub const LOG_MESSAGE_BYTES_MAX: usize = 4_096;
+/// Log messages of one run that are shown; a loop around `log.write` must not fill a disk.
+pub const LOG_MESSAGES_MAX: u64 = 10_000;
+/// A step title beyond this does not fit a terminal line.
+pub const STEP_TITLE_CHARS_MAX: usize = 120;
+/// A verification note beyond this is no longer a sentence.
+pub const STEP_NOTE_CHARS_MAX: usize = 500;
+/// Bytes of randomness one call returns.
+pub const RANDOM_BYTES_MAX: u32 = 1_024;
+/// A durable wait: below a second is no wait, beyond 30 days nobody remembers it.
+pub const SLEEP_SECONDS_MAX: u32 = 30 * 24 * 3_600;
+/// A wait up to this stays in memory; a longer one parks the run.
+pub const SLEEP_INLINE_MAX: Duration = Duration::from_secs(5);
+/// One HTTP exchange with an outside API.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// After this an unanswered creation can no longer take effect: request timeout plus server margin.
+pub const SETTLE: Duration = Duration::from_secs(120);
+/// First pause before an undo is tried again.
+pub const UNDO_BACKOFF_MIN: Duration = Duration::from_secs(1);
+/// Longest pause before an undo is tried again.
+pub const UNDO_BACKOFF_MAX: Duration = Duration::from_secs(300);
+/// How long an undo is tried before it becomes an orphan for a person.
+pub const UNDO_BUDGET: Duration = Duration::from_secs(24 * 3_600);
+/// Requests a single call may send again before its outcome counts as unknown.
+pub const SEND_ATTEMPTS_MAX: u32 = 6;
+/// A response of the Hetzner API; a page of 50 servers has some 200 KiB.
+pub const API_RESPONSE_BYTES_MAX: usize = 8 << 20;
+/// Pages of one list; beyond them a server is looping.
+pub const API_PAGES_MAX: u32 = 200;
+/// The body of a request that a guest sends.
+pub const HTTP_REQUEST_BODY_BYTES_MAX: usize = 1 << 20;
+/// The body of a response that a guest gets.
+pub const HTTP_RESPONSE_BODY_BYTES_MAX: usize = 16 << 20;
+/// Headers either way.
+pub const HTTP_HEADERS_MAX: usize = 100;
+/// Longest timeout that a guest may ask for.
+pub const HTTP_TIMEOUT_SECONDS_MAX: u32 = 120;
+/// User data that Hetzner accepts.
+pub const USER_DATA_BYTES_MAX: usize = 32 << 10;

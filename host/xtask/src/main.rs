@@ -1,0 +1,3 @@
+//! The developers' own tool.
+
+fn main() {}
