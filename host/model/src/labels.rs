@@ -100,7 +100,7 @@ impl HostKey {
 
     /// Returns the id of this installation: sixteen characters that tell nothing about the key.
     pub fn installation(&self) -> String {
-        base32(&self.tag("installation", &[])[..INSTALLATION_BYTES])
+        base32(&self.tag("installation", &["id"])[..INSTALLATION_BYTES])
     }
 
     /// Describes what a call of a run of this installation makes.
@@ -174,7 +174,8 @@ impl HostKey {
 
     /// The domain and each part come with their lengths, so no two inputs read the same.
     fn state<P: AsRef<str>>(&self, domain: &str, parts: &[P]) -> Hmac<Sha256> {
-        let mut state = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any size");
+        let mut state =
+            Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any size");
         state.update(b"\0runwrit-host-key-v1\0");
         for part in std::iter::once(domain).chain(parts.iter().map(AsRef::as_ref)) {
             state.update(&(part.len() as u64).to_be_bytes());
@@ -231,10 +232,16 @@ pub enum LabelError {
     #[error("label `{0}` is refused: the prefix `runwrit/` belongs to the host")]
     Reserved(String),
     /// A key that Hetzner refuses.
-    #[error("label key `{0}` is malformed: expected `[prefix/]name`, the name 1 to 63 of `A-Z a-z 0-9 . _ -` between letters or digits, the prefix a DNS name outside `hetzner.cloud`")]
+    #[error(
+        "label key `{0}` is malformed: expected `[prefix/]name` with 1 to 63 of \
+             `A-Za-z0-9._-` between letters or digits, and no prefix `hetzner.cloud`"
+    )]
     Key(String),
     /// A value that Hetzner refuses.
-    #[error("the value of label `{key}` is malformed: expected nothing or 1 to 63 of `A-Z a-z 0-9 . _ -` between letters or digits")]
+    #[error(
+        "the value of label `{key}` is malformed: expected nothing, or 1 to 63 of \
+             `A-Za-z0-9._-` between letters or digits"
+    )]
     Value {
         /// The key.
         key: String,
@@ -343,7 +350,11 @@ mod tests {
         for (name, change, expected) in rows {
             let mut labels = labels();
             change(&mut labels);
-            assert_eq!(key(1).verify(&labels, "hetzner.server", "acme-db"), Err(expected), "{name}");
+            assert_eq!(
+                key(1).verify(&labels, "hetzner.server", "acme-db"),
+                Err(expected),
+                "{name}"
+            );
         }
     }
 
@@ -351,7 +362,11 @@ mod tests {
     fn labels_do_not_move_to_another_kind_name_or_installation() {
         let rows = [(1, "hetzner.volume", "acme-db"), (1, "hetzner.server", "acme-gw")];
         for (byte, kind, name) in rows {
-            assert_eq!(key(byte).verify(&labels(), kind, name), Err(Foreign::Forged), "{kind} {name}");
+            assert_eq!(
+                key(byte).verify(&labels(), kind, name),
+                Err(Foreign::Forged),
+                "{kind} {name}"
+            );
         }
         let other = key(2).verify(&labels(), "hetzner.server", "acme-db");
         assert_eq!(other, Err(Foreign::OtherInstallation(key(1).installation())));
@@ -381,10 +396,25 @@ mod tests {
     fn labels_of_guests_follow_the_rules_of_hetzner() {
         let long = "a".repeat(64);
         let rows = [
-            ("runwrit/run", "x"), ("Runwrit/run", "x"), ("RUNWRIT/mac", ""), ("runwrit/", "x"),
-            ("hetzner.cloud/x", "x"), ("", "x"), ("-a", "x"), ("a-", "x"), ("a/b/c", "x"),
-            ("a b", "x"), ("ключ", "x"), (long.as_str(), "x"), ("role", "a/b"), ("role", "a:b"),
-            ("role", " "), ("role", "-a"), ("role", long.as_str()), ("role", "ä"), ("_x/y", "x"),
+            ("runwrit/run", "x"),
+            ("Runwrit/run", "x"),
+            ("RUNWRIT/mac", ""),
+            ("runwrit/", "x"),
+            ("hetzner.cloud/x", "x"),
+            ("", "x"),
+            ("-a", "x"),
+            ("a-", "x"),
+            ("a/b/c", "x"),
+            ("a b", "x"),
+            ("ключ", "x"),
+            (long.as_str(), "x"),
+            ("role", "a/b"),
+            ("role", "a:b"),
+            ("role", " "),
+            ("role", "-a"),
+            ("role", long.as_str()),
+            ("role", "ä"),
+            ("_x/y", "x"),
         ];
         for (key, value) in rows {
             let got = from_guest([(key.to_owned(), value.to_owned())]);
