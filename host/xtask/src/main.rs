@@ -1,3 +1,53 @@
-//! The developers' own tool.
+//! The developers' own tool: `cargo xtask guests`, `setup` and `test`.
 
-fn main() {}
+mod failure;
+mod place;
+mod command;
+mod toolchain;
+mod guests;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::Failure;
+use crate::place::Place;
+use crate::toolchain::Choice;
+
+/// Builds, sets up and tests Runwrit.
+#[derive(Parser)]
+#[command(name = "cargo xtask", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Builds every runbook and test guest and packs it under `target/packages`.
+    Guests {
+        /// Where the Wasm toolchain comes from.
+        #[arg(long, value_enum, default_value_t = Choice::Any)]
+        toolchain: Choice,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<(), Failure> {
+    let place = Place::find()?;
+    match task {
+        Task::Guests { toolchain } => {
+            let toolchain = toolchain::prepare(toolchain)?;
+            guests::build(&place, &toolchain)
+        }
+    }
+}

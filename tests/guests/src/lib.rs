@@ -1,0 +1,33 @@
+//! The bindings that all guests here share; each imports only what it calls.
+
+/// The interfaces of the host.
+pub mod bindings {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "runwrit:host/everything",
+        generate_all,
+        pub_export_macro: true,
+        export_macro_name: "export_run",
+        default_bindings_module: "misbehaving_guests::bindings",
+    });
+}
+
+pub use bindings::Guest;
+pub use bindings::runwrit::types::failures::{Failure, Problem};
+
+/// What a run ends with.
+pub type Ending = Result<(), Failure>;
+
+/// Exports a function as the runbook's `run`.
+#[macro_export]
+macro_rules! main {
+    ($run:path) => {
+        struct Runbook;
+        impl $crate::Guest for Runbook {
+            fn run() -> $crate::Ending {
+                $run()
+            }
+        }
+        $crate::bindings::export_run!(Runbook);
+    };
+}
