@@ -298,8 +298,6 @@ pub enum UndoError {
 /// Reverts calls by data alone. Each capability has one.
 pub trait Undo: Send + Sync {
     /// Reverts one call. It is repeated until it succeeds, so it must be repeatable.
-    fn undo(
-        &self,
-        request: &UndoRequest,
-    ) -> impl Future<Output = Result<Undone, UndoError>> + Send;
+    fn undo(&self, request: &UndoRequest)
+    -> impl Future<Output = Result<Undone, UndoError>> + Send;
 }

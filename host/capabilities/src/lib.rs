@@ -4,3 +4,31 @@
 //! audit log) they declare as traits in `gate` and `books`; the engine implements them.
 
 pub mod gate;
+pub mod bindings;
+pub mod books;
+mod failure;
+pub mod ranks;
+pub mod run;
+pub mod registry;
+pub mod audit;
+pub mod http;
+pub mod undo;
+pub mod linker;
+
+use std::sync::Arc;
+
+/// What one run holds: the receiver of every call of its guest.
+///
+/// A capability that was not granted is absent here and not linked either.
+pub struct Capabilities<G> {
+    /// Where every call passes.
+    pub gate: G,
+    /// Inputs, outputs and the log.
+    pub run: run::Run,
+    /// The registry of tenants.
+    pub registry: Option<Arc<registry::Tenants>>,
+    /// The audit log.
+    pub audit: Option<Arc<audit::Events>>,
+    /// Requests to granted URLs.
+    pub http: Option<Arc<http::Requests>>,
+}

@@ -76,3 +76,11 @@ pub const HTTP_HEADERS_MAX: usize = 100;
 pub const HTTP_TIMEOUT_SECONDS_MAX: u32 = 120;
 /// User data that Hetzner accepts.
 pub const USER_DATA_BYTES_MAX: usize = 32 << 10;
+/// One output of a runbook; an address, a digest or a short document.
+pub const OUTPUT_BYTES_MAX: usize = 64 << 10;
+/// Facts of one audit event; auditors read them one by one.
+pub const AUDIT_DETAILS_MAX: usize = 64;
+/// One fact of an audit event.
+pub const AUDIT_DETAIL_BYTES_MAX: usize = 4_096;
+/// The kind of an audit event, a word that people search for.
+pub const AUDIT_KIND_BYTES_MAX: usize = 64;

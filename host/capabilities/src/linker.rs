@@ -1,0 +1,78 @@
+//! Which interfaces a guest can reach: only those that were granted to its run.
+
+use std::collections::BTreeSet;
+
+use wasmtime::component::{HasSelf, Linker};
+
+use crate::Capabilities;
+use crate::bindings::runwrit;
+use crate::gate::Gate;
+
+/// How the store's data lends the capabilities of its run.
+pub type Lend<T, G> = fn(&mut T) -> &mut Capabilities<G>;
+
+/// An interface that cannot be linked.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The host offers none of that name.
+    #[error("this host offers no interface `{0}`")]
+    Unknown(String),
+    /// Wasmtime refused it.
+    #[error("the interface `{interface}` could not be linked")]
+    Refused {
+        /// Its name.
+        interface: String,
+        /// Why.
+        source: wasmtime::Error,
+    },
+}
+
+/// Writes down every interface once: its name in asks and grants, and its module in the bindings.
+macro_rules! offers {
+    ($($name:literal => $package:ident :: $interface:ident,)*) => {
+        /// All interfaces that this host offers, as asks and grants name them.
+        pub const INTERFACES: &[&str] = &[$($name),*];
+
+        fn add_one<T: Send + 'static, G: Gate + 'static>(
+            linker: &mut Linker<T>,
+            name: &str,
+            lend: Lend<T, G>,
+        ) -> Result<(), LinkError> {
+            let linked = match name {
+                $($name => runwrit::$package::$interface::add_to_linker::<
+                    T,
+                    HasSelf<Capabilities<G>>,
+                >(linker, lend),)*
+                _ => return Err(LinkError::Unknown(name.to_owned())),
+            };
+            linked.map_err(|source| LinkError::Refused { interface: name.to_owned(), source })
+        }
+    };
+}
+
+offers! {
+    "types/failures" => types::failures,
+    "types/labels" => types::labels,
+    "run/inputs" => run::inputs,
+    "run/outputs" => run::outputs,
+    "run/steps" => run::steps,
+    "run/log" => run::log,
+    "run/clock" => run::clock,
+    "run/random" => run::random,
+    "run/recovery" => run::recovery,
+    "registry/tenants" => registry::tenants,
+    "http/requests" => http::requests,
+    "audit/events" => audit::events,
+}
+
+/// Links the interfaces of `granted`, named as in an ask (`hetzner/servers`), and the shared types,
+/// which hold no authority. A guest that imports another cannot be instantiated.
+pub fn add<T: Send + 'static, G: Gate + 'static>(
+    linker: &mut Linker<T>,
+    granted: &BTreeSet<String>,
+    lend: Lend<T, G>,
+) -> Result<(), LinkError> {
+    let types = ["types/failures", "types/labels"];
+    let others = granted.iter().map(String::as_str).filter(|name| !types.contains(name));
+    types.into_iter().chain(others).try_for_each(|name| add_one(linker, name, lend))
+}
