@@ -21,7 +21,14 @@ pub enum Event {
     /// A call is about to act.
     CallBegan { run: RunId, call: CallId, operation: String, subject: String },
     /// A call is over.
-    CallEnded { run: RunId, call: CallId, operation: String, subject: String, error: Option<String>, is_adopted: bool },
+    CallEnded {
+        run: RunId,
+        call: CallId,
+        operation: String,
+        subject: String,
+        error: Option<String>,
+        is_adopted: bool,
+    },
     /// A message of the runbook.
     Log { run: RunId, level: String, message: String },
     /// The run waits or tries again.

@@ -24,7 +24,7 @@ pub struct Denial {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[error("{message} (`{code}`)")]
 pub struct Problem {
-    /// The outside system's own code where it has one, else ours; kebab-case or as the API spells it.
+    /// The outside system's own code where it has one, else ours in kebab-case.
     pub code: String,
     /// One sentence; never a secret.
     pub message: String,

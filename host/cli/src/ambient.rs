@@ -1,0 +1,197 @@
+//! Where environment, clock, disk and signals enter: the only room that takes them from thin air.
+//!
+//! Everything below is handed what it needs as an argument; `clippy.toml` bans the rest.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Read};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+
+/// What the operating system gave to this process.
+#[derive(Debug, Clone)]
+pub struct Ambient {
+    arguments: Vec<OsString>,
+    variables: BTreeMap<String, String>,
+    /// The directory that relative paths start from.
+    pub directory: PathBuf,
+    /// Whether standard output is a terminal.
+    pub is_stdout_terminal: bool,
+    /// Whether standard error is a terminal.
+    pub is_stderr_terminal: bool,
+}
+
+impl Ambient {
+    /// Takes everything from the running process.
+    #[expect(clippy::disallowed_methods, reason = "this is where the environment enters")]
+    pub fn of_process() -> Self {
+        // A variable that is not UTF-8 names nothing that we read, so it is left out.
+        let text = |(name, value): (OsString, OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Self {
+            arguments: std::env::args_os().collect(),
+            variables: std::env::vars_os().filter_map(text).collect(),
+            directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
+            is_stdout_terminal: io::stdout().is_terminal(),
+            is_stderr_terminal: io::stderr().is_terminal(),
+        }
+    }
+
+    /// Returns the arguments, the name of the program first.
+    pub fn arguments(&self) -> &[OsString] {
+        &self.arguments
+    }
+
+    /// Returns a variable of the environment; an empty one counts as absent.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Returns whether a variable is set at all, even to nothing.
+    pub fn has_variable(&self, name: &str) -> bool {
+        self.variables.contains_key(name)
+    }
+
+    /// Returns the first of these below which things of this user live: `$variable/runwrit`, else
+    /// `$HOME/fallback/runwrit`.
+    pub fn user_directory(&self, variable: &str, fallback: &str) -> Option<PathBuf> {
+        let base = match self.variable(variable) {
+            Some(base) => PathBuf::from(base),
+            None => Path::new(self.variable("HOME")?).join(fallback),
+        };
+        Some(base.join("runwrit"))
+    }
+
+    /// Returns who starts runs: the user behind `sudo`, else the user.
+    pub fn starter(&self) -> String {
+        let named = self.variable("SUDO_USER").or(self.variable("USER"));
+        named.map_or_else(
+            || format!("uid {}", rustix::process::getuid().as_raw()),
+            |name| name.to_owned(),
+        )
+    }
+}
+
+/// Returns milliseconds since 1970-01-01 UTC.
+#[expect(clippy::disallowed_methods, reason = "this is where the clock enters")]
+pub fn now_unix_ms() -> u64 {
+    jiff::Timestamp::now().as_millisecond().unsigned_abs()
+}
+
+/// Returns a point in time for measuring durations.
+#[expect(clippy::disallowed_methods, reason = "this is where the clock enters")]
+pub fn now() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
+/// Reads a file of at most `bytes_max` bytes; `what` names it in errors, for example `grant`.
+#[expect(clippy::disallowed_methods, reason = "this is where files enter")]
+pub fn read(what: &str, path: &Path, bytes_max: u64) -> Result<Vec<u8>, Error> {
+    let wrong = |source: io::Error| {
+        Error::usage(format!("the {what} `{}` cannot be read: {source}", path.display()))
+    };
+    let file = std::fs::File::open(path).map_err(wrong)?;
+    let mut bytes = Vec::new();
+    file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(wrong)?;
+    if bytes.len() as u64 > bytes_max {
+        let message = format!("the {what} `{}` is too large", path.display());
+        return Err(Error::usage(message).hint(format!("at most {bytes_max} bytes are read")));
+    }
+    Ok(bytes)
+}
+
+/// Reads a text file; see [`read`].
+pub fn read_text(what: &str, path: &Path, bytes_max: u64) -> Result<String, Error> {
+    String::from_utf8(read(what, path, bytes_max)?).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Error::usage(format!("the {what} `{}` is not UTF-8 at byte {at}", path.display()))
+    })
+}
+
+/// Reads a file that nobody else may read; anything but mode 0600 or 0400 is refused.
+#[expect(clippy::disallowed_methods, reason = "this is where files enter")]
+pub fn read_private(what: &str, path: &Path, bytes_max: u64) -> Result<String, Error> {
+    let metadata = std::fs::metadata(path).map_err(|source| {
+        Error::usage(format!("the {what} `{}` cannot be read: {source}", path.display()))
+    })?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o177 != 0 {
+        let shown = path.display();
+        return Err(Error::usage(format!("the {what} `{shown}` has mode {mode:04o}"))
+            .hint(format!("`chmod 600 {shown}`: a secret is readable by its owner alone")));
+    }
+    read_text(what, path, bytes_max)
+}
+
+/// Returns whether something stands at `path`.
+#[expect(clippy::disallowed_methods, reason = "this is where files enter")]
+pub fn exists(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok()
+}
+
+/// Returns the names in a directory, sorted; nothing where it cannot be read.
+#[expect(clippy::disallowed_methods, reason = "this is where files enter")]
+pub fn names_in(path: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let mut names: Vec<String> =
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    names
+}
+
+/// Makes a directory that only this user may enter, with those above it.
+#[expect(clippy::disallowed_methods, reason = "this is where files enter")]
+pub fn make_private_directory(what: &str, path: &Path) -> Result<(), Error> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|source| {
+        Error::usage(format!("the {what} `{}` cannot be made: {source}", path.display()))
+            .hint("choose another with `--state DIR`")
+    })
+}
+
+/// A directory that vanishes with this value.
+#[derive(Debug)]
+pub struct ThrowAway {
+    path: PathBuf,
+}
+
+impl ThrowAway {
+    /// Makes one below the directory for temporary files.
+    #[expect(clippy::disallowed_methods, reason = "this is where files enter")]
+    pub fn new() -> Result<Self, Error> {
+        let name = format!("runwrit-{}-{}", std::process::id(), now_unix_ms());
+        let path = std::env::temp_dir().join(name);
+        // Not recursive: a directory that somebody else made before is an error.
+        match std::fs::DirBuilder::new().mode(0o700).create(&path) {
+            Ok(()) => Ok(Self { path }),
+            Err(source) => {
+                let shown = path.display();
+                Err(Error::usage(format!(
+                    "the throw-away store `{shown}` cannot be made: {source}"
+                ))
+                .hint("set `TMPDIR` to a directory that can be written"))
+            }
+        }
+    }
+
+    /// Returns where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for ThrowAway {
+    #[expect(clippy::disallowed_methods, reason = "this is where files enter")]
+    fn drop(&mut self) {
+        // It lies below the directory for temporary files, which is cleaned by the system as well.
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+/// Ends the process at once. What was in flight is settled by `resume`.
+#[expect(clippy::disallowed_methods, reason = "a second Ctrl-C must not wait for anything")]
+pub fn exit_now(exit: runwrit_model::exit::Exit) -> ! {
+    std::process::exit(i32::from(exit.code()))
+}

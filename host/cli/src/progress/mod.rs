@@ -1,0 +1,74 @@
+//! Shows a run while it happens: live on a terminal, in lines elsewhere, as JSON where asked for.
+
+mod live;
+pub mod narrate;
+
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use runwrit_model::event::Event;
+
+use self::live::Live;
+use self::narrate::{Narrator, Told};
+use crate::ambient;
+use crate::output::Output;
+
+/// Takes the events of one run, from whatever thread they come.
+pub struct Progress {
+    output: Arc<Output>,
+    began: Instant,
+    state: Mutex<State>,
+}
+
+struct State {
+    narrator: Narrator,
+    live: Option<Live>,
+}
+
+impl Progress {
+    /// Builds the watcher that suits the output.
+    pub fn new(output: Arc<Output>) -> Self {
+        let live = (output.is_live && !output.is_json).then(Live::new);
+        let state = State { narrator: Narrator::default(), live };
+        Self { output, began: ambient::now(), state: Mutex::new(state) }
+    }
+
+    /// Shows one event.
+    pub fn event(&self, event: &Event) {
+        if self.output.is_json {
+            self.output.object(event);
+            return;
+        }
+        // A poisoned lock means that showing panicked once; the run matters more than the show.
+        let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        for told in state.narrator.tell(event, self.began.elapsed()) {
+            self.show(&mut state, &told);
+        }
+        if matches!(event, Event::Finished { .. }) {
+            state.live = None;
+        }
+    }
+
+    /// Says something outside of the stream of events, without breaking the live picture.
+    pub fn say(&self, told: &Told) {
+        if self.output.is_json {
+            return;
+        }
+        let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        self.show(&mut state, told);
+    }
+
+    fn show(&self, state: &mut State, told: &Told) {
+        match (&mut state.live, told) {
+            (Some(live), Told::Lasting(style, line)) => {
+                live.print(&self.output.painted(*style, line));
+            }
+            (Some(live), Told::Begun(line) | Told::Passing(line)) => {
+                live.now(&self.output.painted(crate::output::Style::Plain, line));
+            }
+            (None, Told::Lasting(style, line)) => self.output.note(*style, line),
+            (None, Told::Begun(line)) => self.output.note(crate::output::Style::Strong, line),
+            (None, Told::Passing(_)) => {}
+        }
+    }
+}
