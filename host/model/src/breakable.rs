@@ -1,33 +1,168 @@
-//! Switches that break one rule each, for builds that must be seen to fail.
+//! Crash points and rule switches for tests; empty unless built with the feature `breakable`.
 //!
-//! Without the feature `breakable` every function here is empty, so the product has no such switch.
+//! - `RUNWRIT_CRASH_AT=17` kills the process (as `kill -9` does) at the 17th boundary it passes;
+//!   `RUNWRIT_CRASH_AT=intent-committed:3` at the third of that name, with or without the operation
+//!   (`intent-committed/hetzner.servers.create:3`).
+//! - `RUNWRIT_STOP_AT` stops it (SIGSTOP) there instead.
+//! - `RUNWRIT_CRASH_LOG=FILE` appends a line `17 intent-committed hetzner.servers.create` for each
+//!   boundary passed, before anything happens to the process, and `crash` or `stop` as a fourth word
+//!   to the one where it does.
+//! - `RUNWRIT_BREAK=no-settle,no-adoption` breaks rules.
 
-/// Returns whether the rule of this code is switched off.
+#[cfg(feature = "breakable")]
+pub use on::{crash_point, is_broken};
+
+#[cfg(all(test, not(feature = "breakable")))]
+pub use switches::is_broken;
+
+/// Marks a boundary where a crash must do no harm. Does nothing in this build.
 #[cfg(not(feature = "breakable"))]
+#[inline(always)]
+pub fn crash_point(_name: &'static str, _operation: &str) {}
+
+/// Returns whether the rule of this code is switched off. Never in this build.
+#[cfg(not(any(test, feature = "breakable")))]
 #[inline(always)]
 pub fn is_broken(_rule: &str) -> bool {
     false
 }
 
-/// Returns whether the rule of this code is switched off: named in `RUNWRIT_BREAK`, or by
-/// [`with_broken`] on this thread.
-#[cfg(feature = "breakable")]
-pub fn is_broken(rule: &str) -> bool {
-    let named = std::env::var("RUNWRIT_BREAK").unwrap_or_default();
-    named.split(',').any(|name| name == rule)
-        || BROKEN.with_borrow(|broken| broken.iter().any(|name| name == rule))
+/// Rules that a test breaks in its own thread.
+#[cfg(any(test, feature = "breakable"))]
+mod switches {
+    use std::cell::RefCell;
+
+    thread_local! {
+        static BROKEN: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// Returns whether this thread broke the rule.
+    pub fn is_broken(rule: &str) -> bool {
+        BROKEN.with_borrow(|broken| broken.iter().any(|name| name == rule))
+    }
+
+    /// Runs `act` with one rule switched off on this thread.
+    pub fn with_broken<T>(rule: &str, act: impl FnOnce() -> T) -> T {
+        BROKEN.with_borrow_mut(|broken| broken.push(rule.to_owned()));
+        let result = act();
+        BROKEN.with_borrow_mut(|broken| drop(broken.pop()));
+        result
+    }
 }
 
-#[cfg(feature = "breakable")]
-thread_local! {
-    static BROKEN: std::cell::RefCell<Vec<String>> = const { std::cell::RefCell::new(Vec::new()) };
-}
+#[cfg(any(test, feature = "breakable"))]
+pub use switches::with_broken;
 
-/// Runs `act` with one rule switched off on this thread.
 #[cfg(feature = "breakable")]
-pub fn with_broken<T>(rule: &str, act: impl FnOnce() -> T) -> T {
-    BROKEN.with_borrow_mut(|broken| broken.push(rule.to_owned()));
-    let result = act();
-    BROKEN.with_borrow_mut(|broken| drop(broken.pop()));
-    result
+mod on {
+    use std::collections::BTreeMap;
+    use std::fs::OpenOptions;
+    use std::io::Write as _;
+    use std::sync::{Mutex, OnceLock, PoisonError};
+
+    use rustix::process::{Signal, getpid, kill_process};
+
+    /// What the environment asks for, read once.
+    struct Plan {
+        crash_at: Option<Place>,
+        stop_at: Option<Place>,
+        log: Option<std::fs::File>,
+        broken: Vec<String>,
+    }
+
+    /// The k-th boundary, of all or of one name.
+    struct Place {
+        name: Option<String>,
+        count: u64,
+    }
+
+    static PLAN: OnceLock<Plan> = OnceLock::new();
+    static PASSED: Mutex<(u64, BTreeMap<String, u64>)> = Mutex::new((0, BTreeMap::new()));
+
+    /// Marks a boundary where a crash must do no harm; crashes there when asked to.
+    pub fn crash_point(name: &'static str, operation: &str) {
+        let plan = PLAN.get_or_init(Plan::read);
+        let label = format!("{name}/{operation}");
+        let mut passed = PASSED.lock().unwrap_or_else(PoisonError::into_inner);
+        passed.0 += 1;
+        let all = passed.0;
+        let mut count = |key: &str| {
+            let count = passed.1.entry(key.to_owned()).or_default();
+            *count += 1;
+            *count
+        };
+        let (of_name, of_label) = (count(name), count(&label));
+        let is_here = |place: &Option<Place>| match place {
+            None => false,
+            Some(Place { name: None, count }) => *count == all,
+            Some(Place { name: Some(wanted), count }) => {
+                (wanted == name && *count == of_name) || (*wanted == label && *count == of_label)
+            }
+        };
+        let (is_crash, is_stop) = (is_here(&plan.crash_at), is_here(&plan.stop_at));
+        let end = if is_crash {
+            " crash"
+        } else if is_stop {
+            " stop"
+        } else {
+            ""
+        };
+        plan.write(&format!("{all} {name} {operation}{end}\n"));
+        // Others must not pass a boundary while this one dies.
+        if is_crash {
+            kill(Signal::KILL);
+        }
+        drop(passed);
+        if is_stop {
+            kill(Signal::STOP);
+        }
+    }
+
+    /// Returns whether the rule of this code is switched off.
+    pub fn is_broken(rule: &str) -> bool {
+        let plan = PLAN.get_or_init(Plan::read);
+        super::switches::is_broken(rule) || plan.broken.iter().any(|name| name == rule)
+    }
+
+    fn kill(signal: Signal) {
+        kill_process(getpid(), signal).expect("a process may signal itself");
+    }
+
+    impl Plan {
+        fn read() -> Self {
+            let log = variable("RUNWRIT_CRASH_LOG").map(|path| {
+                let file = OpenOptions::new().append(true).create(true).open(&path);
+                file.unwrap_or_else(|error| panic!("RUNWRIT_CRASH_LOG `{path}`: {error}"))
+            });
+            let broken = variable("RUNWRIT_BREAK").unwrap_or_default();
+            Self {
+                crash_at: variable("RUNWRIT_CRASH_AT").map(|text| Place::parse(&text)),
+                stop_at: variable("RUNWRIT_STOP_AT").map(|text| Place::parse(&text)),
+                log,
+                broken: broken.split(',').map(|name| name.trim().to_owned()).collect(),
+            }
+        }
+
+        fn write(&self, line: &str) {
+            if let Some(mut log) = self.log.as_ref() {
+                log.write_all(line.as_bytes()).expect("the crash log is writable");
+            }
+        }
+    }
+
+    impl Place {
+        /// A harness that asks for nonsense must not believe that it tested something.
+        fn parse(text: &str) -> Self {
+            let (name, count) = match text.rsplit_once(':') {
+                Some((name, count)) => (Some(name.to_owned()), count),
+                None => (None, text),
+            };
+            let count = count.parse().unwrap_or_else(|_| panic!("`{text}` is no crash point"));
+            Self { name, count }
+        }
+    }
+
+    fn variable(name: &str) -> Option<String> {
+        std::env::var(name).ok().filter(|text| !text.is_empty())
+    }
 }

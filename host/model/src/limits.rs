@@ -84,3 +84,6 @@ pub const AUDIT_DETAILS_MAX: usize = 64;
 pub const AUDIT_DETAIL_BYTES_MAX: usize = 4_096;
 /// The kind of an audit event, a word that people search for.
 pub const AUDIT_KIND_BYTES_MAX: usize = 64;
+/// When, after a rollback, creations that may have landed late are looked for: once soon, once when
+/// even a stuck queue of the outside system has drained.
+pub const SWEEPS: [Duration; 2] = [Duration::from_secs(15 * 60), Duration::from_secs(24 * 3_600)];

@@ -1,0 +1,440 @@
+//! The folded view of a journal: what each call promised, was told, and how far its undo is.
+
+use std::collections::BTreeMap;
+
+use crate::call::{CallClass, CallId, Reference, UndoPlan};
+use crate::id::Digest;
+use crate::journal::{
+    Accepted, CallResult, Created, Ending, Entry, Finished, Intent, Observed, Orphan, Outcome,
+    Record, Refinement, Resolved, RollbackStarted, UndoOutcome, UnixMs, Verdict, Wait, WaitReason,
+};
+
+/// What a journal says, ready for decisions. It is a function of the entries alone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct History {
+    /// With what the run was admitted.
+    pub created: Created,
+    /// When.
+    pub created_at: UnixMs,
+    /// The fence of the last attempt; 0 before the first.
+    pub fence: u64,
+    /// When the last attempt began.
+    pub attempt_at: UnixMs,
+    /// The place of the next entry.
+    pub next_seq: u64,
+    /// When the last entry was written.
+    pub last_at: UnixMs,
+    /// The recorded calls, dense by index.
+    pub calls: Vec<Recorded>,
+    /// The calls that promised an effect.
+    pub effects: BTreeMap<CallId, Effect>,
+    /// What the runbook said about undo, by call index; the last word counts.
+    pub refinements: BTreeMap<u32, Refined>,
+    /// The call that passed the point of no return.
+    pub pivot: Option<CallId>,
+    /// Who asked to cancel.
+    pub cancel: Option<String>,
+    /// The last turn backward.
+    pub rollback: Option<Rollback>,
+    /// How the run ended, unless it was opened again.
+    pub finished: Option<Finished>,
+}
+
+/// One recorded call, as a replay meets it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Recorded {
+    /// A step, a note or a refinement: nothing to answer.
+    Said { digest: Digest, at: UnixMs },
+    /// A read, or a refusal of the whole call before any effect.
+    Observed { observed: Observed, at: UnixMs },
+    /// A timer.
+    Timer { digest: Digest, until: UnixMs, woken_at: Option<UnixMs> },
+    /// Effects: one, or as many as the batch has items.
+    Effects { items: Vec<CallId> },
+}
+
+/// A call that promised an effect.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Effect {
+    /// The promise.
+    pub intent: Intent,
+    /// When it was written.
+    pub intended_at: UnixMs,
+    /// The attempt that wrote it.
+    pub intended_by: u64,
+    /// What the outside system said when it took the call.
+    pub accepted: Option<Accepted>,
+    /// When that was written; no send happened later.
+    pub accepted_at: UnixMs,
+    /// Whether more than one attempt may have sent it.
+    pub is_sent_twice: bool,
+    /// The answer.
+    pub result: Option<CallResult>,
+    /// When the answer was written.
+    pub answered_at: UnixMs,
+    /// Whether a person is asked what became of it.
+    pub is_asked: bool,
+    /// What a person said; a `not-done` lapses when the call is sent again.
+    pub verdict: Option<Verdict>,
+    /// How far its undo is.
+    pub undo: UndoState,
+}
+
+/// How far an undo is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UndoState {
+    /// When the first try under the current budget began.
+    pub budget_from: Option<UnixMs>,
+    /// Tries ever.
+    pub attempts: u32,
+    /// Tries under the current budget that failed; the pause grows with them.
+    pub failures: u32,
+    /// When the last try began.
+    pub tried_at: UnixMs,
+    /// Whether the last try has no outcome: the process died in it.
+    pub is_open: bool,
+    /// The outcome of the last try.
+    pub outcome: Option<UndoOutcome>,
+    /// What was left for a person.
+    pub orphan: Option<Orphan>,
+}
+
+/// What a runbook said about an undo.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Refined {
+    /// The effect stays.
+    pub is_kept: bool,
+    /// The undo is replaced.
+    pub replacement: Option<Vec<UndoPlan>>,
+    /// Data was written to it.
+    pub data: Option<String>,
+}
+
+/// A turn backward.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rollback {
+    /// Why, for people.
+    pub cause: String,
+    /// When the run first turned: no forward send happened later.
+    pub first_at: UnixMs,
+    /// When the last `rollback` gave fresh budgets.
+    pub at: UnixMs,
+}
+
+/// Entries that cannot be a journal of this host.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("entry {seq} does not fit the journal: {reason}; the store is damaged or was edited")]
+pub struct HistoryError {
+    /// The place.
+    pub seq: u64,
+    /// Why.
+    pub reason: String,
+}
+
+impl Effect {
+    /// Returns whether it is proven that nothing happened outside.
+    pub fn is_effect_free(&self) -> bool {
+        let is_proven = self.result.as_ref().is_some_and(|result| result.is_effect_free);
+        is_proven || self.verdict == Some(Verdict::NotDone)
+    }
+
+    /// Returns whether it creates something that a late send could create again.
+    pub fn is_create(&self) -> bool {
+        matches!(self.intent.class, CallClass::KeyedCreate | CallClass::ProbeCreate)
+    }
+
+    /// Returns whether nobody knows what became of it.
+    pub fn is_unknown(&self) -> bool {
+        let is_told = matches!(self.verdict, Some(Verdict::Done | Verdict::NotDone));
+        self.accepted.is_none() && !is_told && !self.is_answered_ok() && !self.is_effect_free()
+    }
+
+    /// Returns the id that the outside system told.
+    pub fn remote_id(&self) -> Option<&str> {
+        self.accepted.as_ref().and_then(|accepted| accepted.remote_id.as_deref())
+    }
+
+    fn is_answered_ok(&self) -> bool {
+        matches!(&self.result, Some(CallResult { outcome: Outcome::Ok(_), .. }))
+    }
+}
+
+impl History {
+    /// Folds a whole journal.
+    pub fn of(entries: &[Entry]) -> Result<Self, HistoryError> {
+        let Some((first, rest)) = entries.split_first() else {
+            return Err(HistoryError { seq: 0, reason: "there is no entry".to_owned() });
+        };
+        let mut history = Self::begin(first)?;
+        rest.iter().try_for_each(|entry| history.push(entry))?;
+        Ok(history)
+    }
+
+    fn begin(entry: &Entry) -> Result<Self, HistoryError> {
+        let Record::Created(created) = &entry.record else {
+            let reason = "the first entry does not say how the run was created".to_owned();
+            return Err(HistoryError { seq: entry.seq, reason });
+        };
+        if entry.seq != 0 {
+            let reason = "the entries before it are missing".to_owned();
+            return Err(HistoryError { seq: entry.seq, reason });
+        }
+        Ok(Self {
+            created: created.as_ref().clone(),
+            created_at: entry.at,
+            fence: 0,
+            attempt_at: entry.at,
+            next_seq: 1,
+            last_at: entry.at,
+            calls: Vec::new(),
+            effects: BTreeMap::new(),
+            refinements: BTreeMap::new(),
+            pivot: None,
+            cancel: None,
+            rollback: None,
+            finished: None,
+        })
+    }
+
+    /// Takes the next entry in.
+    pub fn push(&mut self, entry: &Entry) -> Result<(), HistoryError> {
+        let seq = entry.seq;
+        let fail = |reason: String| HistoryError { seq, reason };
+        if seq != self.next_seq {
+            return Err(fail(format!("entry {} was expected here", self.next_seq)));
+        }
+        self.take(&entry.record, entry.at).map_err(fail)?;
+        self.next_seq += 1;
+        self.last_at = entry.at;
+        Ok(())
+    }
+
+    fn take(&mut self, record: &Record, at: UnixMs) -> Result<(), String> {
+        match record {
+            Record::Created(_) => return Err("the run was created twice".to_owned()),
+            Record::Attempt(attempt) => self.take_attempt(attempt.fence, at)?,
+            Record::Step(step) => {
+                self.take_call(step.call, Recorded::Said { digest: step.digest, at })?;
+            }
+            Record::Refined(refined) => {
+                self.take_call(refined.call, Recorded::Said { digest: refined.digest, at })?;
+                self.refine(refined.call, &refined.refinement);
+            }
+            Record::Observed(observed) => {
+                let recorded = Recorded::Observed { observed: observed.clone(), at };
+                self.take_call(observed.call, recorded)?;
+            }
+            Record::Intent(intent) => self.take_intent(intent, at)?,
+            Record::Accepted(accepted) => {
+                let effect = self.effect(accepted.call)?;
+                effect.accepted = Some(accepted.clone());
+                effect.accepted_at = at;
+            }
+            Record::Result(result) => self.take_result(result, at)?,
+            Record::Wait(wait) => self.take_wait(wait)?,
+            Record::Woken(woken) => self.take_woken(woken.call, at)?,
+            Record::Resolved(resolved) => self.take_verdict(resolved)?,
+            Record::CancelRequested(cancel) => self.cancel = Some(cancel.by.clone()),
+            Record::RollbackStarted(started) => self.turn_back(started, at),
+            Record::UndoIntent(intent) => {
+                let undo = &mut self.effect(intent.call)?.undo;
+                undo.budget_from.get_or_insert(at);
+                undo.attempts = intent.attempt;
+                undo.tried_at = at;
+                undo.is_open = true;
+            }
+            Record::UndoResult(result) => self.take_undo(result.call, &result.outcome)?,
+            Record::UndoQuarantined(orphan) => {
+                let undo = &mut self.effect(orphan.call)?.undo;
+                undo.is_open = false;
+                undo.orphan = Some(orphan.clone());
+            }
+            Record::Finished(finished) => self.finished = Some(finished.clone()),
+        }
+        Ok(())
+    }
+
+    fn take_attempt(&mut self, fence: u64, at: UnixMs) -> Result<(), String> {
+        if fence <= self.fence {
+            return Err(format!("its fence {fence} is not above {}", self.fence));
+        }
+        self.fence = fence;
+        self.attempt_at = at;
+        let is_forward = self.rollback.is_none();
+        for effect in self.effects.values_mut().filter(|_| is_forward) {
+            effect.is_sent_twice |= effect.accepted.is_none() && effect.result.is_none();
+        }
+        Ok(())
+    }
+
+    fn take_call(&mut self, call: CallId, recorded: Recorded) -> Result<(), String> {
+        if call.item.is_some() {
+            return Err(format!("call {call} has no items"));
+        }
+        if call.index as usize != self.calls.len() {
+            return Err(format!("call {call} was recorded where {} belongs", self.calls.len()));
+        }
+        self.calls.push(recorded);
+        Ok(())
+    }
+
+    fn take_intent(&mut self, intent: &Intent, at: UnixMs) -> Result<(), String> {
+        let call = intent.call;
+        let (place, count) = (call.index as usize, self.calls.len());
+        match self.calls.get_mut(place) {
+            None if place == count && call.item.unwrap_or(0) == 0 => {
+                self.calls.push(Recorded::Effects { items: vec![call] });
+            }
+            Some(Recorded::Effects { items })
+                if call.item.is_some_and(|item| usize::from(item) == items.len())
+                    && place + 1 == count
+                    && items[0].item.is_some() =>
+            {
+                items.push(call);
+            }
+            _ => return Err(format!("call {call} is promised out of order")),
+        }
+        let effect = Effect {
+            intent: intent.clone(),
+            intended_at: at,
+            intended_by: self.fence,
+            accepted: None,
+            accepted_at: 0,
+            is_sent_twice: false,
+            result: None,
+            answered_at: 0,
+            is_asked: false,
+            verdict: None,
+            undo: UndoState::default(),
+        };
+        self.effects.insert(call, effect);
+        Ok(())
+    }
+
+    fn take_result(&mut self, result: &CallResult, at: UnixMs) -> Result<(), String> {
+        let effect = self.effect(result.call)?;
+        if effect.result.is_some() {
+            return Err(format!("call {} got two answers", result.call));
+        }
+        effect.result = Some(result.clone());
+        effect.answered_at = at;
+        effect.is_asked = false;
+        Ok(())
+    }
+
+    fn take_wait(&mut self, wait: &Wait) -> Result<(), String> {
+        match wait.reason {
+            WaitReason::Timer(until) => {
+                let digest = wait.digest;
+                self.take_call(wait.call, Recorded::Timer { digest, until, woken_at: None })
+            }
+            WaitReason::UnknownOutcome(_) => {
+                let effect = self.effect(wait.call)?;
+                effect.is_asked = true;
+                effect.verdict = None;
+                Ok(())
+            }
+        }
+    }
+
+    fn take_woken(&mut self, call: CallId, at: UnixMs) -> Result<(), String> {
+        if let Some(Recorded::Timer { woken_at, .. }) = self.calls.get_mut(call.index as usize) {
+            *woken_at = Some(at);
+            return Ok(());
+        }
+        let effect = self.effect(call)?;
+        effect.is_asked = false;
+        // From here it may be sent again, so that it was not done is no longer known.
+        if effect.verdict == Some(Verdict::NotDone) {
+            effect.verdict = None;
+        }
+        Ok(())
+    }
+
+    fn take_verdict(&mut self, resolved: &Resolved) -> Result<(), String> {
+        let effect = self.effect(resolved.call)?;
+        effect.is_asked = false;
+        effect.verdict = Some(resolved.verdict);
+        Ok(())
+    }
+
+    fn take_undo(&mut self, call: CallId, outcome: &UndoOutcome) -> Result<(), String> {
+        let undo = &mut self.effect(call)?.undo;
+        undo.is_open = false;
+        if matches!(outcome, UndoOutcome::Retry(..)) {
+            undo.failures += 1;
+        }
+        undo.outcome = Some(outcome.clone());
+        Ok(())
+    }
+
+    /// A new turn gives every undo that is not over a fresh budget and opens a finished run again.
+    fn turn_back(&mut self, started: &RollbackStarted, at: UnixMs) {
+        let first_at = self.rollback.as_ref().map_or(at, |rollback| rollback.first_at);
+        self.rollback = Some(Rollback { cause: started.cause.clone(), first_at, at });
+        self.finished = None;
+        for effect in self.effects.values_mut() {
+            effect.undo.orphan = None;
+            effect.undo.budget_from = None;
+            effect.undo.failures = 0;
+            if matches!(effect.undo.outcome, Some(UndoOutcome::Retry(..))) {
+                effect.undo.outcome = None;
+            }
+        }
+    }
+
+    fn refine(&mut self, call: CallId, refinement: &Refinement) {
+        match refinement {
+            Refinement::Pivot => self.pivot = Some(call),
+            Refinement::Keep(index) => {
+                self.refinements.entry(*index).or_default().is_kept = true;
+            }
+            Refinement::UndoWith(index, plans) => {
+                let refined = self.refinements.entry(*index).or_default();
+                refined.is_kept = false;
+                refined.replacement = Some(plans.clone());
+            }
+            Refinement::HoldsData(index, data) => {
+                self.refinements.entry(*index).or_default().data = Some(data.clone());
+            }
+        }
+    }
+
+    fn effect(&mut self, call: CallId) -> Result<&mut Effect, String> {
+        self.effects.get_mut(&call).ok_or_else(|| format!("call {call} promised no effect"))
+    }
+
+    /// Returns the call of this run that made `thing`, when one did.
+    pub fn made_by(&self, thing: &Reference) -> Option<CallId> {
+        let mut effects = self.effects.values().filter(|effect| !effect.is_effect_free());
+        let made = effects.find(|effect| {
+            effect.is_create()
+                && effect.intent.kind.as_ref() == Some(&thing.kind)
+                && effect.remote_id() == Some(&thing.id)
+        });
+        made.map(|effect| effect.intent.call)
+    }
+
+    /// Returns the calls that made what `references` name: the dependencies of a new intent.
+    pub fn dependencies(&self, references: &[Reference]) -> Vec<CallId> {
+        let mut calls: Vec<_> = references.iter().filter_map(|thing| self.made_by(thing)).collect();
+        calls.sort();
+        calls.dedup();
+        calls
+    }
+
+    /// Returns the index of the last call that promised an effect.
+    pub fn last_effect(&self) -> Option<u32> {
+        self.effects.keys().next_back().map(|call| call.index)
+    }
+
+    /// Returns whether anything may have happened outside.
+    pub fn has_effects(&self) -> bool {
+        self.effects.values().any(|effect| !effect.is_effect_free())
+    }
+
+    /// Returns how the run ended, unless it is open.
+    pub fn ending(&self) -> Option<Ending> {
+        self.finished.as_ref().map(|finished| finished.ending)
+    }
+}
