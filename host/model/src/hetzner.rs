@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::money::Eur;
+
 /// Labels that a guest asked for, already checked by [`crate::labels::from_guest`].
 pub type Labels = BTreeMap<String, String>;
 
@@ -218,4 +220,16 @@ pub struct PrimaryIpSpec {
     pub location: String,
     /// Labels beside those of the host.
     pub labels: Labels,
+}
+
+/// What could be ordered for a server: one type in one location.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Candidate {
+    /// For example `cx23`.
+    pub server_type: String,
+    /// For example `nbg1`.
+    pub location: String,
+    /// Its net price, with the public IPv4 address where the server gets one.
+    pub eur_per_month: Eur,
 }

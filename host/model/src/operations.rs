@@ -1,0 +1,144 @@
+//! Every operation that a grant can name, by interface: the mirror of the folder `wit`.
+
+/// One interface of a capability and its operations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interface {
+    /// For example `hetzner`.
+    pub capability: &'static str,
+    /// For example `servers`.
+    pub name: &'static str,
+    /// For example `create`; a batch counts as its single operation.
+    pub functions: &'static [&'static str],
+    /// Whether a run may use it without ask and grant, because it reaches nothing outside the run.
+    pub is_free: bool,
+}
+
+/// The version of every package that this host offers.
+pub const OFFERED: &str = "0.1.0";
+
+/// All interfaces, by package.
+pub const INTERFACES: &[Interface] = &[
+    free("run", "inputs", &["text", "integer", "boolean"]),
+    free("run", "outputs", &["set"]),
+    free("run", "steps", &["begin", "verified"]),
+    free("run", "log", &["write"]),
+    free("run", "clock", &["now", "sleep"]),
+    free("run", "random", &["bytes"]),
+    granted("run", "recovery", &["last-call", "keep", "undo-with", "pivot"]),
+    granted("hetzner", "locations", &["get", "list"]),
+    granted("hetzner", "server-types", &["candidates", "get"]),
+    granted("hetzner", "images", &["get"]),
+    granted("hetzner", "pricing", &["scope"]),
+    granted("hetzner", "ssh-keys", &["get", "list", "create", "delete"]),
+    granted("hetzner", "networks", &["get", "list", "create", "delete"]),
+    granted(
+        "hetzner",
+        "firewalls",
+        &["get", "list", "create", "set-rules", "apply", "remove", "delete"],
+    ),
+    granted(
+        "hetzner",
+        "servers",
+        &["check", "get", "list", "create", "power-on", "power-off", "delete"],
+    ),
+    granted(
+        "hetzner",
+        "volumes",
+        &["get", "list", "create", "attach", "detach", "declare-data", "delete"],
+    ),
+    granted("hetzner", "primary-ips", &["get", "list", "create", "delete"]),
+    granted("registry", "tenants", &["get", "list", "reserve", "activate", "retire"]),
+    granted("http", "requests", &["read", "send"]),
+    granted("audit", "events", &["append"]),
+];
+
+const fn free(
+    capability: &'static str,
+    name: &'static str,
+    functions: &'static [&'static str],
+) -> Interface {
+    Interface { capability, name, functions, is_free: true }
+}
+
+const fn granted(
+    capability: &'static str,
+    name: &'static str,
+    functions: &'static [&'static str],
+) -> Interface {
+    Interface { capability, name, functions, is_free: false }
+}
+
+impl Interface {
+    /// Returns the name as an ask writes it, for example `hetzner/servers`.
+    pub fn path(&self) -> String {
+        format!("{}/{}", self.capability, self.name)
+    }
+}
+
+/// Returns the interface of this path, for example `hetzner/servers`.
+pub fn interface(path: &str) -> Option<&'static Interface> {
+    let (capability, name) = path.split_once('/')?;
+    INTERFACES.iter().find(|it| it.capability == capability && it.name == name)
+}
+
+/// Returns whether `operation`, for example `servers.create`, belongs to `capability`.
+pub fn is_operation(capability: &str, operation: &str) -> bool {
+    let Some((name, function)) = operation.split_once('.') else { return false };
+    INTERFACES.iter().any(|it| {
+        it.capability == capability && it.name == name && it.functions.contains(&function)
+    })
+}
+
+/// Returns whether `operation`, for example `hetzner.servers.create`, exists.
+pub fn is_full_operation(operation: &str) -> bool {
+    operation.split_once('.').is_some_and(|(capability, rest)| is_operation(capability, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    /// Reads `package`, `interface` and `name: func` out of the WIT folder.
+    fn operations_of_wit() -> BTreeSet<String> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit/deps");
+        let mut found = BTreeSet::new();
+        for package in std::fs::read_dir(folder).unwrap() {
+            for file in std::fs::read_dir(package.unwrap().path()).unwrap() {
+                let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+                found.extend(operations_of(&text));
+            }
+        }
+        found
+    }
+
+    fn operations_of(text: &str) -> Vec<String> {
+        let (mut package, mut interface, mut found) = ("", "", Vec::new());
+        for line in text.lines().map(str::trim) {
+            if let Some(rest) = line.strip_prefix("package runwrit:") {
+                package = rest.split('@').next().unwrap();
+            } else if let Some(rest) = line.strip_prefix("interface ") {
+                interface = rest.split(' ').next().unwrap();
+            } else if let Some((name, _)) = line.split_once(": func(") {
+                let name = name.trim_start_matches('%');
+                found.push(format!("{package}.{interface}.{name}"));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn the_catalogue_is_what_the_wit_folder_offers() {
+        let known: BTreeSet<String> = INTERFACES
+            .iter()
+            .flat_map(|it| {
+                it.functions.iter().map(|f| format!("{}.{}.{f}", it.capability, it.name))
+            })
+            .collect();
+        let mut offered = operations_of_wit();
+        assert!(offered.remove("hetzner.servers.create-many"), "a batch has its own function");
+        assert_eq!(known, offered);
+    }
+}
