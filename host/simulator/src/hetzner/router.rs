@@ -45,7 +45,6 @@ const fn delete(path: &'static str, handler: Handler) -> Route {
     Route { method: "DELETE", path, body: &[], handler }
 }
 
-// Fixed words come before parameters, so that `/servers/actions` is no server.
 const ROUTES: &[&[Route]] = &[
     CATALOGUE,
     ACTIONS,
@@ -298,22 +297,20 @@ pub fn operations() -> impl Iterator<Item = &'static Route> {
 
 /// Finds the route of a method and a raw path after `/v1`.
 pub fn find(method: &str, path: &str) -> Found {
+    let matching: Vec<(&Route, Vec<String>)> =
+        operations().filter_map(|route| Some((route, parameters(route.path, path)?))).collect();
+    // Fixed words win over parameters, so that `/servers/actions` is no server.
+    let Some(fewest) = matching.iter().map(|(_, parameters)| parameters.len()).min() else {
+        return Found::Nothing;
+    };
     let mut others = Vec::new();
-    let mut best: Option<&str> = None;
-    for route in operations() {
-        let Some(parameters) = parameters(route.path, path) else {
-            continue;
-        };
-        // The first matching pattern owns the path; a later one with parameters does not apply.
-        if *best.get_or_insert(route.path) != route.path {
-            continue;
-        }
+    for (route, parameters) in matching.into_iter().filter(|(_, found)| found.len() == fewest) {
         if route.method == method {
             return Found::Route(route, parameters);
         }
         others.push(route.method);
     }
-    if others.is_empty() { Found::Nothing } else { Found::OtherMethods(others) }
+    Found::OtherMethods(others)
 }
 
 fn parameters(pattern: &str, path: &str) -> Option<Vec<String>> {
