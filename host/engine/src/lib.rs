@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Verifies, plans, runs, resumes, rolls back; owns the store.
+
+pub mod store;
