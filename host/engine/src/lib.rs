@@ -1,3 +1,22 @@
-//! Verifies, plans, runs, resumes, rolls back; owns the store.
+//! Runs, resumes and rolls back; owns the store.
+//!
+//! The modules stand in reading order; each imports only those above it.
 
+pub mod clock;
+pub mod interrupt;
+pub mod report;
+pub mod host;
 pub mod store;
+mod recorder;
+mod seed;
+pub mod books;
+pub mod outside;
+pub mod view;
+pub mod gate;
+pub mod guest;
+pub mod error;
+mod worlds;
+mod drive;
+mod rollback;
+mod resolve;
+pub mod engine;

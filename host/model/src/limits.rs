@@ -28,6 +28,11 @@ pub const COMPILE_ADDRESS_SPACE_BYTES_MAX: u64 = 4 << 30;
 pub const COMPILE_CPU_SECONDS_MAX: u64 = 120;
 /// Items of one batch call: a tenant has a handful of servers, a project a few dozen.
 pub const BATCH_ITEMS_MAX: usize = 32;
+/// Items of a batch that are on the wire at once; more would only eat the rate limit faster.
+pub const BATCH_SENDS_MAX: usize = 8;
+/// Times that the gate has one call sent. The client of a capability has retried what may pass
+/// soon, so what is unknown by then seldom becomes known.
+pub const SENDS_MAX: u32 = 3;
 /// Items of a list that goes back to a guest.
 pub const LIST_ITEMS_MAX: usize = 1_000;
 /// A journal longer than this parks its run for a person instead of growing without end.

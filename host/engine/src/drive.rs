@@ -1,0 +1,298 @@
+//! The loop around a run: asks the model what is next, and does it.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use runwrit_capabilities::gate::Stop;
+use runwrit_model::breakable::crash_point;
+use runwrit_model::event::{Event, RunOutcome};
+use runwrit_model::history::History;
+use runwrit_model::id::RunId;
+use runwrit_model::journal::{CancelRequested, Ending, Finished, Record, RollbackStarted, UnixMs};
+use runwrit_model::limits;
+use runwrit_model::next::{self, Next, Park};
+use runwrit_model::replay;
+use runwrit_model::timing::after;
+use runwrit_model::undo;
+
+use crate::books::Books;
+use crate::error::EngineError;
+use crate::gate::{RunGate, Seat, nondeterministic};
+use crate::guest::{Guest, GuestEnd};
+use crate::host::Host;
+use crate::outside::Outside;
+use crate::recorder::Recorder;
+use crate::seed;
+use crate::view;
+use crate::worlds;
+
+/// A claimed run in the hands of this process.
+pub(crate) struct Work {
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) host: Host,
+}
+
+/// What a stretch of work led to.
+pub(crate) enum Stretch {
+    /// Ask the model again.
+    GoOn,
+    /// The process stops working on the run.
+    Leave(RunOutcome, String),
+}
+
+impl Work {
+    pub(crate) fn new(recorder: Recorder, host: Host) -> Self {
+        Self { recorder: Arc::new(recorder), host }
+    }
+
+    pub(crate) fn run(&self) -> RunId {
+        self.recorder.run().clone()
+    }
+
+    fn now(&self) -> UnixMs {
+        self.host.clock.now()
+    }
+
+    /// Tells that this process works on the run.
+    pub(crate) fn tell_started(&self, is_resumed: bool) {
+        let (runbook, scope) = self
+            .recorder
+            .with(|history| (history.created.runbook.clone(), history.created.scope.to_string()));
+        self.host.report(Event::Started { run: self.run(), runbook, scope, is_resumed });
+    }
+
+    pub(crate) async fn append(&self, record: Record) -> Result<(), EngineError> {
+        let written = self.recorder.append(vec![record]).await;
+        written.map(drop).map_err(|stop| self.error(stop))
+    }
+
+    pub(crate) fn error(&self, stop: Stop) -> EngineError {
+        EngineError::stopped(self.recorder.run(), stop)
+    }
+
+    /// Works on the run until it is over, waits without a process, or is interrupted.
+    pub(crate) async fn drive<G: Guest>(
+        self,
+        guest: Option<G>,
+        outside: &dyn Outside,
+    ) -> Result<RunOutcome, EngineError> {
+        let books = Books::new(&self.recorder);
+        let mut guest = guest;
+        let mut is_backward = false;
+        loop {
+            self.notice_cancel().await?;
+            let next =
+                self.recorder.with(|history| next::next(history, self.now(), &self.host.timing));
+            let stretch = match next {
+                Next::Execute => {
+                    let guest = guest.take();
+                    let guest = guest.ok_or_else(|| EngineError::NeedsComponent(self.run()))?;
+                    self.execute(guest, &books).await?
+                }
+                Next::Park(park) => self.park(park).await?,
+                Next::TurnBack(started) => self.turn_back(started).await?,
+                Next::RollBack(step) => {
+                    if !std::mem::replace(&mut is_backward, true) {
+                        self.check_worlds(outside).await?;
+                    }
+                    self.undo(step, outside, &books).await?
+                }
+                Next::Finish(ending, message) => self.finish(ending, message).await?,
+                Next::Ended(ending) => {
+                    let message = self
+                        .recorder
+                        .with(|history| history.finished.as_ref().map(|end| end.message.clone()));
+                    Stretch::Leave(ending.into(), message.unwrap_or_default())
+                }
+            };
+            if let Stretch::Leave(outcome, message) = stretch {
+                return self.leave(outcome, message).await;
+            }
+        }
+    }
+
+    /// Takes a wish to cancel into the journal, where it counts.
+    async fn notice_cancel(&self) -> Result<(), EngineError> {
+        let is_new = self.recorder.with(|history| {
+            history.cancel.is_none() && history.rollback.is_none() && history.finished.is_none()
+        });
+        if !is_new {
+            return Ok(());
+        }
+        let asked = self.recorder.cancel_requested().await.map_err(|stop| self.error(stop))?;
+        match asked {
+            Some(by) => self.append(Record::CancelRequested(CancelRequested { by })).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Runs the guest and takes in how it left off.
+    async fn execute<G: Guest>(&self, guest: G, books: &Books) -> Result<Stretch, EngineError> {
+        let run = self.run();
+        let sealed = self.recorder.store().sealed_seed(&run).await?.unwrap_or_default();
+        let seed = seed::open(&self.host.key, &run, &sealed);
+        let seat = Arc::new(Seat::new(Arc::clone(&self.recorder), self.host.clone(), seed));
+        let running = guest.run(RunGate::new(Arc::clone(&seat)), books.clone());
+        // A bug in a host function ends the run, not the process, and the run is rolled back.
+        let end = std::panic::AssertUnwindSafe(running).catch_unwind().await;
+        let end = end.unwrap_or_else(|_| GuestEnd::Trapped("the host panicked".to_owned()));
+        // The gate knows best why it stopped; a trap is only how the guest felt it.
+        let end = seat.stopped().map_or(end, GuestEnd::Stopped);
+        match end {
+            GuestEnd::Returned => self.returned(&seat).await,
+            GuestEnd::Failed(failure) => self.failed(failure.to_string()).await,
+            GuestEnd::Trapped(message) => self.failed(message).await,
+            GuestEnd::Stopped(stop) => self.stopped(stop).await,
+        }
+    }
+
+    async fn returned(&self, seat: &Seat) -> Result<Stretch, EngineError> {
+        let unconsumed = self.recorder.with(|history| replay::unconsumed(history, seat.consumed()));
+        if let Some(mismatch) = unconsumed {
+            return self.stopped(nondeterministic(mismatch)).await;
+        }
+        // The end is a boundary like any call: whoever asked before it is heard.
+        match seat.check().await {
+            Err(Stop::Canceled(by)) => self.stopped(Stop::Canceled(by)).await,
+            Err(stop @ (Stop::Store(_) | Stop::Fenced)) => Err(self.error(stop)),
+            _ => {
+                let (ending, outputs) = (Ending::Succeeded, seat.outputs());
+                self.write_end(Finished { ending, message: String::new(), outputs }).await
+            }
+        }
+    }
+
+    async fn failed(&self, cause: String) -> Result<Stretch, EngineError> {
+        self.after(next::GuestEnd::Failed(cause)).await
+    }
+
+    async fn stopped(&self, stop: Stop) -> Result<Stretch, EngineError> {
+        match stop {
+            Stop::Fenced | Stop::Store(_) => Err(self.error(stop)),
+            Stop::Interrupted => Ok(interrupted()),
+            Stop::Parked(reason) => self.leave_parked(reason).await,
+            Stop::Canceled(by) => {
+                let is_new = self.recorder.with(|history| history.cancel.is_none());
+                if is_new {
+                    self.append(Record::CancelRequested(CancelRequested { by })).await?;
+                }
+                Ok(Stretch::GoOn)
+            }
+            Stop::Nondeterministic { .. } => {
+                self.after(next::GuestEnd::Nondeterministic(stop.to_string())).await
+            }
+            Stop::Unknown { .. } | Stop::DeadlinePassed | Stop::Limit { .. } => {
+                self.failed(stop.to_string()).await
+            }
+        }
+    }
+
+    async fn after(&self, end: next::GuestEnd) -> Result<Stretch, EngineError> {
+        match self.recorder.with(|history| next::after_guest(history, &end)) {
+            Next::Finish(ending, message) => self.finish(ending, message).await,
+            Next::TurnBack(started) => self.turn_back(started).await,
+            _ => Ok(Stretch::GoOn),
+        }
+    }
+
+    async fn turn_back(&self, started: RollbackStarted) -> Result<Stretch, EngineError> {
+        let cause = started.cause.clone();
+        crash_point("before-rollback", "run");
+        self.append(Record::RollbackStarted(started)).await?;
+        crash_point("rollback-committed", "run");
+        self.host.report(Event::RollbackBegan { run: self.run(), cause });
+        Ok(Stretch::GoOn)
+    }
+
+    async fn finish(&self, ending: Ending, message: String) -> Result<Stretch, EngineError> {
+        let outputs = Default::default();
+        self.write_end(Finished { ending, message, outputs }).await
+    }
+
+    async fn write_end(&self, end: Finished) -> Result<Stretch, EngineError> {
+        crash_point("before-finish", "run");
+        let timing = &self.host.timing;
+        self.recorder.finish(end, timing).await.map_err(|stop| self.error(stop))?;
+        crash_point("finish-committed", "run");
+        Ok(Stretch::GoOn)
+    }
+
+    /// A short wait is waited out; for a longer one the process leaves.
+    async fn park(&self, park: Park) -> Result<Stretch, EngineError> {
+        match park {
+            Park::Until(at) if at <= after(self.now(), limits::SLEEP_INLINE_MAX) => {
+                self.pause(at, "the runbook waits").await
+            }
+            Park::Until(at) => {
+                self.leave_parked(format!("it waits until {}", view::time(at))).await
+            }
+            Park::Person { call, subject } => {
+                let reason = format!("the outcome of call {call} on {subject} is unknown");
+                self.leave_parked(reason).await
+            }
+        }
+    }
+
+    /// The row stays, the memory goes.
+    async fn leave_parked(&self, reason: String) -> Result<Stretch, EngineError> {
+        let (now, timing) = (self.now(), &self.host.timing);
+        let until = match self.recorder.with(|history| next::next(history, now, timing)) {
+            Next::Park(Park::Until(at)) => Some(at),
+            _ => None,
+        };
+        self.recorder.park(until).await.map_err(|stop| self.error(stop))?;
+        Ok(Stretch::Leave(RunOutcome::Parked, reason))
+    }
+
+    /// Waits in memory; an interrupt ends the work, never the run.
+    pub(crate) async fn pause(&self, at: UnixMs, reason: &str) -> Result<Stretch, EngineError> {
+        self.host.report(Event::Waiting {
+            run: self.run(),
+            reason: reason.to_owned(),
+            until_unix_ms: Some(at),
+        });
+        tokio::select! {
+            () = self.host.clock.sleep_until(at) => Ok(Stretch::GoOn),
+            () = self.host.interrupt.raised() => Ok(interrupted()),
+        }
+    }
+
+    async fn check_worlds(&self, outside: &dyn Outside) -> Result<(), EngineError> {
+        let created = self.recorder.with(|history| history.created.clone());
+        worlds::check(&created, outside).await
+    }
+
+    /// Ends the run and leaves it.
+    pub(crate) async fn end(
+        self,
+        ending: Ending,
+        message: String,
+    ) -> Result<RunOutcome, EngineError> {
+        self.finish(ending, message.clone()).await?;
+        self.leave(ending.into(), message).await
+    }
+
+    /// Gives the run back and tells how it stands.
+    async fn leave(&self, outcome: RunOutcome, message: String) -> Result<RunOutcome, EngineError> {
+        self.recorder.flush().await.map_err(|stop| self.error(stop))?;
+        let (left, price) = self.recorder.with(|history| (undo::left(history), standing(history)));
+        if outcome != RunOutcome::Interrupted {
+            for orphan in left {
+                self.host.report(Event::Orphaned { run: self.run(), orphan });
+            }
+        }
+        self.recorder.store().release(self.recorder.fence()).await?;
+        let eur_per_month = price.map(|price| price.plain());
+        self.host.report(Event::Finished { run: self.run(), outcome, message, eur_per_month });
+        Ok(outcome)
+    }
+}
+
+/// The process was asked to stop; the run was not.
+pub(crate) fn interrupted() -> Stretch {
+    Stretch::Leave(RunOutcome::Interrupted, "interrupted".to_owned())
+}
+
+fn standing(history: &History) -> Option<runwrit_model::money::Eur> {
+    view::eur_per_month(history)
+}

@@ -1,0 +1,211 @@
+//! The engine: what can be done with runs.
+
+use std::sync::Arc;
+
+use runwrit_model::breakable::crash_point;
+use runwrit_model::event::RunOutcome;
+use runwrit_model::history::History;
+use runwrit_model::id::RunId;
+use runwrit_model::journal::{Attempt, Created, Entry, Record, Resolved, RollbackStarted, VERSION};
+use runwrit_model::next::{Next, may_roll_back, next};
+
+use crate::drive::Work;
+use crate::error::EngineError;
+use crate::guest::{Guest, NoGuest};
+use crate::host::Host;
+use crate::outside::Outside;
+use crate::recorder::Recorder;
+use crate::resolve;
+use crate::store::{self, Claim, NewRun, Store, StoreError};
+use crate::view::{RunSummary, RunView};
+use crate::worlds;
+
+/// Starts, resumes, rolls back and shows runs.
+pub struct Engine {
+    store: Arc<dyn Store>,
+    host: Host,
+}
+
+/// What became of a wish to cancel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Canceled {
+    /// The process that works on the run will see it at its next call.
+    Requested,
+    /// No process worked on it, so this one rolled it back, as far as the outcome says.
+    Ended(RunOutcome),
+}
+
+impl Engine {
+    /// Builds an engine over a store.
+    pub fn new(store: Arc<dyn Store>, host: Host) -> Self {
+        Self { store, host }
+    }
+
+    /// Returns the id for a new run.
+    pub fn new_run_id(&self) -> RunId {
+        RunId::new(self.host.clock.now(), self.host.random())
+    }
+
+    /// Runs a runbook that was admitted.
+    pub async fn start<G: Guest>(
+        &self,
+        created: Created,
+        guest: G,
+        outside: &dyn Outside,
+    ) -> Result<RunOutcome, EngineError> {
+        worlds::check(&created, outside).await?;
+        let work = self.create(created).await?;
+        work.drive(Some(guest), outside).await
+    }
+
+    /// Goes on with a run where it stands: forward with `guest`, backward without it.
+    pub async fn resume<G: Guest>(
+        &self,
+        run: &RunId,
+        guest: Option<G>,
+        outside: &dyn Outside,
+    ) -> Result<RunOutcome, EngineError> {
+        let history = self.history(run).await?;
+        let now = self.host.clock.now();
+        match next(&history, now, &self.host.timing) {
+            Next::Ended(ending) => return Err(EngineError::Over { run: run.clone(), ending }),
+            Next::Execute if guest.is_none() => {
+                return Err(EngineError::NeedsComponent(run.clone()));
+            }
+            _ => {}
+        }
+        worlds::check(&history.created, outside).await?;
+        self.take(run, true).await?.drive(guest, outside).await
+    }
+
+    /// Undoes everything that a run did, from its journal alone. A run that was left incomplete
+    /// tries again with a fresh budget.
+    pub async fn rollback(
+        &self,
+        run: &RunId,
+        by: &str,
+        outside: &dyn Outside,
+    ) -> Result<RunOutcome, EngineError> {
+        let history = self.history(run).await?;
+        may_roll_back(&history)
+            .map_err(|refusal| EngineError::NotRolledBack { run: run.clone(), refusal })?;
+        worlds::check(&history.created, outside).await?;
+        let work = self.take(run, true).await?;
+        let cause = format!("rolled back by {by}");
+        work.append(Record::RollbackStarted(RollbackStarted { cause })).await?;
+        work.drive(None::<NoGuest>, outside).await
+    }
+
+    /// Asks the process that works on a run to stop and roll back; does it itself when there is
+    /// none. The wish is durable either way.
+    pub async fn cancel(
+        &self,
+        run: &RunId,
+        by: &str,
+        outside: &dyn Outside,
+    ) -> Result<Canceled, EngineError> {
+        let history = self.history(run).await?;
+        if let Some(ending) = history.ending() {
+            return Err(EngineError::Over { run: run.clone(), ending });
+        }
+        self.store.request_cancel(run, by).await?;
+        worlds::check(&history.created, outside).await?;
+        match self.take(run, true).await {
+            Ok(work) => work.drive(None::<NoGuest>, outside).await.map(Canceled::Ended),
+            Err(EngineError::Store(StoreError::Live { .. })) => Ok(Canceled::Requested),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Records what a person says about a call whose outcome is unknown, or about something left.
+    /// Returns how the run ended, when that settled the last of it.
+    pub async fn resolve(
+        &self,
+        run: &RunId,
+        word: Resolved,
+    ) -> Result<Option<RunOutcome>, EngineError> {
+        let history = self.history(run).await?;
+        resolve::check(&history, word.call)?;
+        self.store.resolve(run, word, self.host.clock.now()).await?;
+        // The last word on what was left of a rollback ends it.
+        let history = self.history(run).await?;
+        match next(&history, self.host.clock.now(), &self.host.timing) {
+            Next::Finish(ending, message) => {
+                self.take(run, true).await?.end(ending, message).await.map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Returns all runs of the store, newest first.
+    pub async fn list(&self) -> Result<Vec<RunSummary>, EngineError> {
+        let mut summaries = Vec::new();
+        for row in self.store.runs().await? {
+            summaries.push(self.show(&row.run).await?.summary());
+        }
+        Ok(summaries)
+    }
+
+    /// Returns all that is known about a run.
+    pub async fn show(&self, run: &RunId) -> Result<RunView, EngineError> {
+        let entries = self.store.journal(run).await?;
+        let is_alive = self.store.run(run).await?.state == store::RunState::Working;
+        let now = self.host.clock.now();
+        RunView::of(&entries, is_alive, now, &self.host.timing)
+            .map_err(|source| EngineError::Damaged { run: run.clone(), source })
+    }
+
+    /// Returns the folded journal of a run: what a caller needs to bring its component and its
+    /// capabilities.
+    pub async fn history(&self, run: &RunId) -> Result<History, EngineError> {
+        fold(run, &self.store.journal(run).await?)
+    }
+
+    /// Writes the first entries, which take the scope.
+    async fn create(&self, created: Created) -> Result<Work, EngineError> {
+        let (at, run) = (self.host.clock.now(), created.run.clone());
+        let records = [Record::Created(Box::new(created)), self.attempt(1)];
+        let entry = |(seq, record)| Entry { version: VERSION, seq, at, record };
+        let entries: Vec<_> = (0..).zip(records).map(entry).collect();
+        let sealed_seed = self.host.random::<32>().to_vec();
+        let claim = self.store.create_run(NewRun { entries: entries.clone(), sealed_seed }).await?;
+        crash_point("created", "run");
+        self.work(claim, &run, &entries, false)
+    }
+
+    /// Claims a run and writes the attempt. Refused while another process works on it.
+    async fn take(&self, run: &RunId, is_resumed: bool) -> Result<Work, EngineError> {
+        let claim = self.store.claim(run).await?;
+        let attempt = self.attempt(claim.fence.number);
+        let entries = self.store.journal(run).await?;
+        let work = self.work(claim, run, &entries, is_resumed)?;
+        work.append(attempt).await?;
+        crash_point("attempt-committed", "run");
+        Ok(work)
+    }
+
+    fn attempt(&self, fence: u64) -> Record {
+        let (host, engine) = (self.host.version.clone(), self.host.engine.clone());
+        Record::Attempt(Attempt { fence, host, engine })
+    }
+
+    fn work(
+        &self,
+        claim: Claim,
+        run: &RunId,
+        entries: &[Entry],
+        is_resumed: bool,
+    ) -> Result<Work, EngineError> {
+        let history = fold(run, entries)?;
+        let bytes = entries.iter().map(|entry| entry.encode().len() as u64).sum();
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.host.clock));
+        let recorder = Recorder::new(store, clock, claim, history, bytes);
+        let work = Work::new(recorder, self.host.clone());
+        work.tell_started(is_resumed);
+        Ok(work)
+    }
+}
+
+fn fold(run: &RunId, entries: &[Entry]) -> Result<History, EngineError> {
+    History::of(entries).map_err(|source| EngineError::Damaged { run: run.clone(), source })
+}

@@ -1,0 +1,142 @@
+//! Why the engine could not do what it was asked.
+
+use runwrit_capabilities::gate::Stop;
+use runwrit_model::call::CallId;
+use runwrit_model::exit::Exit;
+use runwrit_model::history::HistoryError;
+use runwrit_model::id::RunId;
+use runwrit_model::journal::Ending;
+use runwrit_model::next::RollbackRefusal;
+
+use crate::outside::WorldsError;
+use crate::store::StoreError;
+
+/// Why the engine could not do what it was asked. The run, where there is one, stays as its journal
+/// says.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The store refused or failed before anything happened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store failed while the run was at work.
+    #[error("the store failed during run {run}: {cause}")]
+    StoreFailed {
+        /// The run.
+        run: RunId,
+        /// Why.
+        cause: String,
+    },
+    /// Another process took the run over.
+    #[error("another process took run {0} over")]
+    Fenced(RunId),
+    /// The journal cannot be read.
+    #[error("the journal of run {run} is damaged")]
+    Damaged {
+        /// The run.
+        run: RunId,
+        /// Why.
+        source: HistoryError,
+    },
+    /// The credentials or endpoints of this process lead elsewhere than the run was bound to.
+    #[error("run {run} is bound to another world: {difference}")]
+    OtherWorld {
+        /// The run.
+        run: RunId,
+        /// What differs.
+        difference: String,
+    },
+    /// Where the capabilities act could not be read.
+    #[error("the worlds of run {run} could not be read")]
+    Worlds {
+        /// The run.
+        run: RunId,
+        /// Why.
+        source: WorldsError,
+    },
+    /// The run goes forward, but the caller brought no component.
+    #[error("run {0} goes on with its component, which is not here")]
+    NeedsComponent(RunId),
+    /// There is nothing to resume.
+    #[error("run {run} is over: {ending:?}")]
+    Over {
+        /// The run.
+        run: RunId,
+        /// How it ended.
+        ending: Ending,
+    },
+    /// There is nothing to roll back.
+    #[error("run {run} cannot be rolled back: {refusal}")]
+    NotRolledBack {
+        /// The run.
+        run: RunId,
+        /// Why.
+        refusal: RollbackRefusal,
+    },
+    /// A call that a person has nothing to say about.
+    #[error("call {call} of run {run} has nothing to resolve: {reason}")]
+    NotResolvable {
+        /// The run.
+        run: RunId,
+        /// The call.
+        call: CallId,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl EngineError {
+    /// Tells a stop that ends the work of this process without ending the run.
+    pub(crate) fn stopped(run: &RunId, stop: Stop) -> Self {
+        match stop {
+            Stop::Fenced => Self::Fenced(run.clone()),
+            other => Self::StoreFailed { run: run.clone(), cause: other.to_string() },
+        }
+    }
+
+    /// Returns the exit code that the error stands for.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Store(StoreError::Busy { .. } | StoreError::Live { .. }) => Exit::Busy,
+            Self::Store(_) => Exit::Usage,
+            Self::Fenced(_) => Exit::Busy,
+            Self::StoreFailed { .. } => Exit::Interrupted,
+            Self::Damaged { .. } | Self::OtherWorld { .. } | Self::Worlds { .. } => Exit::Usage,
+            Self::NeedsComponent(_) | Self::Over { .. } => Exit::Usage,
+            Self::NotRolledBack { .. } | Self::NotResolvable { .. } => Exit::Usage,
+        }
+    }
+
+    /// Returns what to do next, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store(_) => None,
+            Self::StoreFailed { run, .. } => Some(format!(
+                "what may have happened outside is settled by `runwrit resume {run}`, once the \
+                 store can be written again"
+            )),
+            Self::Fenced(run) => Some(format!("watch it with `runwrit show {run}`")),
+            Self::Damaged { .. } => Some("restore the state directory from a backup".to_owned()),
+            Self::OtherWorld { .. } => Some(
+                "nothing was touched; use the credential and endpoint that the run began with"
+                    .to_owned(),
+            ),
+            Self::Worlds { .. } => Some("nothing was touched; try again".to_owned()),
+            Self::NeedsComponent(run) => Some(format!(
+                "put the package of that version back, or give up with `runwrit rollback {run}`"
+            )),
+            Self::Over { run, ending } => over_hint(run, *ending),
+            Self::NotRolledBack { run, .. } | Self::NotResolvable { run, .. } => {
+                Some(format!("look at it with `runwrit show {run}`"))
+            }
+        }
+    }
+}
+
+fn over_hint(run: &RunId, ending: Ending) -> Option<String> {
+    match ending {
+        Ending::Held | Ending::RollbackIncomplete | Ending::Nondeterministic => {
+            Some(format!("undo it with `runwrit rollback {run}`"))
+        }
+        Ending::Succeeded | Ending::RolledBack | Ending::FailedClean => None,
+    }
+}

@@ -1,0 +1,281 @@
+//! From the promise to the outcome: send, wait, record; and how to go on with a promise that an
+//! earlier attempt left open.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use runwrit_capabilities::gate::{Acceptance, Effect, SendError, Stop, Ticket};
+use runwrit_model::breakable::crash_point;
+use runwrit_model::call::{Call, CallClass, CallId};
+use runwrit_model::failure::Failure;
+use runwrit_model::history;
+use runwrit_model::journal::{
+    Accepted, CallResult, Outcome, Record, UnixMs, Wait, WaitReason, Woken,
+};
+use runwrit_model::limits;
+use runwrit_model::reconcile::{self, Forward, Unanswered};
+use runwrit_model::timing::after;
+use tokio::sync::Semaphore;
+
+use super::recall::Standing;
+use super::{Seat, encode};
+
+/// Where to go on with an effect.
+pub(super) enum Stage {
+    /// It is over.
+    Ended(Outcome, UnixMs),
+    /// It is promised, and was sent before or not.
+    Send { labels: BTreeMap<String, String>, is_repeated: bool },
+    /// The outside system took it.
+    Complete(Acceptance),
+}
+
+/// One effect on its way.
+struct Item<'a, E> {
+    effect: &'a E,
+    call: &'a Call,
+    id: CallId,
+}
+
+/// How sending went.
+enum Sent {
+    Accepted(Acceptance),
+    Ended(Outcome, UnixMs),
+}
+
+impl From<(Outcome, UnixMs)> for Sent {
+    fn from((outcome, at): (Outcome, UnixMs)) -> Self {
+        Self::Ended(outcome, at)
+    }
+}
+
+impl Stage {
+    /// Begins with the first send under `labels`.
+    pub(super) fn first(labels: BTreeMap<String, String>) -> Self {
+        Self::Send { labels, is_repeated: false }
+    }
+}
+
+impl Seat {
+    /// Decides how to go on with recorded effects; only what is still open asks whether the run
+    /// may go on at all.
+    pub(super) async fn stages(&self, standings: Vec<Standing>) -> Result<Vec<Stage>, Stop> {
+        if standings.iter().any(|standing| matches!(standing, Standing::Recover(_))) {
+            self.check().await?;
+        }
+        let mut stages = Vec::with_capacity(standings.len());
+        for standing in standings {
+            stages.push(match standing {
+                Standing::Answered(result, at) => Stage::Ended(result.outcome, at),
+                Standing::Recover(effect) => self.recover(&effect).await?,
+            });
+        }
+        Ok(stages)
+    }
+
+    async fn recover(&self, effect: &history::Effect) -> Result<Stage, Stop> {
+        let timing = &self.host.timing;
+        let call = effect.intent.call;
+        let labels = effect.intent.labels.clone();
+        match self.recorder.with(|history| reconcile::forward(history, effect, timing)) {
+            Forward::Complete(accepted) => Ok(Stage::Complete(acceptance(accepted))),
+            Forward::Resend => Ok(Stage::Send { labels, is_repeated: true }),
+            Forward::SendOnce => {
+                self.recorder.append(vec![Record::Woken(Woken { call })]).await?;
+                Ok(Stage::Send { labels, is_repeated: false })
+            }
+            Forward::ProbeAt(until) => {
+                self.pause(until, "a creation may still land").await?;
+                Ok(Stage::Send { labels, is_repeated: true })
+            }
+            Forward::Ask => Err(self.ask(effect, "the process ended during the call").await?),
+            Forward::Fail(failure) => {
+                let (outcome, at) = self.end(call, Outcome::Err(failure), false).await?;
+                Ok(Stage::Ended(outcome, at))
+            }
+        }
+    }
+
+    /// Puts an unknown outcome to a person, once.
+    async fn ask(&self, effect: &history::Effect, cause: &str) -> Result<Stop, Stop> {
+        let intent = &effect.intent;
+        if !effect.is_asked {
+            let reason = WaitReason::UnknownOutcome(cause.to_owned());
+            let wait = Wait { call: intent.call, digest: intent.digest, reason };
+            self.recorder.append(vec![Record::Wait(wait)]).await?;
+        }
+        let (call, subject) = (intent.call, &intent.subject);
+        Ok(Stop::Parked(format!("the outcome of call {call} on `{subject}` is unknown: {cause}")))
+    }
+
+    /// Carries all effects of a call to their ends, at most a few at once.
+    pub(super) async fn act_all<E: Effect>(
+        &self,
+        effects: &[E],
+        calls: &[Call],
+        ids: &[CallId],
+        stages: Vec<Stage>,
+    ) -> Result<Vec<(Outcome, UnixMs)>, Stop> {
+        let places = Semaphore::new(limits::BATCH_SENDS_MAX);
+        let mut work = Vec::with_capacity(effects.len());
+        for (((effect, call), id), stage) in effects.iter().zip(calls).zip(ids).zip(stages) {
+            let places = &places;
+            work.push(async move {
+                let _place = places.acquire().await;
+                self.act(Item { effect, call, id: *id }, stage).await
+            });
+        }
+        // All are carried to their ends even when one stops: a send cannot be taken back.
+        join_all(work).await.into_iter().collect()
+    }
+
+    async fn act<E: Effect>(
+        &self,
+        item: Item<'_, E>,
+        stage: Stage,
+    ) -> Result<(Outcome, UnixMs), Stop> {
+        let (acceptance, is_new) = match stage {
+            Stage::Ended(outcome, at) => return Ok((outcome, at)),
+            Stage::Complete(acceptance) => (acceptance, false),
+            Stage::Send { labels, is_repeated } => {
+                let ticket = Ticket { call: item.id, labels, is_repeated };
+                match self.send(&item, ticket).await? {
+                    Sent::Accepted(acceptance) => (acceptance, true),
+                    Sent::Ended(outcome, at) => return Ok((outcome, at)),
+                }
+            }
+        };
+        if is_new {
+            crash_point("accepted-committed", &item.call.operation);
+        }
+        self.complete(&item, &acceptance).await
+    }
+
+    /// Sends until the outside system has said something definite, within a bound.
+    async fn send<E: Effect>(&self, item: &Item<'_, E>, ticket: Ticket) -> Result<Sent, Stop> {
+        let mut ticket = ticket;
+        let operation = &item.call.operation;
+        for attempt in 1.. {
+            // The check stands as close to the wire as it can: nobody else fences the send.
+            self.recorder.check_fence().await?;
+            crash_point("before-send", operation);
+            let answer = item.effect.send(&ticket).await;
+            crash_point("sent", operation);
+            match answer {
+                Ok(acceptance) => {
+                    let record = Record::Accepted(accepted(item.id, acceptance.clone()));
+                    self.recorder.append(vec![record]).await?;
+                    return Ok(Sent::Accepted(acceptance));
+                }
+                // A refusal of a repeated send proves nothing about the sends before it.
+                Err(SendError::Refused(failure)) => {
+                    return self.fail(item, failure, !ticket.is_repeated).await.map(Sent::from);
+                }
+                Err(SendError::FailedAfterEffect(failure)) => {
+                    return self.fail(item, failure, false).await.map(Sent::from);
+                }
+                Err(SendError::Unknown(cause)) => self.unknown(item, cause, attempt).await?,
+            }
+            ticket.is_repeated = true;
+        }
+        unreachable!("the loop above ends only by returning")
+    }
+
+    /// Returns when the send may be repeated; else stops the run, or puts the outcome to a person.
+    async fn unknown<E: Effect>(
+        &self,
+        item: &Item<'_, E>,
+        cause: String,
+        attempt: u32,
+    ) -> Result<(), Stop> {
+        if reconcile::unanswered(item.call.class) == Unanswered::Ask {
+            let effect = self.recorder.with(|history| history.effects[&item.id].clone());
+            return Err(self.ask(&effect, &cause).await?);
+        }
+        if attempt >= limits::SENDS_MAX {
+            let subject = item.call.subject.clone();
+            return Err(Stop::Unknown { call: item.id, subject, cause });
+        }
+        let reason = format!("`{}` on {}: {cause}", item.call.operation, item.call.subject);
+        self.pause(self.retry_at(item.call.class, attempt), &reason).await?;
+        self.check().await
+    }
+
+    /// What has a unique key may be sent again soon; what has only a mark must be looked for, and
+    /// that proves nothing before the send before can no longer land.
+    fn retry_at(&self, class: CallClass, attempt: u32) -> UnixMs {
+        let timing = &self.host.timing;
+        let pause = match class {
+            CallClass::ProbeCreate => timing.settle,
+            _ => timing.undo_backoff_min * 2_u32.pow(attempt - 1),
+        };
+        after(self.host.clock.now(), pause)
+    }
+
+    /// Waits for what was accepted. That only reads, so it may be repeated.
+    async fn complete<E: Effect>(
+        &self,
+        item: &Item<'_, E>,
+        acceptance: &Acceptance,
+    ) -> Result<(Outcome, UnixMs), Stop> {
+        for attempt in 1.. {
+            let answer = item.effect.complete(acceptance).await;
+            crash_point("completed", &item.call.operation);
+            match answer {
+                Ok(value) => {
+                    let end = self.end(item.id, Outcome::Ok(encode(&value)), false).await?;
+                    crash_point("result-committed", &item.call.operation);
+                    self.tell_ended(item.id, item.call, None, acceptance.is_adopted);
+                    return Ok(end);
+                }
+                // It was accepted, so a refusal now proves nothing.
+                Err(SendError::Refused(failure) | SendError::FailedAfterEffect(failure)) => {
+                    return self.fail(item, failure, false).await;
+                }
+                Err(SendError::Unknown(cause)) if attempt >= limits::SENDS_MAX => {
+                    let subject = item.call.subject.clone();
+                    return Err(Stop::Unknown { call: item.id, subject, cause });
+                }
+                Err(SendError::Unknown(cause)) => {
+                    let reason = format!("{} on {}: {cause}", item.call.operation, item.id);
+                    self.pause(self.retry_at(CallClass::Read, attempt), &reason).await?;
+                }
+            }
+        }
+        unreachable!("the loop above ends only by returning")
+    }
+
+    async fn fail<E: Effect>(
+        &self,
+        item: &Item<'_, E>,
+        failure: Failure,
+        is_effect_free: bool,
+    ) -> Result<(Outcome, UnixMs), Stop> {
+        let error = failure.to_string();
+        let end = self.end(item.id, Outcome::Err(failure), is_effect_free).await?;
+        crash_point("result-committed", &item.call.operation);
+        self.tell_ended(item.id, item.call, Some(error), false);
+        Ok(end)
+    }
+
+    async fn end(
+        &self,
+        call: CallId,
+        outcome: Outcome,
+        is_effect_free: bool,
+    ) -> Result<(Outcome, UnixMs), Stop> {
+        let result = CallResult { call, outcome: outcome.clone(), is_effect_free };
+        let at = self.recorder.append(vec![Record::Result(result)]).await?;
+        Ok((outcome, at))
+    }
+}
+
+fn accepted(call: CallId, acceptance: Acceptance) -> Accepted {
+    let Acceptance { remote_id, actions, is_adopted, note } = acceptance;
+    Accepted { call, remote_id, actions, is_adopted, note }
+}
+
+fn acceptance(accepted: Accepted) -> Acceptance {
+    let Accepted { remote_id, actions, is_adopted, note, .. } = accepted;
+    Acceptance { remote_id, actions, is_adopted, note }
+}

@@ -1,0 +1,196 @@
+//! From the wish to the promise: permits first, then all intents in one flush.
+
+use runwrit_capabilities::gate::{CallError, Effect, Observation, Permit, Provenance, Stop};
+use runwrit_model::breakable::{crash_point, is_broken};
+use runwrit_model::call::{Call, CallClass, CallId};
+use runwrit_model::event::Event;
+use runwrit_model::failure::Failure;
+use runwrit_model::journal::{Intent, Observed, Outcome, Record, UnixMs};
+use runwrit_model::labels::Thing;
+use runwrit_model::replay::Request;
+use serde_json::Value;
+
+use std::collections::BTreeMap;
+
+use super::act::Stage;
+use super::{RunGate, Seat, encode};
+
+/// What an effect was allowed with, and what its undo must restore.
+type Ready = (Permit, Option<Value>);
+
+impl RunGate {
+    /// Asks the grant for all effects and promises them. A refusal of one refuses all, before any
+    /// effect; it is recorded, and counts as this call.
+    pub(super) async fn admit<E: Effect>(
+        &mut self,
+        effects: &[E],
+        calls: &[Call],
+        ids: &[CallId],
+        request: Request<'_>,
+    ) -> Result<Vec<Stage>, CallError> {
+        self.seat.check().await?;
+        match authorize(self.seat.as_ref(), effects).await {
+            Ok(ready) => Ok(self.seat.promise(effects, calls, ids, ready).await?),
+            Err(CallError::Stopped(stop)) => Err(stop.into()),
+            Err(CallError::Failed(failure)) => {
+                let outcome = Outcome::Err(failure.clone());
+                let at = self.record(&calls[0], request, outcome).await?;
+                self.tell_refusal(&calls[0], &failure);
+                self.consume(at);
+                Err(failure.into())
+            }
+        }
+    }
+
+    /// Reads live and records what was seen, a refusal as well.
+    pub(super) async fn read<O: Observation>(
+        &self,
+        observation: &O,
+        call: &Call,
+    ) -> Result<(Outcome, UnixMs), Stop> {
+        self.seat.check().await?;
+        let answer = match observation.permit(self.seat.as_ref()).await {
+            Ok(_permit) => observation.read(self.seat.as_ref()).await,
+            Err(error) => Err(error),
+        };
+        let outcome = match answer {
+            Ok(value) => Outcome::Ok(encode(&value)),
+            Err(CallError::Failed(failure)) => Outcome::Err(failure),
+            Err(CallError::Stopped(stop)) => return Err(stop),
+        };
+        if let Outcome::Err(failure) = &outcome {
+            self.tell_refusal(call, failure);
+        }
+        let at = self.record(call, Request::One(call.digest()), outcome.clone()).await?;
+        Ok((outcome, at))
+    }
+
+    async fn record(
+        &self,
+        call: &Call,
+        request: Request<'_>,
+        outcome: Outcome,
+    ) -> Result<UnixMs, Stop> {
+        crash_point("before-observed", &call.operation);
+        let observed = Record::Observed(Observed {
+            call: CallId::single(self.next),
+            operation: call.operation.clone(),
+            class: call.class,
+            digest: request.digest(),
+            outcome,
+        });
+        let at = self.seat.recorder.append(vec![observed]).await?;
+        crash_point("observed-committed", &call.operation);
+        Ok(at)
+    }
+
+    fn tell_refusal(&self, call: &Call, failure: &Failure) {
+        let id = CallId::single(self.next);
+        self.seat.tell_ended(id, call, Some(failure.to_string()), false);
+    }
+}
+
+/// Asks for each permit in order, so that counts and prices of a batch add up.
+async fn authorize<E: Effect>(provenance: &Seat, effects: &[E]) -> Result<Vec<Ready>, CallError> {
+    let mut permits = Vec::with_capacity(effects.len());
+    let mut earlier: Vec<&E> = Vec::with_capacity(effects.len());
+    for effect in effects {
+        permits.push(effect.permit(provenance as &dyn Provenance, &earlier).await?);
+        earlier.push(effect);
+    }
+    let mut ready = Vec::with_capacity(effects.len());
+    for (effect, permit) in effects.iter().zip(permits) {
+        ready.push((permit, effect.previous().await?));
+    }
+    Ok(ready)
+}
+
+impl Seat {
+    /// Writes the intents: from here on the effects may have happened.
+    async fn promise<E: Effect>(
+        &self,
+        effects: &[E],
+        calls: &[Call],
+        ids: &[CallId],
+        ready: Vec<Ready>,
+    ) -> Result<Vec<Stage>, Stop> {
+        let operation = &calls[0].operation;
+        let mut intents = Vec::with_capacity(effects.len());
+        for (((effect, call), id), ready) in effects.iter().zip(calls).zip(ids).zip(ready) {
+            intents.push(self.intent(effect, call, *id, ready));
+        }
+        let labels: Vec<_> = intents.iter().map(|intent| intent.labels.clone()).collect();
+        let records = intents.into_iter().map(|intent| Record::Intent(Box::new(intent)));
+        crash_point("before-intent", operation);
+        match is_broken("no-intent") {
+            true => {
+                records.into_iter().try_for_each(|record| self.recorder.note(record).map(drop))?
+            }
+            false => self.recorder.append(records.collect()).await.map(drop)?,
+        }
+        crash_point("intent-committed", operation);
+        for (call, id) in calls.iter().zip(ids) {
+            self.tell_began(*id, call);
+        }
+        Ok(labels.into_iter().map(Stage::first).collect())
+    }
+
+    fn intent<E: Effect>(&self, effect: &E, call: &Call, id: CallId, ready: Ready) -> Intent {
+        let (permit, previous) = ready;
+        Intent {
+            call: id,
+            operation: call.operation.clone(),
+            class: call.class,
+            digest: call.digest(),
+            request: call.request.clone(),
+            subject: call.subject.clone(),
+            kind: call.kind.clone(),
+            key: call.key.clone(),
+            labels: self.labels(call, id),
+            undo: effect.undo(previous.as_ref()),
+            previous,
+            depends_on: self.recorder.with(|history| history.dependencies(&call.references)),
+            permit: permit.line().to_owned(),
+            eur_per_month: permit.eur_per_month().map(|price| price.plain()),
+        }
+    }
+
+    /// Proves what a creation of this call makes; a call that creates nothing marks nothing.
+    fn labels(&self, call: &Call, id: CallId) -> BTreeMap<String, String> {
+        let is_create = matches!(call.class, CallClass::KeyedCreate | CallClass::ProbeCreate);
+        let (true, Some(kind), Some(name)) = (is_create, &call.kind, &call.key) else {
+            return BTreeMap::new();
+        };
+        let key = &self.host.key;
+        let scope = self.recorder.with(|history| history.created.scope.clone());
+        let thing = Thing { kind, name };
+        key.labels_for(&key.ownership(&scope, self.recorder.run(), id, thing))
+    }
+
+    fn tell_began(&self, call: CallId, described: &Call) {
+        self.host.report(Event::CallBegan {
+            run: self.recorder.run().clone(),
+            call,
+            operation: described.operation.clone(),
+            subject: described.subject.clone(),
+        });
+    }
+
+    /// Tells that a call is over.
+    pub(super) fn tell_ended(
+        &self,
+        call: CallId,
+        described: &Call,
+        error: Option<String>,
+        is_adopted: bool,
+    ) {
+        self.host.report(Event::CallEnded {
+            run: self.recorder.run().clone(),
+            call,
+            operation: described.operation.clone(),
+            subject: described.subject.clone(),
+            error,
+            is_adopted,
+        });
+    }
+}
