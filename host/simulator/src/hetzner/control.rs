@@ -11,7 +11,7 @@ use super::clock::Clock;
 use super::faults::{Armed, Rule, is_path_match};
 use super::leaks::{self, LeakReport};
 use super::ledger::{Entry, ResourceEvent};
-use super::options::Options;
+use super::options::{Options, Witness};
 use super::progress;
 use super::project::Project;
 use super::refusal::Refusal;
@@ -24,6 +24,7 @@ use super::world::{Answer, World};
 #[derive(Clone)]
 pub struct Control {
     shared: Arc<Mutex<Shared>>,
+    witness: Option<Witness>,
 }
 
 struct Shared {
@@ -35,7 +36,13 @@ impl Control {
     /// Starts a world and its clock.
     pub fn new(options: &Options) -> Self {
         let clock = Clock::start(options.starts_at, options.time_factor, options.is_clock_frozen);
-        Self { shared: Arc::new(Mutex::new(Shared { world: World::new(options), clock })) }
+        let shared = Shared { world: World::new(options), clock };
+        Self { shared: Arc::new(Mutex::new(shared)), witness: options.witness.clone() }
+    }
+
+    /// Returns who looks at every answer.
+    pub fn witness(&self) -> Option<&Witness> {
+        self.witness.as_ref()
     }
 
     // A panic elsewhere leaves a world that is still worth looking at.

@@ -32,6 +32,8 @@ mod records;
 mod refusal;
 mod router;
 mod rrsets;
+#[cfg(test)]
+mod scenarios;
 mod selector;
 mod servers;
 mod serving;
@@ -43,5 +45,5 @@ mod zones;
 
 pub use control::Control;
 pub use faults::{Fault, Rule};
-pub use options::{Options, Settings, TokenRule, Tokens};
+pub use options::{Options, Seen, Settings, TokenRule, Tokens, Witness};
 pub use serving::{Handle, Simulator};

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::dice::Dice;
 
@@ -26,6 +28,41 @@ pub struct Options {
     pub tokens: Tokens,
     /// What every project obeys.
     pub settings: Settings,
+    /// Who looks at every answer before it is sent, e.g. to judge it.
+    pub witness: Option<Witness>,
+}
+
+/// One answer of the API as it leaves.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    pub method: &'a str,
+    /// Path after `/v1`.
+    pub path: &'a str,
+    pub status: u16,
+    /// Absent for 204 and for the pages of a gateway that faults send.
+    pub body: Option<&'a Value>,
+}
+
+/// Somebody who looks at answers.
+#[derive(Clone)]
+pub struct Witness(Arc<dyn Fn(&Seen) + Send + Sync>);
+
+impl Witness {
+    /// Calls `look` for every answer.
+    pub fn new(look: impl Fn(&Seen) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(look))
+    }
+
+    /// Shows an answer.
+    pub fn see(&self, seen: &Seen) {
+        (self.0)(seen);
+    }
+}
+
+impl std::fmt::Debug for Witness {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Witness")
+    }
 }
 
 /// Which tokens open a project. A token is 64 letters and digits in any case.
@@ -85,6 +122,7 @@ impl Default for Options {
             seed: 0,
             tokens: Tokens::Any,
             settings: Settings::default(),
+            witness: None,
         }
     }
 }

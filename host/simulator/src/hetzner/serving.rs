@@ -21,7 +21,7 @@ use tokio::time::sleep;
 use super::auth::Presented;
 use super::control::Control;
 use super::desk;
-use super::options::Options;
+use super::options::{Options, Seen};
 use super::paging::link_header;
 use super::request::{Reply, Request, query_pairs};
 use super::wire::{CuttableListener, Switch};
@@ -110,6 +110,7 @@ impl Drop for Handle {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a simulator is a server; the caller says where")]
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let refuse = |source| StartError { address, source };
     let listener = TcpListener::bind(address).await.map_err(refuse)?;
@@ -135,6 +136,7 @@ async fn answer(
 ) -> Response {
     let request = read(request).await;
     let (path, query) = (request.path.clone(), request.query.clone());
+    let method = request.method.clone();
     let origin = request.origin.clone();
     let (answer, now) = control.receive(request);
     match answer.delivery {
@@ -149,6 +151,9 @@ async fn answer(
         _ => None,
     };
     let mut response = body_of(&answer);
+    if let Some(witness) = control.witness() {
+        witness.see(&seen(&method, &path, &answer));
+    }
     let headers = response.headers_mut();
     put(headers, "ratelimit-limit", answer.rate.limit);
     put(headers, "ratelimit-remaining", answer.rate.remaining);
@@ -163,6 +168,14 @@ async fn answer(
         put(headers, "allow", answer.allowed.join(", "));
     }
     response
+}
+
+fn seen<'a>(method: &'a str, path: &'a str, answer: &'a Answer) -> Seen<'a> {
+    let (status, body) = match &answer.content {
+        Content::Reply(reply) => (reply.status, reply.body.as_ref()),
+        Content::Html(status) => (*status, None),
+    };
+    Seen { method, path, status, body }
 }
 
 fn put(headers: &mut HeaderMap, name: &'static str, value: impl ToString) {
