@@ -20,3 +20,5 @@ mod drive;
 mod rollback;
 mod resolve;
 pub mod engine;
+pub mod sandbox;
+pub mod code_cache;

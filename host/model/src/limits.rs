@@ -22,10 +22,20 @@ pub const CALL_BYTES_MAX: usize = 16 << 20;
 pub const GUEST_HANDLES_MAX: usize = 10_000;
 /// How long a guest may compute between two calls before it is taken for an endless loop.
 pub const GUEST_COMPUTE_MAX: Duration = Duration::from_secs(30);
+/// Calls of one run, local ones too; a loop around `log.write` computes little and must end as well.
+pub const GUEST_CALLS_MAX: u64 = 1_000_000;
 /// Address space of the child that compiles: 186 bytes a byte of Wasm were measured.
 pub const COMPILE_ADDRESS_SPACE_BYTES_MAX: u64 = 4 << 30;
 /// Processor time of the child that compiles; the slowest real guest took 9 s.
 pub const COMPILE_CPU_SECONDS_MAX: u64 = 120;
+/// How long a compilation may take; a busy machine gives the child a fraction of one processor.
+pub const COMPILE_WALL_MAX: Duration = Duration::from_secs(300);
+/// Compiled code of one component; JavaScript grows by 2.9, small Rust guests by 3.5.
+pub const COMPILED_BYTES_MAX: u64 = 512 << 20;
+/// Components that the code cache keeps; a Python or JavaScript runbook takes some 35 MiB.
+pub const CODE_CACHE_ENTRIES_MAX: usize = 64;
+/// Imports of one component; the whole world of this host has some thirty.
+pub const COMPONENT_IMPORTS_MAX: usize = 200;
 /// Items of one batch call: a tenant has a handful of servers, a project a few dozen.
 pub const BATCH_ITEMS_MAX: usize = 32;
 /// Items of a batch that are on the wire at once; more would only eat the rate limit faster.
