@@ -15,11 +15,11 @@ use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Error, Store, UpdateDeadline};
 
 pub use self::bounds::Bounds;
-pub use self::guest::ComponentGuest;
-pub use self::config::{engine, fingerprint, version};
-pub use self::trouble::Trouble;
 use self::bounds::{Memory, Pace};
+pub use self::config::{engine, fingerprint, version};
+pub use self::guest::ComponentGuest;
 use self::trouble::Enforced;
+pub use self::trouble::Trouble;
 use crate::guest::GuestEnd;
 
 /// The Wasm engine of this process. All runs share its code; each has memory of its own.

@@ -70,7 +70,10 @@ pub enum Trouble {
     #[error("the runbook panicked{}; its log may tell why", place(.0))]
     Panicked(Option<String>),
     /// Another trap.
-    #[error("the runbook trapped{}: {trap}; this is a bug in it or its language's runtime", place(at))]
+    #[error(
+        "the runbook trapped{}: {trap}; this is a bug in it or its language's runtime",
+        place(at)
+    )]
     Trapped {
         /// What the processor or the engine saw.
         trap: String,
