@@ -102,3 +102,15 @@ pub const AUDIT_KIND_BYTES_MAX: usize = 64;
 /// When, after a rollback, creations that may have landed late are looked for: once soon, once when
 /// even a stuck queue of the outside system has drained.
 pub const SWEEPS: [Duration; 2] = [Duration::from_secs(15 * 60), Duration::from_secs(24 * 3_600)];
+/// One text input; an SSH key has some 800 bytes.
+pub const INPUT_BYTES_MAX: usize = 4_096;
+/// Pauses between looks at a running action, the last one repeated: most take 2 to 30 seconds.
+pub const POLLS: [Duration; 5] = [
+    Duration::from_secs(1),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(3),
+    Duration::from_secs(5),
+];
+/// Requests an hour that Hetzner Cloud allows a project.
+pub const REQUESTS_PER_HOUR: u32 = 3_600;

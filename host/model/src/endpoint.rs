@@ -1,0 +1,165 @@
+//! The base of an API, and which tokens may be sent to it.
+
+use std::fmt;
+
+use crate::secret::Secret;
+
+/// Where Hetzner Cloud is.
+pub const HETZNER: &str = "https://api.hetzner.cloud/v1";
+/// With this a made-up token begins; a real one never does.
+const SIMULATED_PREFIX: &str = "simulated";
+/// Tokens of Hetzner Cloud, and those made up for a simulator, have this many characters.
+const TOKEN_CHARS: usize = 64;
+
+/// The base of an API, without a slash at its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint(String);
+
+/// A text that is no endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is no endpoint: expected `https://HOST/PATH`, or `http://HOST/PATH` for a simulator"
+)]
+pub struct EndpointError(String);
+
+impl Endpoint {
+    /// Reads an endpoint. A user, a query or a fragment is refused, and so is what is not ASCII.
+    pub fn parse(text: &str) -> Result<Self, EndpointError> {
+        let wrong = || EndpointError(crate::text::escape(text));
+        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        let rest = rest.ok_or_else(wrong)?;
+        let authority = rest.split('/').next().unwrap_or_default();
+        let is_host = |byte: u8| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:[]".contains(&byte)
+        };
+        let is_plain =
+            text.bytes().all(|byte| byte.is_ascii_graphic() && !b"@?#*\\\"<>".contains(&byte));
+        match is_plain && !authority.is_empty() && authority.bytes().all(is_host) {
+            true => Ok(Self(text.trim_end_matches('/').to_owned())),
+            false => Err(wrong()),
+        }
+    }
+
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns whether what is sent there is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.0.starts_with("https://")
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Why a token is not sent. No text of it shows the token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Nothing in it.
+    #[error("the token of the credential `{0}` is empty: set the variable or file that it names")]
+    Empty(String),
+    /// Not the form of a token.
+    #[error(
+        "the token of the credential `{0}` is malformed: expected 64 letters and digits, without \
+         spaces, quotes or line feeds"
+    )]
+    Malformed(String),
+    /// A real token and a plain endpoint.
+    #[error(
+        "the credential `{credential}` holds a real token, which is never sent to `{endpoint}`: \
+         use an `https://` endpoint, or a made-up token that begins with `simulated`"
+    )]
+    RealToPlain {
+        /// The credential.
+        credential: String,
+        /// The endpoint.
+        endpoint: String,
+    },
+    /// A made-up token and a real endpoint.
+    #[error(
+        "the credential `{credential}` holds a made-up token, which is never sent to `{endpoint}`: \
+         use the `http://` endpoint of a simulator, or a real token"
+    )]
+    SimulatedToReal {
+        /// The credential.
+        credential: String,
+        /// The endpoint.
+        endpoint: String,
+    },
+}
+
+/// Returns whether a token was made up for a simulator.
+pub fn is_simulated(token: &Secret) -> bool {
+    token.expose().starts_with(SIMULATED_PREFIX)
+}
+
+/// Checks that the token of `credential` may be sent to `endpoint`: real ones go to `https://` only,
+/// made-up ones to `http://` only, so that no real token ever reaches a simulator.
+pub fn check_token(
+    credential: &str,
+    token: &Secret,
+    endpoint: &Endpoint,
+) -> Result<(), TokenError> {
+    let name = credential.to_owned();
+    if token.is_empty() {
+        return Err(TokenError::Empty(name));
+    }
+    let text = token.expose();
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if text.len() != TOKEN_CHARS || !is_plain {
+        return Err(TokenError::Malformed(name));
+    }
+    let to = endpoint.to_string();
+    match (is_simulated(token), endpoint.is_encrypted()) {
+        (false, true) | (true, false) => Ok(()),
+        _ if crate::breakable::is_broken("token-endpoint") => Ok(()),
+        (false, false) => Err(TokenError::RealToPlain { credential: name, endpoint: to }),
+        (true, true) => Err(TokenError::SimulatedToReal { credential: name, endpoint: to }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_go_only_where_they_belong() {
+        let real = "a".repeat(64);
+        let simulated = format!("simulated{}", "a".repeat(55));
+        let short = "a".repeat(63);
+        let spaced = format!("{} ", "a".repeat(63));
+        let (https, http) = ("https://api.hetzner.cloud/v1", "http://127.0.0.1:8080/v1");
+        let rows: [(&str, &str, &str); 9] = [
+            (&real, https, ""),
+            (&simulated, http, ""),
+            (&real, http, "real token"),
+            (&simulated, https, "made-up token"),
+            ("", https, "empty"),
+            ("", http, "empty"),
+            (&short, https, "malformed"),
+            (&spaced, https, "malformed"),
+            ("simulated", http, "malformed"),
+        ];
+        for (token, endpoint, part) in rows {
+            let endpoint = Endpoint::parse(endpoint).unwrap();
+            let shown = check_token("prod", &Secret::new(token), &endpoint)
+                .map_or_else(|error| error.to_string(), |()| String::new());
+            assert!(shown.contains(part) && shown.is_empty() == part.is_empty(), "{part}: {shown}");
+            assert!(token.is_empty() || token == "simulated" || !shown.contains(token));
+        }
+    }
+
+    #[test]
+    fn an_endpoint_has_one_spelling() {
+        let endpoint = Endpoint::parse("https://api.hetzner.cloud/v1/").unwrap();
+        assert_eq!(endpoint.as_str(), HETZNER);
+        for text in ["HTTPS://api.hetzner.cloud", "https://API.hetzner.cloud", "https:///v1"] {
+            assert!(Endpoint::parse(text).is_err(), "{text}");
+        }
+    }
+}
