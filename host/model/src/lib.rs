@@ -29,4 +29,5 @@ pub mod inputs;
 pub mod settings;
 pub mod world;
 pub mod grant;
+pub mod admission;
 pub mod event;
