@@ -4,11 +4,14 @@
 //! conformance suite.
 
 mod row;
+mod sqlite;
 
 pub use row::{
     Bucket, Claim, Correction, External, Fence, Head, NewRun, OrphanRow, RunRow, RunState,
     StoredAudit, Sweep, SweepOutcome, Tokens,
 };
+
+pub use sqlite::SqliteStore;
 
 use std::path::PathBuf;
 
@@ -296,4 +299,14 @@ pub trait Store: Send + Sync {
 
     /// Returns the whole audit log, oldest first.
     fn audit_events(&self) -> Reply<'_, Vec<StoredAudit>>;
+}
+
+impl From<StoreError> for BookError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Book(error) => error,
+            StoreError::Fenced { .. } => Self::Fenced,
+            error => Self::Store(error.to_string()),
+        }
+    }
 }

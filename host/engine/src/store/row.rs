@@ -36,6 +36,7 @@ pub struct Claim {
     /// Who asked to cancel.
     pub cancel: Option<String>,
     /// Tells others that this process lives.
+    #[expect(dead_code, reason = "what counts is that it is dropped with the claim")]
     pub(super) liveness: Box<dyn Any + Send + Sync>,
 }
 

@@ -1,0 +1,138 @@
+//! The state directory: who may read it, who is alive, and components as files.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use runwrit_model::id::{Digest, RunId};
+use runwrit_model::limits::COMPONENT_BYTES_MAX;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use crate::store::StoreError;
+
+/// Others could change what stands here.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+/// A list of runs probes locks for a moment; a claim must not take that for a living process.
+const LOCK_TRIES: u32 = 5;
+/// Between two tries.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
+/// A state directory that only its owner can write to.
+#[derive(Debug, Clone)]
+pub(super) struct Directory {
+    root: PathBuf,
+}
+
+impl Directory {
+    /// Opens it, or makes it with mode 0700.
+    pub(super) fn open(root: &Path) -> Result<Self, StoreError> {
+        make(root)?;
+        let mode = std::fs::metadata(root).map_err(unusable(root))?.permissions().mode() & 0o777;
+        if mode & WRITABLE_BY_OTHERS != 0 {
+            return Err(StoreError::Exposed { path: root.to_owned(), mode });
+        }
+        make(&root.join("runs"))?;
+        make(&root.join("components"))?;
+        Ok(Self { root: root.to_owned() })
+    }
+
+    /// Returns the path of the database, which exists with mode 0600 from then on.
+    pub(super) fn database(&self) -> Result<PathBuf, StoreError> {
+        let path = self.root.join("store.sqlite");
+        let mut options = private();
+        options.append(true).create(true).open(&path).map_err(unusable(&path))?;
+        Ok(path)
+    }
+
+    /// Takes the run for this process; nothing when another living one has it. The kernel gives it
+    /// free when the process dies, however it dies.
+    pub(super) fn lock(&self, run: &RunId) -> Result<Option<File>, StoreError> {
+        for attempt in 1..=LOCK_TRIES {
+            if let Some(file) = self.try_lock(run, FlockOperation::NonBlockingLockExclusive)? {
+                return Ok(Some(file));
+            }
+            if attempt < LOCK_TRIES {
+                thread::sleep(LOCK_PAUSE);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns whether a living process has the run.
+    pub(super) fn is_locked(&self, run: &RunId) -> Result<bool, StoreError> {
+        Ok(self.try_lock(run, FlockOperation::NonBlockingLockShared)?.is_none())
+    }
+
+    fn try_lock(&self, run: &RunId, how: FlockOperation) -> Result<Option<File>, StoreError> {
+        let path = self.root.join("runs").join(format!("{run}.lock"));
+        let mut options = private();
+        let file = options.append(true).create(true).open(&path).map_err(unusable(&path))?;
+        match flock(&file, how) {
+            Ok(()) => Ok(Some(file)),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(errno) => Err(unusable(&path)(errno.into())),
+        }
+    }
+
+    /// Keeps a component: temporary file, flush, rename.
+    pub(super) fn put_component(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
+        let digest = Digest::of(bytes);
+        let path = self.component_path(&digest);
+        if self.component(&digest).is_ok_and(|kept| kept.is_some()) {
+            return Ok(digest);
+        }
+        let partial = path.with_extension("partial");
+        let write = || {
+            let mut file = private().write(true).create(true).truncate(true).open(&partial)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            std::fs::rename(&partial, &path)?;
+            File::open(self.root.join("components"))?.sync_all()
+        };
+        write().map_err(unusable(&path))?;
+        Ok(digest)
+    }
+
+    /// Returns a component whose bytes have the digest.
+    pub(super) fn component(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        let path = self.component_path(digest);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unusable(&path)(error)),
+        };
+        let mut bytes = Vec::new();
+        file.take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unusable(&path))?;
+        match Digest::of(&bytes) == *digest {
+            true => Ok(Some(bytes)),
+            false => Err(StoreError::Component { digest: *digest }),
+        }
+    }
+
+    fn component_path(&self, digest: &Digest) -> PathBuf {
+        self.root.join("components").join(format!("{}.wasm", digest.hex()))
+    }
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options
+}
+
+fn make(path: &Path) -> Result<(), StoreError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable(path))
+}
+
+fn unusable(path: &Path) -> impl Fn(std::io::Error) -> StoreError + use<> {
+    let path = path.to_owned();
+    move |source| match source.kind() {
+        ErrorKind::StorageFull => StoreError::Full { path: path.clone() },
+        ErrorKind::ReadOnlyFilesystem => StoreError::ReadOnly { path: path.clone() },
+        _ => StoreError::Directory { path: path.clone(), source },
+    }
+}

@@ -1,0 +1,132 @@
+//! What is shared beyond one run: budgets of requests, things that exist, leftovers, sweeps.
+
+use runwrit_model::id::RunId;
+use runwrit_model::journal::UnixMs;
+use runwrit_model::undo::LateSweep;
+use rusqlite::{Row, params};
+
+use super::database::{Database, json, parsed};
+use crate::store::{
+    Bucket, Correction, External, OrphanRow, StoreError, Sweep, SweepOutcome, Tokens,
+};
+
+/// Takes requests from a bucket that fills by the second.
+pub(super) fn take_tokens(
+    database: &Database<'_>,
+    bucket: &Bucket,
+    count: u32,
+    at: UnixMs,
+) -> Result<Tokens, StoreError> {
+    let capacity = f64::from(bucket.capacity.max(1));
+    let wanted = f64::from(count).min(capacity);
+    let (kept, changed_at) = stored(database, &bucket.credential)?.unwrap_or((capacity, at));
+    // The clock of the host may step back; the budget must not grow from that.
+    let at = at.max(changed_at);
+    let rate = bucket.refill_per_second.max(f64::MIN_POSITIVE);
+    let tokens = (kept + (at - changed_at) as f64 / 1_000.0 * rate).min(capacity);
+    if tokens < wanted {
+        let wait_ms = ((wanted - tokens) / rate * 1_000.0).ceil();
+        return Ok(Tokens::Wait(at.saturating_add(wait_ms as u64)));
+    }
+    set_tokens(database, &bucket.credential, tokens - wanted, at)?;
+    Ok(Tokens::Taken)
+}
+
+/// Sets a bucket to what the outside system says is left.
+pub(super) fn correct(database: &Database<'_>, correction: &Correction) -> Result<(), StoreError> {
+    let changed_at = stored(database, &correction.credential)?.map_or(0, |(_, at)| at);
+    let at = correction.at.max(changed_at);
+    set_tokens(database, &correction.credential, f64::from(correction.remaining), at)
+}
+
+fn stored(database: &Database<'_>, credential: &str) -> Result<Option<(f64, UnixMs)>, StoreError> {
+    let sql = "SELECT tokens, changed_at FROM bucket WHERE credential = ?";
+    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    database.one("read the budget", sql, [credential], read)
+}
+
+fn set_tokens(
+    database: &Database<'_>,
+    credential: &str,
+    tokens: f64,
+    at: UnixMs,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO bucket (credential, tokens, changed_at) VALUES (?1, ?2, ?3)
+        ON CONFLICT (credential) DO UPDATE SET tokens = ?2, changed_at = ?3";
+    database.execute("note the budget", sql, params![credential, tokens, at]).map(drop)
+}
+
+/// Returns what runs made.
+pub(super) fn externals(database: &Database<'_>) -> Result<Vec<External>, StoreError> {
+    let sql = "SELECT * FROM external ORDER BY since, run, call";
+    database.all("list what exists", sql, [], |row| {
+        Ok(External {
+            run: parsed(row, "run")?,
+            call: parsed(row, "call")?,
+            credential: row.get("credential")?,
+            kind: row.get("kind")?,
+            key: row.get("key")?,
+            remote_id: row.get("remote_id")?,
+            since: row.get("since")?,
+        })
+    })
+}
+
+/// Returns what needs a person.
+pub(super) fn orphans(database: &Database<'_>) -> Result<Vec<OrphanRow>, StoreError> {
+    let sql = "SELECT * FROM orphan ORDER BY since, run, call";
+    database.all("list what is left", sql, [], |row| {
+        Ok(OrphanRow {
+            run: parsed(row, "run")?,
+            orphan: json(row, "orphan")?,
+            since: row.get("since")?,
+        })
+    })
+}
+
+/// Schedules a sweep; one that is there stays.
+pub(super) fn schedule(
+    database: &Database<'_>,
+    run: &RunId,
+    sweep: &LateSweep,
+) -> Result<(), StoreError> {
+    let labels = serde_json::to_string(&sweep.labels).expect("labels are strings");
+    let sql = "INSERT INTO sweep (run, call, due_at, kind, key, labels) VALUES (?, ?, ?, ?, ?, ?)
+        ON CONFLICT (run, call, due_at) DO NOTHING";
+    let call = sweep.call.to_string();
+    let values = params![run.as_str(), call, sweep.at, sweep.kind, sweep.key, labels];
+    database.execute("schedule a sweep", sql, values).map(drop)
+}
+
+/// Returns the open sweeps that are due.
+pub(super) fn due_sweeps(database: &Database<'_>, at: UnixMs) -> Result<Vec<Sweep>, StoreError> {
+    let sql = "SELECT * FROM sweep WHERE outcome IS NULL AND due_at <= ? ORDER BY due_at, id";
+    database.all("list the sweeps", sql, [at], |row| {
+        Ok(Sweep {
+            id: row.get("id")?,
+            run: parsed(row, "run")?,
+            call: parsed(row, "call")?,
+            at: row.get("due_at")?,
+            kind: row.get("kind")?,
+            key: row.get("key")?,
+            labels: json(row, "labels")?,
+        })
+    })
+}
+
+/// Closes a sweep; a closed one stays as it is.
+pub(super) fn close_sweep(
+    database: &Database<'_>,
+    sweep: u64,
+    outcome: &SweepOutcome,
+    at: UnixMs,
+) -> Result<(), StoreError> {
+    let (word, found) = match outcome {
+        SweepOutcome::Nothing => ("nothing", None),
+        SweepOutcome::Deleted(id) => ("deleted", Some(id)),
+        SweepOutcome::Reported(id) => ("reported", Some(id)),
+    };
+    let sql = "UPDATE sweep SET outcome = ?, found = ?, closed_at = ?
+        WHERE id = ? AND outcome IS NULL";
+    database.execute("close a sweep", sql, params![word, found, at, sweep]).map(drop)
+}

@@ -1,0 +1,199 @@
+//! The embedded store: SQLite in the state directory.
+
+mod database;
+mod directory;
+mod schema;
+mod worker;
+mod journal;
+mod ledger;
+mod runs;
+mod books;
+
+use std::path::Path;
+
+use runwrit_capabilities::books::{AuditEvent, TenantRow, Writer};
+use runwrit_model::id::{Digest, RunId};
+use runwrit_model::journal::{Entry, Record, Resolved, UnixMs};
+use runwrit_model::undo::LateSweep;
+
+use self::directory::Directory;
+use self::worker::Worker;
+use super::{
+    Bucket, Claim, Correction, External, Fence, Head, NewRun, OrphanRow, Reply, RunRow, Store,
+    StoreError, StoredAudit, Sweep, SweepOutcome, Tokens,
+};
+
+/// A store in a directory of this machine.
+pub struct SqliteStore {
+    directory: Directory,
+    writer: Worker,
+    reader: Worker,
+}
+
+impl SqliteStore {
+    /// Opens the store in `directory`, or makes one. Refuses a directory that others may write to,
+    /// a store of a newer host and a damaged one.
+    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+        let directory = Directory::open(directory)?;
+        let path = directory.database()?;
+        let writer = Worker::writer(schema::open_writer(&path)?, &path);
+        let reader = Worker::reader(schema::open_reader(&path)?, &path);
+        Ok(Self { directory, writer, reader })
+    }
+}
+
+impl Store for SqliteStore {
+    fn create_run(&self, new: NewRun) -> Reply<'_, Claim> {
+        let Some(Entry { record: Record::Created(created), .. }) = new.entries.first() else {
+            panic!("the first entry of a run says how it was created");
+        };
+        let (directory, created) = (self.directory.clone(), created.clone());
+        self.writer.run(move |database| runs::create(database, &directory, &created, &new))
+    }
+
+    fn claim<'a>(&'a self, run: &'a RunId) -> Reply<'a, Claim> {
+        let (directory, run) = (self.directory.clone(), run.clone());
+        self.writer.run(move |database| runs::claim(database, &directory, &run))
+    }
+
+    fn release<'a>(&'a self, fence: &'a Fence) -> Reply<'a, ()> {
+        let fence = fence.clone();
+        self.writer.run(move |database| runs::release(database, &fence))
+    }
+
+    fn append<'a>(&'a self, fence: &'a Fence, entries: Vec<Entry>) -> Reply<'a, Head> {
+        let fence = fence.clone();
+        self.writer.run(move |database| runs::append(database, &fence, &entries))
+    }
+
+    fn park<'a>(
+        &'a self,
+        fence: &'a Fence,
+        until: Option<UnixMs>,
+        entries: Vec<Entry>,
+    ) -> Reply<'a, Head> {
+        let fence = fence.clone();
+        self.writer.run(move |database| runs::park(database, &fence, until, &entries))
+    }
+
+    fn finish<'a>(
+        &'a self,
+        fence: &'a Fence,
+        entries: Vec<Entry>,
+        sweeps: Vec<LateSweep>,
+    ) -> Reply<'a, Head> {
+        let Some(Entry { record: Record::Finished(finished), .. }) = entries.last() else {
+            panic!("the last entry of a run says how it ended");
+        };
+        let (fence, ending) = (fence.clone(), finished.ending);
+        self.writer.run(move |database| runs::finish(database, &fence, &entries, ending, &sweeps))
+    }
+
+    fn resolve<'a>(&'a self, run: &'a RunId, word: Resolved, at: UnixMs) -> Reply<'a, Head> {
+        let (directory, run) = (self.directory.clone(), run.clone());
+        self.writer.run(move |database| runs::resolve(database, &directory, &run, word, at))
+    }
+
+    fn request_cancel<'a>(&'a self, run: &'a RunId, by: &'a str) -> Reply<'a, ()> {
+        let (run, by) = (run.clone(), by.to_owned());
+        self.writer.run(move |database| runs::request_cancel(database, &run, &by))
+    }
+
+    fn cancel_requested<'a>(&'a self, run: &'a RunId) -> Reply<'a, Option<String>> {
+        let run = run.clone();
+        self.reader.run(move |database| runs::cancel_requested(database, &run))
+    }
+
+    fn runs(&self) -> Reply<'_, Vec<RunRow>> {
+        let directory = self.directory.clone();
+        self.reader.run(move |database| runs::list(database, &directory))
+    }
+
+    fn run<'a>(&'a self, run: &'a RunId) -> Reply<'a, RunRow> {
+        let (directory, run) = (self.directory.clone(), run.clone());
+        self.reader.run(move |database| runs::one(database, &directory, &run))
+    }
+
+    fn journal<'a>(&'a self, run: &'a RunId) -> Reply<'a, Vec<Entry>> {
+        let run = run.clone();
+        self.reader.run(move |database| Ok(journal::read(database, &run)?.0))
+    }
+
+    fn verify_chain<'a>(&'a self, run: &'a RunId) -> Reply<'a, Head> {
+        let run = run.clone();
+        self.reader.run(move |database| Ok(journal::read(database, &run)?.1))
+    }
+
+    fn sealed_seed<'a>(&'a self, run: &'a RunId) -> Reply<'a, Option<Vec<u8>>> {
+        let run = run.clone();
+        self.reader.run(move |database| runs::seed(database, &run))
+    }
+
+    fn put_component(&self, bytes: Vec<u8>) -> Reply<'_, Digest> {
+        let directory = self.directory.clone();
+        self.reader.run(move |_| directory.put_component(&bytes))
+    }
+
+    fn component<'a>(&'a self, digest: &'a Digest) -> Reply<'a, Option<Vec<u8>>> {
+        let (directory, digest) = (self.directory.clone(), *digest);
+        self.reader.run(move |_| directory.component(&digest))
+    }
+
+    fn take_tokens<'a>(&'a self, bucket: &'a Bucket, count: u32, at: UnixMs) -> Reply<'a, Tokens> {
+        let bucket = bucket.clone();
+        self.writer.run(move |database| ledger::take_tokens(database, &bucket, count, at))
+    }
+
+    fn correct_tokens(&self, correction: Correction) -> Reply<'_, ()> {
+        self.writer.run(move |database| ledger::correct(database, &correction))
+    }
+
+    fn externals(&self) -> Reply<'_, Vec<External>> {
+        self.reader.run(ledger::externals)
+    }
+
+    fn orphans(&self) -> Reply<'_, Vec<OrphanRow>> {
+        self.reader.run(ledger::orphans)
+    }
+
+    fn due_sweeps(&self, at: UnixMs) -> Reply<'_, Vec<Sweep>> {
+        self.reader.run(move |database| ledger::due_sweeps(database, at))
+    }
+
+    fn close_sweep(&self, sweep: u64, outcome: SweepOutcome, at: UnixMs) -> Reply<'_, ()> {
+        self.writer.run(move |database| ledger::close_sweep(database, sweep, &outcome, at))
+    }
+
+    fn tenant<'a>(&'a self, id: &'a str) -> Reply<'a, Option<TenantRow>> {
+        let id = id.to_owned();
+        self.reader.run(move |database| books::tenant(database, &id))
+    }
+
+    fn tenants(&self) -> Reply<'_, Vec<TenantRow>> {
+        self.reader.run(books::tenants)
+    }
+
+    fn write_tenant<'a>(&'a self, fence: &'a Fence, row: TenantRow) -> Reply<'a, ()> {
+        let fence = fence.clone();
+        self.writer.run(move |database| books::write_tenant(database, &fence, &row))
+    }
+
+    fn append_audit<'a>(
+        &'a self,
+        fence: &'a Fence,
+        event: AuditEvent,
+        at: UnixMs,
+    ) -> Reply<'a, bool> {
+        let fence = fence.clone();
+        self.writer.run(move |database| books::append_audit(database, &fence, &event, at))
+    }
+
+    fn audit_by<'a>(&'a self, writer: &'a Writer) -> Reply<'a, Vec<AuditEvent>> {
+        let writer = writer.clone();
+        self.reader.run(move |database| books::audit_by(database, &writer))
+    }
+
+    fn audit_events(&self) -> Reply<'_, Vec<StoredAudit>> {
+        self.reader.run(books::audit_events)
+    }
+}

@@ -1,0 +1,175 @@
+//! The two threads that own the connections: one writes, in groups, one reads.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use futures_util::FutureExt as _;
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::database::Database;
+use crate::store::{Reply, StoreError};
+
+/// Operations that share one flush to the disk. More would only make the first ones wait.
+const GROUP_MAX: usize = 64;
+
+/// What became of a group.
+enum Fate {
+    Committed,
+    Full,
+    Lost(String),
+}
+
+/// Answers an operation once the fate of its group is known.
+type Answer = Box<dyn FnOnce(&Fate) + Send>;
+/// One operation, or why it cannot be tried. Tells whether it succeeded; else it leaves no trace.
+type Job = Box<dyn FnOnce(Result<&Database<'_>, StoreError>) -> (bool, Answer) + Send>;
+
+/// A thread that owns a connection.
+pub(super) struct Worker {
+    jobs: Mutex<Option<Sender<Job>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    path: PathBuf,
+}
+
+impl Worker {
+    /// Starts a thread that runs each group of operations in one transaction.
+    pub(super) fn writer(connection: Connection, path: &Path) -> Self {
+        Self::start(connection, path, "store-writer", write_all)
+    }
+
+    /// Starts a thread that runs operations one by one and changes nothing.
+    pub(super) fn reader(connection: Connection, path: &Path) -> Self {
+        Self::start(connection, path, "store-reader", read_all)
+    }
+
+    fn start(
+        connection: Connection,
+        path: &Path,
+        name: &str,
+        run: fn(&Database<'_>, &Receiver<Job>),
+    ) -> Self {
+        let (sender, receiver) = channel();
+        let owned = path.to_owned();
+        let body = move || run(&Database::new(&connection, &owned), &receiver);
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(body);
+        let thread = thread.expect("the system has room for two more threads");
+        Self {
+            jobs: Mutex::new(Some(sender)),
+            thread: Mutex::new(Some(thread)),
+            path: path.to_owned(),
+        }
+    }
+
+    /// Queues an operation. Dropping the reply does not stop it.
+    pub(super) fn run<'a, T: Send + 'static>(
+        &'a self,
+        operation: impl FnOnce(&Database<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Reply<'a, T> {
+        let (sender, receiver) = oneshot::channel();
+        let path = self.path.clone();
+        let job: Job = Box::new(move |database| {
+            let outcome = database.and_then(operation);
+            let is_done = outcome.is_ok();
+            let answer: Answer = Box::new(move |fate| {
+                let outcome = match (outcome, fate) {
+                    (Ok(_), Fate::Full) => Err(StoreError::Full { path }),
+                    (Ok(_), Fate::Lost(detail)) => {
+                        Err(StoreError::Uncertain { path, detail: detail.clone() })
+                    }
+                    (outcome, _) => outcome,
+                };
+                // Whoever asked may be gone; what was written stays.
+                drop(sender.send(outcome));
+            });
+            (is_done, answer)
+        });
+        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_queued = jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
+        async move {
+            match is_queued {
+                true => receiver.await.unwrap_or(Err(StoreError::Closed)),
+                false => Err(StoreError::Closed),
+            }
+        }
+        .boxed()
+    }
+}
+
+impl Drop for Worker {
+    /// Ends the thread after what is queued, so that the file is closed when the store is gone.
+    fn drop(&mut self) {
+        drop(self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // A panic of the thread was reported by itself.
+        drop(thread.map(JoinHandle::join));
+    }
+}
+
+fn read_all(database: &Database<'_>, jobs: &Receiver<Job>) {
+    while let Ok(job) = jobs.recv() {
+        let (_, answer) = job(Ok(database));
+        answer(&Fate::Committed);
+    }
+}
+
+fn write_all(database: &Database<'_>, jobs: &Receiver<Job>) {
+    let mut queue = VecDeque::new();
+    loop {
+        if queue.is_empty() {
+            let Ok(job) = jobs.recv() else { return };
+            queue.push_back(job);
+        }
+        queue.extend(jobs.try_iter().take(GROUP_MAX - queue.len().min(GROUP_MAX)));
+        write_group(database, &mut queue);
+    }
+}
+
+/// Runs what is queued in one transaction, each in a savepoint of its own, and answers after the
+/// commit.
+fn write_group(database: &Database<'_>, queue: &mut VecDeque<Job>) {
+    if let Err(error) = database.batch("begin", "BEGIN IMMEDIATE") {
+        // The others get their own try, and their own error.
+        if let Some(job) = queue.pop_front() {
+            job(Err(error)).1(&Fate::Committed);
+        }
+        return;
+    }
+    let mut answers = Vec::new();
+    // SQLite gives a transaction up when the disk is full; what is still queued has its own then.
+    while let Some(job) = queue.pop_front_if(|_| !database.is_idle()) {
+        answers.push(in_savepoint(database, job));
+    }
+    let fate = commit(database);
+    answers.into_iter().for_each(|answer| answer(&fate));
+}
+
+fn in_savepoint(database: &Database<'_>, job: Job) -> Answer {
+    let begun = database.batch("begin", "SAVEPOINT operation");
+    let (is_done, answer) = job(begun.map(|()| database));
+    let end = match is_done {
+        true => "RELEASE operation",
+        false => "ROLLBACK TO operation; RELEASE operation",
+    };
+    // Where the savepoint is gone, the transaction is too, and the commit will say so.
+    drop(database.batch("end", end));
+    answer
+}
+
+fn commit(database: &Database<'_>) -> Fate {
+    if database.is_idle() {
+        return Fate::Lost("SQLite gave the transaction up".to_owned());
+    }
+    let fate = match database.batch("commit", "COMMIT") {
+        Ok(()) => Fate::Committed,
+        Err(StoreError::Full { .. }) => Fate::Full,
+        Err(error) => Fate::Lost(error.to_string()),
+    };
+    if !database.is_idle() {
+        drop(database.batch("roll back", "ROLLBACK"));
+    }
+    fate
+}
