@@ -6,6 +6,7 @@
 pub mod gate;
 pub mod bindings;
 pub mod books;
+pub mod authority;
 mod failure;
 pub mod ranks;
 pub mod run;

@@ -1,7 +1,5 @@
 //! Finds the capability that reverts a call.
 
-use std::sync::Arc;
-
 use crate::gate::{Undo, UndoError, UndoRequest, Undone};
 use crate::{audit, registry};
 
@@ -9,9 +7,9 @@ use crate::{audit, registry};
 #[derive(Clone, Default)]
 pub struct Undoers {
     /// The registry of tenants.
-    pub registry: Option<Arc<registry::Tenants>>,
+    pub registry: Option<registry::Undoer>,
     /// The audit log.
-    pub audit: Option<Arc<audit::Events>>,
+    pub audit: Option<audit::Undoer>,
 }
 
 impl Undo for Undoers {

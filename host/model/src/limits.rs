@@ -83,10 +83,14 @@ pub const API_RESPONSE_BYTES_MAX: usize = 8 << 20;
 pub const API_PAGES_MAX: u32 = 200;
 /// The body of a request that a guest sends.
 pub const HTTP_REQUEST_BODY_BYTES_MAX: usize = 1 << 20;
-/// The body of a response that a guest gets.
-pub const HTTP_RESPONSE_BODY_BYTES_MAX: usize = 16 << 20;
+/// The body of a response that a guest gets: it stands in one journal entry, a third longer.
+pub const HTTP_RESPONSE_BODY_BYTES_MAX: usize = 512 << 10;
 /// Headers either way.
 pub const HTTP_HEADERS_MAX: usize = 100;
+/// Bytes of all headers, either way; common servers refuse more.
+pub const HTTP_HEADER_BYTES_MAX: usize = 16 << 10;
+/// A URL; common servers refuse longer ones.
+pub const HTTP_URL_BYTES_MAX: usize = 4_096;
 /// Longest timeout that a guest may ask for.
 pub const HTTP_TIMEOUT_SECONDS_MAX: u32 = 120;
 /// User data that Hetzner accepts.

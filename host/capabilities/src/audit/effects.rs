@@ -7,7 +7,7 @@ use runwrit_model::call::{Call, CallClass, Rank, UndoPlan};
 use serde_json::{Value, json};
 
 use super::Events;
-use crate::books::AuditEvent;
+use crate::books::{AuditEvent, Writer};
 use crate::gate::{Acceptance, CallError, Effect, Permit, Provenance, SendError, Ticket};
 
 /// Appends one event.
@@ -37,7 +37,7 @@ impl Effect for Append {
     }
 
     async fn permit(&self, _: &dyn Provenance, _: &[&Self]) -> Result<Permit, CallError> {
-        self.events.permit(&self.kind)
+        self.events.permit(&self.kind, &self.subject)
     }
 
     fn undo(&self, _: Option<&Value>) -> Option<UndoPlan> {
@@ -47,7 +47,7 @@ impl Effect for Append {
 
     async fn send(&self, ticket: &Ticket) -> Result<Acceptance, SendError> {
         let event = AuditEvent {
-            writer: self.events.writer(ticket.call),
+            writer: Writer { run: self.events.authority.run.clone(), call: ticket.call },
             kind: self.kind.clone(),
             subject: self.subject.clone(),
             details: self.details.clone(),

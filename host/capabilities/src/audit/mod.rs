@@ -9,11 +9,11 @@ mod undo;
 
 use std::sync::Arc;
 
-use runwrit_model::failure::Denial;
-use runwrit_model::id::RunId;
-
-use crate::books::{Audit, Writer};
+use crate::authority::Authority;
+use crate::books::Audit;
 use crate::gate::{CallError, Permit};
+
+pub use undo::Undoer;
 
 /// What ends the kind of the event that tells of a rollback.
 pub const ROLLED_BACK: &str = "_ROLLED_BACK";
@@ -21,27 +21,17 @@ pub const ROLLED_BACK: &str = "_ROLLED_BACK";
 /// The audit log, as far as one run may write it.
 pub struct Events {
     book: Arc<dyn Audit>,
-    run: RunId,
+    authority: Authority,
 }
 
 impl Events {
     /// Holds the book, for one run under its grant.
-    pub fn new(book: Arc<dyn Audit>, run: RunId) -> Self {
-        Self { book, run }
+    pub fn new(book: Arc<dyn Audit>, authority: Authority) -> Self {
+        Self { book, authority }
     }
 
-    fn permit(&self, kind: &str) -> Result<Permit, CallError> {
-        Err(Denial {
-            operation: "audit.events.append".to_owned(),
-            resource: kind.to_owned(),
-            rule: "absent".to_owned(),
-            reason: "no grant covers it".to_owned(),
-            hint: String::new(),
-        }
-        .into())
-    }
-
-    fn writer(&self, call: runwrit_model::call::CallId) -> Writer {
-        Writer { run: self.run.clone(), call }
+    fn permit(&self, kind: &str, subject: &str) -> Result<Permit, CallError> {
+        let Authority { grant, now, .. } = &self.authority;
+        Ok(grant.append_event(kind, subject, now())?)
     }
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use runwrit_model::call::{Call, CallClass, Rank, Reference, UndoPlan};
+use runwrit_model::failure::Failure;
 use serde_json::{Value, json};
 
 use super::rules::{self, Change};
-use super::{KIND, Tenant, Tenants, read_error, write_error};
+use super::{KIND, Tenant, Tenants, apply, read_error, write_error};
 use crate::books::{TenantRow, Writer};
 use crate::gate::{Acceptance, CallError, Effect, Permit, Provenance, SendError, Ticket};
 
@@ -42,7 +43,7 @@ impl Effect for Reserve {
     }
 
     async fn send(&self, ticket: &Ticket) -> Result<Acceptance, SendError> {
-        let writer = Writer { run: self.tenants.run.clone(), call: ticket.call };
+        let writer = Writer { run: self.tenants.authority.run.clone(), call: ticket.call };
         let decide = |row: Option<&TenantRow>| rules::reserve(row, &self.id, self.octet, &writer);
         self.tenants.change(&self.id, decide).await
     }
@@ -125,14 +126,14 @@ impl Tenants {
     async fn change(
         &self,
         id: &str,
-        decide: impl Fn(Option<&TenantRow>) -> Result<Change, runwrit_model::failure::Failure>,
+        decide: impl Fn(Option<&TenantRow>) -> Result<Change, Failure>,
     ) -> Result<Acceptance, SendError> {
         // Nothing was sent yet, so a read that fails is no unknown outcome.
         let unread = |error| SendError::Refused(super::unread(&error));
         let stored = self.book.tenant(id).await.map_err(unread)?;
         let change = decide(stored.as_ref()).map_err(SendError::Refused)?;
         let is_adopted = matches!(change, Change::Nothing(_));
-        let row = self.apply(change).await.map_err(write_error)?;
+        let row = apply(self.book.as_ref(), change).await.map_err(write_error)?;
         let note = json!(Tenant::from(row));
         Ok(Acceptance { remote_id: Some(id.to_owned()), actions: Vec::new(), is_adopted, note })
     }

@@ -12,15 +12,16 @@ mod undo;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use runwrit_model::failure::{Denial, Failure, Problem};
-use runwrit_model::id::RunId;
+use runwrit_model::failure::{Failure, Problem};
 use serde::{Deserialize, Serialize};
 
+use crate::authority::Authority;
 use crate::books::{BookError, Registry, TenantRow, TenantState};
 use crate::gate::{CallError, Permit, SendError, Stop};
 use rules::Change;
 
 pub use rules::is_valid_id;
+pub use undo::Undoer;
 
 /// The kind of a tenant in journals.
 pub const KIND: &str = "registry.tenant";
@@ -28,32 +29,26 @@ pub const KIND: &str = "registry.tenant";
 /// The registry, as far as one run may use it.
 pub struct Tenants {
     book: Arc<dyn Registry>,
-    run: RunId,
+    authority: Authority,
 }
 
 impl Tenants {
     /// Holds the book, for one run under its grant.
-    pub fn new(book: Arc<dyn Registry>, run: RunId) -> Self {
-        Self { book, run }
+    pub fn new(book: Arc<dyn Registry>, authority: Authority) -> Self {
+        Self { book, authority }
     }
 
-    fn permit(&self, operation: &str, id: &str, _octet: Option<u8>) -> Result<Permit, CallError> {
-        Err(Denial {
-            operation: operation.to_owned(),
-            resource: id.to_owned(),
-            rule: "absent".to_owned(),
-            reason: "no grant covers it".to_owned(),
-            hint: String::new(),
-        }
-        .into())
+    fn permit(&self, operation: &str, id: &str, octet: Option<u8>) -> Result<Permit, CallError> {
+        let Authority { grant, now, .. } = &self.authority;
+        Ok(grant.tenant_call(operation, id, octet, now())?)
     }
+}
 
-    /// Writes what a change comes to, and returns the row as it stands then.
-    async fn apply(&self, change: Change) -> Result<TenantRow, BookError> {
-        match change {
-            Change::Nothing(row) => Ok(row),
-            Change::Write(row) => self.book.write(row.clone()).await.map(|()| row),
-        }
+/// Writes what a change comes to, and returns the row as it stands then.
+async fn apply(book: &dyn Registry, change: Change) -> Result<TenantRow, BookError> {
+    match change {
+        Change::Nothing(row) => Ok(row),
+        Change::Write(row) => book.write(row.clone()).await.map(|()| row),
     }
 }
 

@@ -6,6 +6,7 @@ use runwrit_model::call::{Call, CallClass};
 use serde_json::{Value, json};
 
 use super::{Tenant, Tenants, read_error};
+use crate::authority::Authority;
 use crate::gate::{CallError, Observation, Permit, Provenance};
 
 /// Reads one tenant.
@@ -44,14 +45,15 @@ impl Observation for List {
     }
 
     async fn permit(&self, _: &dyn Provenance) -> Result<Permit, CallError> {
-        self.tenants.permit("registry.tenants.list", "tenants", None)
+        let Authority { grant, now, .. } = &self.tenants.authority;
+        Ok(grant.read("registry.tenants.list", "tenants", now())?)
     }
 
     async fn read(&self, _: &dyn Provenance) -> Result<Self::Output, CallError> {
         let stored = self.tenants.book.tenants().await.map_err(read_error)?;
         let covered = stored
             .into_iter()
-            .filter(|row| self.tenants.permit("registry.tenants.get", &row.id, None).is_ok());
+            .filter(|row| self.tenants.permit("registry.tenants.list", &row.id, None).is_ok());
         Ok(covered.map(Tenant::from).collect())
     }
 }

@@ -1,11 +1,13 @@
 //! What reverts a change of the registry.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use runwrit_model::id::RunId;
 use serde::Deserialize;
 
-use super::{Tenants, rules};
-use crate::books::{BookError, TenantState, Writer};
+use super::{apply, rules};
+use crate::books::{BookError, Registry, TenantState, Writer};
 use crate::gate::{Undo, UndoError, UndoRequest, Undone};
 
 /// What `activate` found before it.
@@ -16,7 +18,22 @@ struct Previous {
     endpoints: BTreeMap<String, String>,
 }
 
-impl Undo for Tenants {
+/// Reverts changes of the registry for one run. It needs no grant: the journaled intent, which a
+/// permit allowed, is its authority.
+#[derive(Clone)]
+pub struct Undoer {
+    book: Arc<dyn Registry>,
+    run: RunId,
+}
+
+impl Undoer {
+    /// Holds the book, for the rollback of one run.
+    pub fn new(book: Arc<dyn Registry>, run: RunId) -> Self {
+        Self { book, run }
+    }
+}
+
+impl Undo for Undoer {
     async fn undo(&self, request: &UndoRequest) -> Result<Undone, UndoError> {
         let id = request.plan.arguments.get("id").and_then(|id| id.as_str()).ok_or_else(|| {
             UndoError::Never(format!("the undo of call {} names no tenant", request.call))
@@ -37,7 +54,10 @@ impl Undo for Tenants {
         };
         match change {
             None => Ok(Undone::NotOurs),
-            Some(change) => self.apply(change).await.map(|_| Undone::Done).map_err(|e| later(&e)),
+            Some(change) => apply(self.book.as_ref(), change)
+                .await
+                .map(|_| Undone::Done)
+                .map_err(|error| later(&error)),
         }
     }
 }
