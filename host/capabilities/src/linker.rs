@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use runwrit_model::operations::{self, Interface};
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::Capabilities;
@@ -65,14 +66,16 @@ offers! {
     "audit/events" => audit::events,
 }
 
-/// Links the interfaces of `granted`, named as in an ask (`hetzner/servers`), and the shared types,
-/// which hold no authority. A guest that imports another cannot be instantiated.
+/// Links the interfaces of `granted`, named as in an ask (`hetzner/servers`), and those that hold no
+/// authority: the shared types, and what reaches nothing outside of the run. A guest that imports
+/// another cannot be instantiated.
 pub fn add<T: Send + 'static, G: Gate + 'static>(
     linker: &mut Linker<T>,
     granted: &BTreeSet<String>,
     lend: Lend<T, G>,
 ) -> Result<(), LinkError> {
-    let types = ["types/failures", "types/labels"];
-    let others = granted.iter().map(String::as_str).filter(|name| !types.contains(name));
-    types.into_iter().chain(others).try_for_each(|name| add_one(linker, name, lend))
+    let free = operations::INTERFACES.iter().filter(|it| it.is_free).map(Interface::path);
+    let types = ["types/failures", "types/labels"].map(str::to_owned);
+    let names: BTreeSet<_> = granted.iter().cloned().chain(types).chain(free).collect();
+    names.iter().try_for_each(|name| add_one(linker, name, lend))
 }
