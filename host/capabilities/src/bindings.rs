@@ -22,6 +22,7 @@ wasmtime::component::bindgen!({
 });
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "these tests look at the files of `wit/`")]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
     use std::fs;

@@ -120,6 +120,7 @@ fn causes(error: &dyn std::error::Error) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the server of these tests listens on loopback")]
 mod tests {
     use std::time::Duration;
 
