@@ -22,3 +22,4 @@ mod resolve;
 pub mod engine;
 pub mod sandbox;
 pub mod code_cache;
+pub mod admission;

@@ -1,0 +1,158 @@
+//! A package on disk: a folder with `runbook.toml` and `component.wasm`.
+#![expect(clippy::disallowed_methods, reason = "the caller names the folder; only it is read")]
+
+use std::collections::BTreeSet;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use runwrit_model::admission::{Gap, imports_within_ask};
+use runwrit_model::document::Faults;
+use runwrit_model::exit::Exit;
+use runwrit_model::id::Digest;
+use runwrit_model::limits;
+use runwrit_model::manifest::Manifest;
+use runwrit_model::operations::INTERFACES;
+use rustix::fs::OFlags;
+
+use super::surface::{Surface, SurfaceError};
+
+const MANIFEST: &str = "runbook.toml";
+const COMPONENT: &str = "component.wasm";
+
+/// A package that was read and checked, and not executed.
+#[derive(Debug, Clone)]
+pub struct Package {
+    /// The folder.
+    pub folder: PathBuf,
+    /// What it is and asks for.
+    pub manifest: Manifest,
+    /// The component.
+    pub component: Vec<u8>,
+    /// Its digest.
+    pub digest: Digest,
+    /// What it imports and exports.
+    pub surface: Surface,
+}
+
+/// Why a folder is no package that this host can run.
+#[derive(Debug, thiserror::Error)]
+pub enum PackageError {
+    /// There is none.
+    #[error(
+        "`{}` is no package: a package is a folder with `{MANIFEST}` and `{COMPONENT}`",
+        path.display()
+    )]
+    NoFolder {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A file cannot be read.
+    #[error("`{}` cannot be read", path.display())]
+    Unreadable {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file that is not one.
+    #[error(
+        "`{}` is no regular file; a package holds no links, so that what was checked is what runs",
+        path.display()
+    )]
+    NotRegular {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A file that is too large.
+    #[error("`{}` has more than {bytes_max} bytes; such a file is refused unread", path.display())]
+    TooLarge {
+        /// The path.
+        path: PathBuf,
+        /// The limit.
+        bytes_max: u64,
+    },
+    /// The manifest is wrong.
+    #[error(transparent)]
+    Manifest(#[from] Faults),
+    /// The component is none.
+    #[error("`{}` cannot be admitted: {source}", path.display())]
+    Component {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        source: SurfaceError,
+    },
+}
+
+impl PackageError {
+    /// Returns the exit code: a component that is not what it should be is not trusted.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::NoFolder { .. } | Self::Unreadable { .. } | Self::Manifest(_) => Exit::Usage,
+            Self::NotRegular { .. } | Self::TooLarge { .. } | Self::Component { .. } => {
+                Exit::Untrusted
+            }
+        }
+    }
+}
+
+impl Package {
+    /// Reads and checks a package. Nothing of it runs and nothing is compiled.
+    pub fn read(folder: &Path) -> Result<Self, PackageError> {
+        if !folder.is_dir() {
+            return Err(PackageError::NoFolder { path: folder.to_owned() });
+        }
+        let path = folder.join(MANIFEST);
+        let text = read_file(&path, limits::DOCUMENT_BYTES_MAX)?;
+        let text = String::from_utf8(text).map_err(|error| PackageError::Unreadable {
+            path: path.clone(),
+            source: io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()),
+        })?;
+        let manifest = Manifest::parse(&path.display().to_string(), &text)?;
+        let path = folder.join(COMPONENT);
+        let component = read_file(&path, limits::COMPONENT_BYTES_MAX)?;
+        let surface =
+            Surface::read(&component).map_err(|source| PackageError::Component { path, source })?;
+        let digest = Digest::of(&component);
+        Ok(Self { folder: folder.to_owned(), manifest, component, digest, surface })
+    }
+
+    /// Returns every import that the ask, the tier or this host does not cover.
+    pub fn gaps(&self) -> Vec<Gap> {
+        imports_within_ask(&self.surface.imports, &self.manifest)
+    }
+
+    /// Returns the interfaces that exist for its runs: those that need no grant, and the asked
+    /// ones, which an admitted run was granted.
+    pub fn linked(&self) -> BTreeSet<String> {
+        let free = INTERFACES.iter().filter(|interface| interface.is_free);
+        let asked = self.manifest.ask.iter().map(|ask| ask.interface.clone());
+        free.map(|interface| interface.path()).chain(asked).collect()
+    }
+}
+
+/// Reads a regular file of at most `bytes_max` bytes. A link is not followed and a pipe does not
+/// block.
+fn read_file(path: &Path, bytes_max: u64) -> Result<Vec<u8>, PackageError> {
+    let not_regular = || PackageError::NotRegular { path: path.to_owned() };
+    let unreadable = |source| PackageError::Unreadable { path: path.to_owned(), source };
+    let is_link = fs::symlink_metadata(path).map_err(unreadable)?.is_symlink();
+    if is_link {
+        return Err(not_regular());
+    }
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC).bits();
+    let flags = i32::try_from(flags).expect("these flags of Linux fit 31 bits");
+    let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
+    let file = opened.map_err(unreadable)?;
+    if !file.metadata().map_err(unreadable)?.is_file() {
+        return Err(not_regular());
+    }
+    let mut bytes = Vec::new();
+    file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(PackageError::TooLarge { path: path.to_owned(), bytes_max });
+    }
+    Ok(bytes)
+}
