@@ -1,3 +1,7 @@
 //! The entry of the one binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    runwrit::main()
+}
