@@ -2,6 +2,7 @@
 
 use std::error::Error as Cause;
 
+use runwrit_model::document::Faults;
 use runwrit_model::exit::Exit;
 
 /// A failure, as it is shown: `error: …`, one line for each detail, `hint: …`.
@@ -43,6 +44,14 @@ impl Error {
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.details.push(detail.into());
         self
+    }
+}
+
+/// All that is wrong with a document, a line each.
+impl From<Faults> for Error {
+    fn from(faults: Faults) -> Self {
+        let error = Self::usage(format!("`{}` is refused", faults.document));
+        faults.faults.iter().fold(error, |error, fault| error.detail(fault.to_string()))
     }
 }
 

@@ -7,5 +7,92 @@
 
 pub mod error;
 pub mod ambient;
+pub mod arguments;
 pub mod output;
+pub mod log;
+pub mod documents;
 pub mod progress;
+pub mod simulation;
+pub mod session;
+pub mod commands;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use runwrit_model::exit::Exit;
+
+use crate::ambient::Ambient;
+use crate::arguments::Shared;
+use crate::commands::Command;
+use crate::error::Error;
+use crate::output::Output;
+use crate::session::Session;
+
+/// Runs signed runbooks with exactly the authority that you grant
+#[derive(Debug, Parser)]
+#[command(name = "runwrit", version, about, after_help = EXIT_CODES, infer_long_args = false)]
+struct CommandLine {
+    #[command(flatten)]
+    shared: Shared,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The contract with scripts, at the end of `--help`.
+const EXIT_CODES: &str = "\
+Exit codes:
+    0  done
+    1  failed and rolled back fully
+    2  arguments, inputs or configuration are wrong
+    3  stuck, or volumes with data are held: a person must look
+    4  signature, keyring, floor, or imports outside the ask
+    5  the grant is missing something
+    6  a verification found differences, or the run left its plan
+    7  another run holds the scope
+    8  parked: an approval, a timer, an unknown outcome to resolve
+    9  stopped because a replay did not match the journal
+   70  a bug in runwrit
+  130  interrupted; `runwrit resume` goes on";
+
+/// Does what the arguments of the process say.
+pub fn main() -> ExitCode {
+    let ambient = Ambient::of_process();
+    ExitCode::from(enter(ambient).code())
+}
+
+fn enter(ambient: Ambient) -> Exit {
+    let line = match CommandLine::try_parse_from(ambient.arguments()) {
+        Ok(line) => line,
+        Err(error) => {
+            let rendered = error.render();
+            let has_colour = ambient.is_stderr_terminal && ambient.variable("NO_COLOR").is_none();
+            let text = if has_colour { rendered.ansi().to_string() } else { rendered.to_string() };
+            Output::new(&ambient, false).help(&text, error.use_stderr());
+            return if error.use_stderr() { Exit::Usage } else { Exit::Done };
+        }
+    };
+    let output = Arc::new(Output::new(&ambient, line.shared.json));
+    if let Err(error) = log::begin(&ambient, line.shared.verbose) {
+        return complain(&output, &error);
+    }
+    let session = Session { ambient, shared: line.shared, output: Arc::clone(&output) };
+    let executed = catch_unwind(AssertUnwindSafe(|| line.command.execute(&session)));
+    match executed {
+        Ok(Ok(exit)) => exit,
+        Ok(Err(error)) => complain(&output, &error),
+        Err(_) => complain(&output, &bug()),
+    }
+}
+
+fn complain(output: &Output, error: &Error) -> Exit {
+    output.error(error);
+    error.exit
+}
+
+fn bug() -> Error {
+    Error::new(Exit::Bug, "a bug in runwrit: the message above says where")
+        .hint("what happened outside stands in the journal; `runwrit runs` shows the run")
+        .hint("please report it with that message and the version")
+}
