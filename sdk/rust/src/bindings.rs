@@ -5,6 +5,7 @@ wit_bindgen::generate!({
     path: "../../wit",
     world: "runwrit:host/everything",
     generate_all,
+    additional_derives: [PartialEq, Eq],
     pub_export_macro: true,
     export_macro_name: "export",
     default_bindings_module: "runwrit_sdk::bindings",
