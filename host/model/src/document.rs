@@ -5,6 +5,9 @@ mod check;
 pub mod rules;
 pub mod variants;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fmt;
 

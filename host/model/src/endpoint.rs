@@ -98,8 +98,8 @@ pub fn is_simulated(token: &Secret) -> bool {
     token.expose().starts_with(SIMULATED_PREFIX)
 }
 
-/// Checks that the token of `credential` may be sent to `endpoint`: real ones go to `https://` only,
-/// made-up ones to `http://` only, so that no real token ever reaches a simulator.
+/// Checks that the token of `credential` may be sent to `endpoint`: real ones go to `https://`
+/// only, made-up ones to `http://` only, so that no real token ever reaches a simulator.
 pub fn check_token(
     credential: &str,
     token: &Secret,

@@ -60,7 +60,7 @@ pub enum CredentialError {
     },
 }
 
-/// Finds a credential of Hetzner Cloud by its name. `variable` is `HCLOUD_ENDPOINT`, where it is set.
+/// Finds a credential of Hetzner Cloud by its name. `variable` is `HCLOUD_ENDPOINT`, where set.
 pub fn credential(
     settings: &Settings,
     name: &str,

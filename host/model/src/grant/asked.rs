@@ -1,7 +1,5 @@
 //! One question to a grant: the only place where a refusal is built.
 
-use toml::Value;
-
 use super::{Grant, Holding, Permit, Rule, Situation};
 use crate::breakable::is_broken;
 use crate::document::rules::NAME;
@@ -148,7 +146,7 @@ impl Asked<'_> {
         })
     }
 
-    /// Requires that all that is alive and this call cost no more than the cap. What is free passes.
+    /// Requires that what is alive and this call cost no more than the cap; what is free passes.
     pub fn cost(&self, eur: Eur, situation: &Situation<'_>) -> Result<(), Denial> {
         let alive: Eur = situation.alive.iter().map(price).sum();
         let total = alive + eur;
@@ -182,7 +180,16 @@ pub(super) fn refuse_name(reason: String, name: &str, other: impl FnOnce() -> Re
     }
 }
 
-/// Writes a text of a guest as TOML does, so that a hint can be pasted and hides nothing.
+/// Writes a text of a guest as a TOML string of one line, so that a hint can be pasted. What is not
+/// plain ASCII is escaped: a look-alike letter shows itself.
 pub(super) fn quote(text: &str) -> String {
-    Value::String(crate::text::truncate(text, 200)).to_string()
+    let mut quoted = String::from("\"");
+    for letter in crate::text::truncate(text, 200).chars() {
+        match letter {
+            '"' | '\\' => quoted.extend(['\\', letter]),
+            ' '..='~' => quoted.push(letter),
+            _ => quoted.push_str(&format!("\\U{:08X}", u32::from(letter))),
+        }
+    }
+    quoted + "\""
 }

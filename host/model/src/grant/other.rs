@@ -73,8 +73,8 @@ impl Grant {
         Ok(asked.permit("audit.events"))
     }
 
-    /// Permits a request, `operation` being `http.requests.read` or `http.requests.send`. Both texts
-    /// are compared byte for byte, so no other spelling of a URL passes.
+    /// Permits a request, `operation` being `http.requests.read` or `http.requests.send`. Method
+    /// and URL are compared byte for byte, so no other spelling of a URL passes.
     pub fn request(
         &self,
         operation: &str,

@@ -27,7 +27,12 @@ const CREDENTIAL: &[Field] = &[
 const HETZNER: &[Field] = &[
     field("requests-per-hour", Optional, Kind::Integer(60, 100_000), "the budget of all runs"),
     field("roles", Optional, Kind::NamedTexts(&WORD, &NAME), "server types by role"),
-    field("fallback-locations", Optional, Kind::NamedTexts(&NAME, &NAME), "other locations"),
+    field(
+        "fallback-locations",
+        Optional,
+        Kind::NamedTexts(&LOCATION, &OTHER_LOCATION),
+        "other locations",
+    ),
 ];
 
 const DAY_MS: i64 = 24 * 3_600 * 1_000;
@@ -41,6 +46,9 @@ const TIMING: &[Field] = &[
     field("poll-ms", Optional, Kind::Integers(1, 60_000), "pauses between looks at an action"),
     field("request-timeout-ms", Optional, Kind::Integer(1, 600_000), "one exchange with an API"),
 ];
+
+const LOCATION: TextRule = TextRule { good: "nbg1", ..NAME };
+const OTHER_LOCATION: TextRule = TextRule { good: "fsn1", ..NAME };
 
 /// The base of an API.
 const ENDPOINT: TextRule = TextRule {
