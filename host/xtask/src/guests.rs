@@ -14,29 +14,42 @@ use crate::toolchain::Toolchain;
 /// The workspaces of guests, in the order in which they are built.
 const WORKSPACES: [&str; 3] = ["runbooks", "examples", "tests/guests"];
 
+/// Returns the folders of the workspaces that this clone has.
+pub fn workspaces(place: &Place) -> Vec<PathBuf> {
+    let folders = WORKSPACES.iter().map(|workspace| place.root().join(workspace));
+    folders.filter(|folder| folder.join("Cargo.toml").is_file()).collect()
+}
+
 /// Builds all guests and packs them as `target/packages/<name>/{runbook.toml,component.wasm}`.
-pub fn build(place: &Place, toolchain: &Toolchain) -> Result<(), Failure> {
-    for workspace in WORKSPACES {
-        let folder = place.root().join(workspace);
-        if !folder.join("Cargo.toml").is_file() {
-            eprintln!("guests: no `{workspace}` here, skipped");
-            continue;
-        }
-        let guests = compile(&folder, place, *toolchain)?;
+/// `only` names workspaces; all are built where it is empty.
+pub fn build(place: &Place, toolchain: &Toolchain, only: &[String]) -> Result<(), Failure> {
+    let wanted = |folder: &PathBuf| only.is_empty() || only.iter().any(|it| folder.ends_with(it));
+    for folder in workspaces(place).into_iter().filter(wanted) {
+        let mut guests = compile(&folder, place, *toolchain)?;
+        guests.extend(written_as_text(&folder)?);
         for guest in &guests {
             guest.pack(place)?;
         }
-        eprintln!("guests: {} of `{workspace}` packed", guests.len());
+        let shown = folder.strip_prefix(place.root()).unwrap_or(&folder).display();
+        eprintln!("guests: {} of `{shown}` packed", guests.len());
     }
     Ok(())
 }
 
-/// A guest whose core module is built.
+/// A guest that is ready to be packed.
 struct Guest {
     name: String,
-    module: PathBuf,
+    source: Source,
     /// The folder of its `runbook.toml`; a guest without one is a component and no package.
     folder: Option<PathBuf>,
+}
+
+/// What a component is made of.
+enum Source {
+    /// A core module, with its world in a custom section.
+    Module(PathBuf),
+    /// The text format.
+    Text(PathBuf),
 }
 
 /// The lines of cargo that name a built artifact; other lines have other reasons.
@@ -83,7 +96,7 @@ impl Guest {
         let mut folders =
             target.src_path.ancestors().skip(1).take_while(|up| up.starts_with(&package));
         let folder = folders.find(holds_runbook).map(Path::to_owned);
-        Some(Self { name, module, folder })
+        Some(Self { name, source: Source::Module(module), folder })
     }
 
     /// Writes the component, and the package where there is a `runbook.toml`.
@@ -99,16 +112,33 @@ impl Guest {
     }
 
     fn component(&self) -> Result<Vec<u8>, Failure> {
-        let module = fs::read(&self.module).map_err(Failure::file(&self.module, "read"))?;
-        ComponentEncoder::default()
-            .validate(true)
-            .module(&module)
-            .and_then(|encoder| encoder.encode())
-            .map_err(|error| Failure::Component {
-                name: self.name.clone(),
-                cause: format!("{error:#}"),
-            })
+        let (Source::Module(path) | Source::Text(path)) = &self.source;
+        let bytes = fs::read(path).map_err(Failure::file(path, "read"))?;
+        let made = match self.source {
+            Source::Module(_) => ComponentEncoder::default()
+                .validate(true)
+                .module(&bytes)
+                .and_then(|encoder| encoder.encode())
+                .map_err(|error| format!("{error:#}")),
+            Source::Text(_) => wat::Parser::new()
+                .parse_bytes(Some(path), &bytes)
+                .map(|bytes| bytes.into_owned())
+                .map_err(|error| error.to_string()),
+        };
+        made.map_err(|cause| Failure::Component { name: self.name.clone(), cause })
     }
+}
+
+/// Finds the guests that stand as `<name>/guest.wat`: what no compiler would make.
+fn written_as_text(workspace: &Path) -> Result<Vec<Guest>, Failure> {
+    let entries = fs::read_dir(workspace).map_err(Failure::file(workspace, "read"))?;
+    let folders = entries.flatten().map(|entry| entry.path());
+    let guest = |folder: PathBuf| {
+        let text = folder.join("guest.wat");
+        let name = folder.file_name()?.to_string_lossy().into_owned();
+        text.is_file().then(|| Guest { name, source: Source::Text(text), folder: Some(folder) })
+    };
+    Ok(folders.filter_map(guest).collect())
 }
 
 fn has_extension(file: &Path, extension: &str) -> bool {

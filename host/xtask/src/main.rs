@@ -5,6 +5,8 @@ mod place;
 mod command;
 mod toolchain;
 mod guests;
+mod setup;
+mod test;
 
 use std::process::ExitCode;
 
@@ -29,7 +31,13 @@ enum Task {
         /// Where the Wasm toolchain comes from.
         #[arg(long, value_enum, default_value_t = Choice::Any)]
         toolchain: Choice,
+        /// Only these workspaces, for example `tests/guests`; all without any.
+        only: Vec<String>,
     },
+    /// Finds or installs what building and testing needs; again changes nothing.
+    Setup,
+    /// Sets up, then checks format and lints, builds everything and runs all tests.
+    Test,
 }
 
 fn main() -> ExitCode {
@@ -45,9 +53,15 @@ fn main() -> ExitCode {
 fn run(task: Task) -> Result<(), Failure> {
     let place = Place::find()?;
     match task {
-        Task::Guests { toolchain } => {
+        Task::Guests { toolchain, only } => {
             let toolchain = toolchain::prepare(toolchain)?;
-            guests::build(&place, &toolchain)
+            guests::build(&place, &toolchain, &only)
         }
+        Task::Setup => setup::run(&place).map(|ready| {
+            for what in ready.missing {
+                eprintln!("missing: {what}");
+            }
+        }),
+        Task::Test => test::run(&place),
     }
 }

@@ -1,11 +1,11 @@
-//! Does nothing and succeeds: what the others are compared with.
+//! Computes without an end and without a call.
 
 fn run() -> misbehaving_guests::Ending {
-    misbehaving_guests::bindings::runwrit::run::log::write(
-        misbehaving_guests::bindings::runwrit::run::log::Level::Info,
-        "quiet",
-    );
-    Ok(())
+    misbehaving_guests::reserve()?;
+    let mut number = 1_u64;
+    loop {
+        number = std::hint::black_box(number.wrapping_mul(3));
+    }
 }
 
 misbehaving_guests::main!(run);

@@ -1,10 +1,10 @@
-//! Does nothing and succeeds: what the others are compared with.
+//! Asks the host for two gigabytes.
+
+use misbehaving_guests::random;
 
 fn run() -> misbehaving_guests::Ending {
-    misbehaving_guests::bindings::runwrit::run::log::write(
-        misbehaving_guests::bindings::runwrit::run::log::Level::Info,
-        "quiet",
-    );
+    misbehaving_guests::reserve()?;
+    std::hint::black_box(random::bytes(1 << 31));
     Ok(())
 }
 

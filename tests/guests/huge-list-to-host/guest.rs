@@ -1,10 +1,10 @@
-//! Does nothing and succeeds: what the others are compared with.
+//! Passes 64 MiB to the host in one call.
+
+use misbehaving_guests::log;
 
 fn run() -> misbehaving_guests::Ending {
-    misbehaving_guests::bindings::runwrit::run::log::write(
-        misbehaving_guests::bindings::runwrit::run::log::Level::Info,
-        "quiet",
-    );
+    misbehaving_guests::reserve()?;
+    log::write(log::Level::Info, &"x".repeat(64 << 20));
     Ok(())
 }
 

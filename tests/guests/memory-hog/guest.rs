@@ -1,11 +1,11 @@
-//! Does nothing and succeeds: what the others are compared with.
+//! Takes memory and keeps it.
 
 fn run() -> misbehaving_guests::Ending {
-    misbehaving_guests::bindings::runwrit::run::log::write(
-        misbehaving_guests::bindings::runwrit::run::log::Level::Info,
-        "quiet",
-    );
-    Ok(())
+    misbehaving_guests::reserve()?;
+    let mut hoard: Vec<Vec<u8>> = Vec::new();
+    loop {
+        hoard.push(std::hint::black_box(vec![1; 1 << 20]));
+    }
 }
 
 misbehaving_guests::main!(run);

@@ -1,11 +1,14 @@
-//! Does nothing and succeeds: what the others are compared with.
+//! Panics.
 
 fn run() -> misbehaving_guests::Ending {
-    misbehaving_guests::bindings::runwrit::run::log::write(
-        misbehaving_guests::bindings::runwrit::run::log::Level::Info,
-        "quiet",
-    );
+    misbehaving_guests::reserve()?;
+    fall();
     Ok(())
+}
+
+#[inline(never)]
+fn fall() {
+    panic!("on purpose");
 }
 
 misbehaving_guests::main!(run);

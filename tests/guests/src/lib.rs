@@ -13,10 +13,19 @@ pub mod bindings {
 }
 
 pub use bindings::Guest;
+use bindings::runwrit::registry::tenants;
+pub use bindings::runwrit::run::{inputs, log, random, steps};
 pub use bindings::runwrit::types::failures::{Failure, Problem};
 
 /// What a run ends with.
 pub type Ending = Result<(), Failure>;
+
+/// Has one effect, so that there is something to roll back.
+pub fn reserve() -> Ending {
+    steps::begin("reserve")?;
+    tenants::reserve(&inputs::text("tenant")?, 7)?;
+    steps::begin("misbehave")
+}
 
 /// Exports a function as the runbook's `run`.
 #[macro_export]

@@ -1,0 +1,121 @@
+//! `cargo xtask setup`: what building and testing needs, found or made; again changes nothing.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::command;
+use crate::failure::Failure;
+use crate::place::Place;
+use crate::toolchain::{self, Choice, Toolchain};
+
+/// Debian's compiler has some 400 MiB; a slow mirror must still end some time.
+const APT_LIMIT: Duration = Duration::from_secs(1_800);
+/// The clients of outsiders have some 30 packages.
+const PIP_LIMIT: Duration = Duration::from_secs(600);
+
+/// Packages of Debian that build guests where rustup cannot help.
+const DEBIAN_TOOLCHAIN: [&str; 3] = ["cargo-web", "rust-web-src", "rustc-web"];
+/// The package of Debian without which Python makes no environments.
+const DEBIAN_VENV: &str = "python3-venv";
+
+/// What the setup found or made.
+pub struct Ready {
+    /// What compiles guests.
+    pub toolchain: Toolchain,
+    /// What is missing, and so what tests will skip.
+    pub missing: Vec<String>,
+}
+
+/// Finds or makes everything, one line each. Only packages of Debian need root, and they are asked
+/// for at once.
+pub fn run(place: &Place) -> Result<Ready, Failure> {
+    let mut missing = Vec::new();
+    let wasm = toolchain::prepare(Choice::Any);
+    let needs_venv = outsiders(place).is_some() && !has_venv();
+    let mut packages = Vec::new();
+    if wasm.is_err() {
+        packages.extend(DEBIAN_TOOLCHAIN);
+    }
+    if needs_venv {
+        packages.push(DEBIAN_VENV);
+    }
+    if !packages.is_empty()
+        && let Err(failure) = install(&packages)
+    {
+        eprintln!("packages: {failure}");
+    }
+    let toolchain = wasm.or_else(|_| toolchain::prepare(Choice::Debian))?;
+    if let Some(what) = clients(place) {
+        missing.push(what);
+    }
+    Ok(Ready { toolchain, missing })
+}
+
+/// The clients of other people that judge the simulator, where this clone tests them.
+fn outsiders(place: &Place) -> Option<PathBuf> {
+    let list = place.root().join("tests/it/simulator/requirements.txt");
+    list.is_file().then_some(list)
+}
+
+fn has_venv() -> bool {
+    command::succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"]))
+}
+
+/// Makes the Python environment of the outsiders. Returns what is missing after it.
+fn clients(place: &Place) -> Option<String> {
+    let list = outsiders(place)?;
+    match install_clients(place, &list) {
+        Ok(line) => {
+            eprintln!("outsiders: {line}");
+            None
+        }
+        Err(failure) => {
+            eprintln!("outsiders: {failure}");
+            Some("the outsiders' clients that judge the simulator (no Python environment)".into())
+        }
+    }
+}
+
+fn install_clients(place: &Place, list: &PathBuf) -> Result<String, Failure> {
+    let folder = place.root().join("target/outsiders/venv");
+    let stamp = folder.join("installed.txt");
+    let wanted = fs::read(list).map_err(Failure::file(list, "read"))?;
+    if fs::read(&stamp).is_ok_and(|present| present == wanted) {
+        return Ok("the pinned clients are installed".to_owned());
+    }
+    let mut make = Command::new("python3");
+    make.args(["-m", "venv"]).arg(&folder);
+    command::run_within(&mut make, PIP_LIMIT)?;
+    let mut pip = Command::new(folder.join("bin/pip"));
+    pip.args(["install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(list);
+    command::run_within(&mut pip, PIP_LIMIT)?;
+    fs::write(&stamp, wanted).map_err(Failure::file(&stamp, "written"))?;
+    Ok("installed the pinned clients".to_owned())
+}
+
+/// Installs packages of Debian, with root asked for once and named.
+fn install(packages: &[&str]) -> Result<(), Failure> {
+    let list = packages.join(" ");
+    let line = format!(
+        "apt-get install -y --no-install-recommends {list} || \
+         {{ apt-get update && apt-get install -y --no-install-recommends {list}; }}"
+    );
+    let mut shell = if is_root() {
+        Command::new("sh")
+    } else {
+        eprintln!("packages: root is needed once, to install {list}; sudo asks for it");
+        let mut sudo = Command::new("sudo");
+        sudo.arg("sh");
+        sudo
+    };
+    shell.args(["-c", &line]).env("DEBIAN_FRONTEND", "noninteractive");
+    command::run_within(&mut shell, APT_LIMIT)?;
+    eprintln!("packages: installed {list}");
+    Ok(())
+}
+
+fn is_root() -> bool {
+    command::read(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
+}

@@ -1,0 +1,106 @@
+//! `cargo xtask test`: everything that a change must pass, cheapest first.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::command;
+use crate::failure::Failure;
+use crate::guests;
+use crate::place::Place;
+use crate::setup;
+
+/// Whether what is missing is a failure: so on the machine that decides about a change.
+const REQUIRE: &str = "RUNWRIT_REQUIRE_SHARED";
+/// The official description of the API that the simulator stands in for.
+const SPECIFICATION: &str = "RUNWRIT_HETZNER_SPEC";
+
+/// Sets up, builds and tests everything, and says at the end what was left out.
+pub fn run(place: &Place) -> Result<(), Failure> {
+    let setup::Ready { toolchain, mut missing } = setup::run(place)?;
+    missing.extend(missing_specification(place));
+    if !missing.is_empty() && std::env::var(REQUIRE).is_ok_and(|value| value == "1") {
+        return Err(Failure::Missing(
+            format!("`{REQUIRE}=1`, but these are missing: {}", missing.join("; ")),
+            "bring them, or unset the variable to leave their tests out".to_owned(),
+        ));
+    }
+    missing.extend(style(place)?);
+    guests::build(place, &toolchain, &[])?;
+    cargo(place, &["build", "--package", "runwrit"])?;
+    cargo(place, &["test", "--workspace", "--exclude", "runwrit-tests"])?;
+    integration(place)?;
+    report(&missing);
+    Ok(())
+}
+
+/// Runs the integration tests against the product, and against the build whose rules can be broken.
+fn integration(place: &Place) -> Result<(), Failure> {
+    let binaries = binaries()?;
+    let mut test = Command::new("cargo");
+    test.args(["test", "--package", "runwrit-tests"]);
+    test.current_dir(place.root()).env("RUNWRIT_BIN", binaries.join("runwrit"));
+    say(&test);
+    command::run(&mut test)
+}
+
+/// Checks format and lints of host and guests. Returns what could not be checked.
+fn style(place: &Place) -> Result<Vec<String>, Failure> {
+    let mut missing = Vec::new();
+    let has = |part: &str| command::succeeds(Command::new("cargo").args([part, "--version"]));
+    if has("fmt") {
+        cargo(place, &["fmt", "--all", "--check"])?;
+        for workspace in guests::workspaces(place) {
+            let manifest = workspace.join("Cargo.toml").display().to_string();
+            cargo(place, &["fmt", "--all", "--check", "--manifest-path", &manifest])?;
+        }
+    } else {
+        missing.push("the format (no `cargo fmt`)".to_owned());
+    }
+    if has("clippy") {
+        let lints = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
+        cargo(place, &lints)?;
+    } else {
+        missing.push("the lints (no `cargo clippy`)".to_owned());
+    }
+    Ok(missing)
+}
+
+fn missing_specification(place: &Place) -> Option<String> {
+    let default = place.root().join("../shared/hetzner/cloud.spec.json");
+    let path = std::env::var_os(SPECIFICATION).map_or(default, PathBuf::from);
+    let what = "the official API description that responses are compared with";
+    (!path.is_file()).then(|| format!("{what} (`{SPECIFICATION}` names it)"))
+}
+
+/// Where cargo puts binaries: where this one lies.
+fn binaries() -> Result<PathBuf, Failure> {
+    let unknown = |_| {
+        let what = "the folder of this program is unknown".to_owned();
+        Failure::Missing(what, "run it as `cargo xtask test`".to_owned())
+    };
+    let program = std::env::current_exe().map_err(unknown)?;
+    Ok(program.parent().unwrap_or(Path::new(".")).to_owned())
+}
+
+fn cargo(place: &Place, arguments: &[&str]) -> Result<(), Failure> {
+    let mut cargo = Command::new("cargo");
+    cargo.args(arguments).current_dir(place.root());
+    say(&cargo);
+    command::run(&mut cargo)
+}
+
+fn say(command: &Command) {
+    let arguments: Vec<_> = command.get_args().map(|word| word.to_string_lossy()).collect();
+    eprintln!("\n== cargo {}", arguments.join(" "));
+}
+
+fn report(missing: &[String]) {
+    eprintln!();
+    for what in missing {
+        eprintln!("SKIPPED: {what}");
+    }
+    match missing.len() {
+        0 => eprintln!("all tests passed, none was left out"),
+        count => eprintln!("all other tests passed; {count} of the checks above were LEFT OUT"),
+    }
+}

@@ -1,0 +1,25 @@
+;; Imports WASI, though its `runbook.toml` says `pure`.
+(component
+  (import "wasi:random/random@0.2.6" (instance
+    (export "get-random-u64" (func (result u64)))))
+  (import "runwrit:types/failures@0.1.0" (instance $failures
+    (type $denial (record
+      (field "operation" string) (field "resource" string)
+      (field "reason" string) (field "hint" string)))
+    (export "denial" (type $denial-name (eq $denial)))
+    (type $problem (record
+      (field "code" string) (field "message" string) (field "field" (option string))))
+    (export "problem" (type $problem-name (eq $problem)))
+    (type $failure (variant
+      (case "denied" $denial-name) (case "not-found" $problem-name)
+      (case "conflict" $problem-name) (case "unavailable" $problem-name)
+      (case "invalid" $problem-name) (case "timed-out" $problem-name)
+      (case "failed" $problem-name)))
+    (export "failure" (type (eq $failure)))))
+  (alias export $failures "failure" (type $failure))
+  (core module $module
+    (memory (export "memory") 1)
+    (func (export "run") (result i32) (i32.const 0)))
+  (core instance $guest (instantiate $module))
+  (func (export "run") (result (result (error $failure)))
+    (canon lift (core func $guest "run") (memory (core memory $guest "memory")))))
