@@ -41,7 +41,8 @@ impl Grant {
         self.server("hetzner.servers.create", request, situation)
     }
 
-    /// Permits checking what an order would do, by the same rules as the order itself.
+    /// Permits checking what an order would do, by the rules of the order itself but one: it may come
+    /// before the firewall that the order must name.
     pub fn check_server(
         &self,
         request: &ServerRequest<'_>,
@@ -70,7 +71,10 @@ impl Grant {
         ssh_keys(&asked, hetzner, spec)?;
         self.attached(&asked, &spec.networks, networks)?;
         self.attached(&asked, &spec.firewalls, firewalls)?;
-        firewall_present(&asked, hetzner, spec)?;
+        // A check runs before there is a firewall to name; the order itself must name one.
+        if operation != "hetzner.servers.check" {
+            firewall_present(&asked, hetzner, spec)?;
+        }
         user_data(&asked, hetzner, spec)?;
         asked.count(Kind::Server, situation)?;
         asked.cost(candidate.eur_per_month, situation)?;
