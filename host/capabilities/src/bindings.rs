@@ -16,6 +16,8 @@ wasmtime::component::bindgen!({
         default: async | trappable,
     },
     exports: { default: async },
+    // Values that a journal keeps.
+    additional_derives: [serde::Serialize, serde::Deserialize],
     trappable_error_type: {
         "runwrit:types/failures.failure" => crate::gate::CallError,
     },

@@ -13,6 +13,7 @@ pub mod run;
 pub mod registry;
 pub mod audit;
 pub mod http;
+pub mod hetzner;
 pub mod undo;
 pub mod linker;
 
@@ -30,6 +31,8 @@ pub struct Capabilities<G> {
     pub registry: Option<Arc<registry::Tenants>>,
     /// The audit log.
     pub audit: Option<Arc<audit::Events>>,
+    /// Hetzner Cloud.
+    pub hetzner: Option<Arc<hetzner::Hetzner>>,
     /// Requests to granted URLs.
     pub http: Option<Arc<http::Requests>>,
 }

@@ -1,13 +1,15 @@
 //! Finds the capability that reverts a call.
 
 use crate::gate::{Undo, UndoError, UndoRequest, Undone};
-use crate::{audit, registry};
+use crate::{audit, hetzner, registry};
 
 /// The undo of every capability, without a guest: what a rollback needs of the outside.
 #[derive(Clone, Default)]
 pub struct Undoers {
     /// The registry of tenants.
     pub registry: Option<registry::Undoer>,
+    /// Hetzner Cloud.
+    pub hetzner: Option<hetzner::Project>,
     /// The audit log.
     pub audit: Option<audit::Undoer>,
 }
@@ -23,6 +25,7 @@ impl Undo for Undoers {
         };
         match capability {
             "registry" => self.registry.as_ref().ok_or_else(missing)?.undo(request).await,
+            "hetzner" => self.hetzner.as_ref().ok_or_else(missing)?.undo(request).await,
             "audit" => self.audit.as_ref().ok_or_else(missing)?.undo(request).await,
             _ => Err(missing()),
         }

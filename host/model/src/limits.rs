@@ -81,6 +81,18 @@ pub const SEND_ATTEMPTS_MAX: u32 = 6;
 pub const API_RESPONSE_BYTES_MAX: usize = 8 << 20;
 /// Pages of one list; beyond them a server is looping.
 pub const API_PAGES_MAX: u32 = 200;
+/// How long the actions of one call are waited for; a snapshot of a large disk takes minutes.
+pub const ACTION_WAIT_MAX: Duration = Duration::from_secs(15 * 60);
+/// Actions asked for in one request, as the official clients do: the address stays short.
+pub const ACTIONS_PER_LOOK_MAX: usize = 25;
+/// How long a deletion waits while others use the thing; firewalls are let go within minutes.
+pub const IN_USE_WAIT_MAX: Duration = Duration::from_secs(5 * 60);
+/// Looks at what was deleted and lingers, 5 s apart at the end.
+pub const DELETE_LOOKS_MAX: usize = 20;
+/// Looks at a server that was asked to shut down before its power is cut: about a minute.
+pub const SHUTDOWN_LOOKS_MAX: usize = 15;
+/// Looks at a new server whose actions ended before it must run: about a minute.
+pub const READY_LOOKS_MAX: usize = 15;
 /// The body of a request that a guest sends.
 pub const HTTP_REQUEST_BODY_BYTES_MAX: usize = 1 << 20;
 /// The body of a response that a guest gets: it stands in one journal entry, a third longer.

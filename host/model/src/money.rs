@@ -22,6 +22,11 @@ impl Eur {
     /// No money.
     pub const ZERO: Self = Self(Decimal::ZERO);
 
+    /// Returns so many hundredths of the amount.
+    pub fn percent(&self, percent: u32) -> Self {
+        Self(self.0 * Decimal::from(percent) / Decimal::ONE_HUNDRED)
+    }
+
     /// Returns the amount as a decimal string without trailing zeros.
     pub fn plain(&self) -> String {
         self.0.normalize().to_string()

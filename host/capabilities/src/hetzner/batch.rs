@@ -1,0 +1,104 @@
+//! What the calls of one batch look at together: one snapshot instead of one for each.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::future::try_join3;
+use runwrit_model::failure::Failure;
+use runwrit_model::grant::Holding;
+use runwrit_model::hetzner::Kind;
+use runwrit_model::money::Eur;
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
+
+use super::Hetzner;
+use super::client::{Request, member};
+use super::price::{Alive, Prices, holding};
+use super::scope::not_found;
+use super::wire::{Firewall, Network, Resource, ServerType, SshKey};
+
+/// Looks that are made once, when the first asks.
+#[derive(Default)]
+pub struct Batch {
+    prices: OnceCell<Arc<Prices>>,
+    types: OnceCell<Arc<Vec<ServerType>>>,
+    paid: OnceCell<Arc<Vec<Holding>>>,
+    keys: Mutex<BTreeMap<String, u64>>,
+    ordered: Mutex<BTreeMap<String, Holding>>,
+}
+
+impl Batch {
+    /// Returns the price list.
+    pub(super) async fn prices(&self, hetzner: &Hetzner) -> Result<Arc<Prices>, Failure> {
+        self.prices.get_or_try_init(|| hetzner.prices()).await.cloned()
+    }
+
+    /// Returns all kinds of servers.
+    pub(super) async fn types(&self, hetzner: &Hetzner) -> Result<Arc<Vec<ServerType>>, Failure> {
+        self.types.get_or_try_init(|| hetzner.types()).await.cloned()
+    }
+
+    /// Returns everything of the scope that is paid for, as it was before this batch.
+    pub(super) async fn paid(&self, hetzner: &Hetzner) -> Result<Arc<Vec<Holding>>, Failure> {
+        let prices = self.prices(hetzner).await?;
+        self.paid.get_or_try_init(|| hetzner.paid(&prices)).await.cloned()
+    }
+
+    /// Returns the id of the key with exactly this name. Only ids are sent: the API would take a
+    /// name of digits for an id.
+    pub(super) async fn ssh_key(&self, hetzner: &Hetzner, name: &str) -> Result<u64, Failure> {
+        let mut keys = self.keys.lock().await;
+        if let Some(id) = keys.get(name) {
+            return Ok(*id);
+        }
+        let subject = format!("ssh key `{name}`");
+        let found = hetzner.client.find::<SshKey>(name).await;
+        let key = found.map_err(|error| error.failure(&subject))?;
+        let id = key.ok_or_else(|| not_found(&subject, "the project has none of that name"))?.id;
+        keys.insert(name.to_owned(), id);
+        Ok(id)
+    }
+
+    /// Returns what the calls of this batch are about to order, by name. Whoever holds it decides
+    /// alone, so that two of them cannot both take the last of the cap.
+    pub(super) async fn ordered(&self) -> MutexGuard<'_, BTreeMap<String, Holding>> {
+        self.ordered.lock().await
+    }
+}
+
+impl Hetzner {
+    pub(super) async fn prices(&self) -> Result<Arc<Prices>, Failure> {
+        let answer = self.client.ask(&Request::get("pricing")).await;
+        let pricing = answer.and_then(|answer| member(&answer, "pricing"));
+        let pricing = pricing.map_err(|error| error.failure("price list"))?;
+        Prices::read(&pricing).map(Arc::new)
+    }
+
+    pub(super) async fn types(&self) -> Result<Arc<Vec<ServerType>>, Failure> {
+        let types = self.client.pages("server_types", &[]).await;
+        types.map(Arc::new).map_err(|error| error.failure("server types"))
+    }
+
+    /// Looks at everything paid that claims to be in the scope, proven or not: a cap errs on the
+    /// side of less.
+    pub(super) async fn paid(&self, prices: &Prices) -> Result<Arc<Vec<Holding>>, Failure> {
+        let looks = try_join3(self.claimed(), self.claimed(), self.claimed());
+        let (servers, volumes, primary_ips) =
+            looks.await.map_err(|error| error.failure("what is alive in the scope"))?;
+        prices.holdings(&Alive { servers, volumes, primary_ips }).map(Arc::new)
+    }
+
+    /// Looks at everything of a free kind that claims to be in the scope, to be counted.
+    pub(super) async fn free(&self, kind: Kind) -> Result<Vec<Holding>, Failure> {
+        match kind {
+            Kind::Network => self.counted::<Network>(kind).await,
+            Kind::Firewall => self.counted::<Firewall>(kind).await,
+            _ => self.counted::<SshKey>(kind).await,
+        }
+    }
+
+    async fn counted<R: Resource>(&self, kind: Kind) -> Result<Vec<Holding>, Failure> {
+        let things = self.claimed::<R>().await;
+        let things = things.map_err(|error| error.failure("what is alive in the scope"))?;
+        Ok(things.iter().map(|thing| holding(kind, thing.name(), Eur::ZERO)).collect())
+    }
+}

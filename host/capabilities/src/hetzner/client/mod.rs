@@ -1,0 +1,246 @@
+//! The outside: typed requests to the API, repeated where that is safe.
+
+mod error;
+mod poller;
+mod retry;
+mod transport;
+
+use std::sync::Arc;
+
+use reqwest::Method;
+use runwrit_model::limits::API_PAGES_MAX;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::budget::Budget;
+use super::clock::{Clock, Pace};
+use super::wire::{Action, Resource};
+
+pub use error::{ApiError, Refusal};
+pub use poller::{ActionError, FailedAction};
+pub use transport::{ClientError, Credential, Request};
+
+/// Items of a page; the API allows no more.
+const PAGE_ITEMS: u32 = 50;
+
+/// A client of one project.
+pub struct Client {
+    transport: transport::Transport,
+    budget: Arc<dyn Budget>,
+    clock: Arc<dyn Clock>,
+    pace: Pace,
+    poller: poller::Poller,
+}
+
+/// What a client is made of.
+pub struct Connection {
+    /// The token, and where it is sent.
+    pub credential: Credential,
+    /// The rate limit, shared by all runs of the credential.
+    pub budget: Arc<dyn Budget>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// How fast to ask again.
+    pub pace: Pace,
+}
+
+/// What the API says about something new.
+#[derive(Debug, Clone)]
+pub struct Made<R> {
+    /// The thing.
+    pub thing: R,
+    /// All actions that have to end before it is ready.
+    pub actions: Vec<u64>,
+    /// Whether the answer held a root password, which must never be kept.
+    pub has_password: bool,
+}
+
+impl Client {
+    /// Builds a client. A TLS provider must be installed where the endpoint is `https`.
+    pub fn new(connection: Connection) -> Result<Self, ClientError> {
+        let Connection { credential, budget, clock, pace } = connection;
+        let transport = transport::Transport::new(credential, pace.request_timeout)?;
+        Ok(Self { transport, budget, clock, pace, poller: poller::Poller::default() })
+    }
+
+    /// Returns where requests go.
+    pub fn endpoint(&self) -> &str {
+        self.transport.endpoint().as_str()
+    }
+
+    /// Returns the clock.
+    pub fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
+    }
+
+    /// Returns how fast to ask again.
+    pub fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
+    /// Sends a request, again where [`retry::Miss`] allows it, and returns the body of the answer.
+    pub async fn ask(&self, request: &Request) -> Result<Value, ApiError> {
+        for attempt in 1.. {
+            let wait = self.budget.take(1).await;
+            if !wait.is_zero() {
+                self.clock.sleep(wait).await;
+            }
+            let reply = self.transport.exchange(request).await;
+            if let Some(levels) = reply.levels {
+                self.budget.correct(levels).await;
+            }
+            let error = match reply.answer {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            tracing::debug!(method = %request.method, path = request.path, %error, attempt);
+            let refilled_after = reply.levels.map(|levels| levels.refilled_after);
+            let is_read = request.is_read();
+            let miss = retry::Miss { is_read, attempt, error, refilled_after };
+            match miss.retry_after(self.pace.unit(), &request.seed()) {
+                Some(pause) => self.clock.sleep(pause).await,
+                None => return Err(miss.error),
+            }
+        }
+        unreachable!("the policy ends every series of attempts")
+    }
+
+    /// Returns a thing by its id; nothing where there is none.
+    pub async fn get<R: Resource>(&self, id: u64) -> Result<Option<R>, ApiError> {
+        match self.ask(&Request::get(format!("{}/{id}", R::COLLECTION))).await {
+            Ok(answer) => Ok(Some(member(&answer, R::MEMBER)?)),
+            Err(error) if error.is_one_of(&["not_found"]) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the thing with exactly this name; nothing where there is none.
+    pub async fn find<R: Resource>(&self, name: &str) -> Result<Option<R>, ApiError> {
+        Ok(self.find_all(name).await?.into_iter().next())
+    }
+
+    /// Returns everything with exactly this name, whatever the API takes for equal.
+    pub async fn find_all<R: Resource>(&self, name: &str) -> Result<Vec<R>, ApiError> {
+        let request = Request::get(R::COLLECTION).with("name", name);
+        let answer = self.ask(&request).await?;
+        let mut found: Vec<R> = member(&answer, R::COLLECTION)?;
+        found.retain(|thing| thing.name() == name);
+        Ok(found)
+    }
+
+    /// Returns what a label selector selects.
+    pub async fn select<R: Resource>(&self, selector: &str) -> Result<Vec<R>, ApiError> {
+        self.pages(R::COLLECTION, &[("label_selector", selector)]).await
+    }
+
+    /// Returns all pages of a list.
+    pub async fn pages<T: DeserializeOwned>(
+        &self,
+        collection: &str,
+        filter: &[(&str, &str)],
+    ) -> Result<Vec<T>, ApiError> {
+        let mut items = Vec::new();
+        let mut page = 1;
+        for _ in 0..API_PAGES_MAX {
+            let mut request = Request::get(collection);
+            for (name, value) in filter {
+                request = request.with(name, *value);
+            }
+            let request = request.with("page", page.to_string());
+            let request = request.with("per_page", PAGE_ITEMS.to_string());
+            let answer = self.ask(&request).await?;
+            items.append(&mut member(&answer, collection)?);
+            match answer.pointer("/meta/pagination/next_page").and_then(Value::as_u64) {
+                Some(next) => page = next,
+                None => return Ok(items),
+            }
+        }
+        let text = format!("the list `{collection}` does not end after {API_PAGES_MAX} pages");
+        Err(ApiError::Unclear(text))
+    }
+
+    /// Creates a thing.
+    pub async fn create<R: Resource>(&self, body: Value) -> Result<Made<R>, ApiError> {
+        let answer = self.ask(&Request::post(R::COLLECTION, body)).await?;
+        let has_password = answer.get("root_password").is_some_and(|value| !value.is_null());
+        Ok(Made { thing: member(&answer, R::MEMBER)?, actions: actions(&answer), has_password })
+    }
+
+    /// Starts an action and returns the actions to wait for.
+    pub async fn act(&self, path: String, body: Value) -> Result<Vec<u64>, ApiError> {
+        Ok(actions(&self.ask(&Request::post(path, body)).await?))
+    }
+
+    /// Deletes a thing and returns the actions to wait for; nothing where it was gone already.
+    pub async fn delete<R: Resource>(&self, id: u64) -> Result<Option<Vec<u64>>, ApiError> {
+        match self.ask(&Request::delete(format!("{}/{id}", R::COLLECTION))).await {
+            Ok(answer) => Ok(Some(actions(&answer))),
+            Err(error) if error.is_one_of(&["not_found"]) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits until all these actions ended well, together with everybody else who waits.
+    pub async fn wait(&self, ids: &[u64]) -> Result<(), ActionError> {
+        self.poller.wait(self, ids).await
+    }
+
+    /// Asks once how these actions stand. Every one of them is in the answer.
+    async fn look(&self, ids: &[u64]) -> Result<Vec<Action>, ActionError> {
+        let mut request = Request::get("actions");
+        for id in ids {
+            request = request.with("id", id.to_string());
+        }
+        debug_assert_eq!(request.method, Method::GET);
+        let answer = self.ask(&request).await?;
+        let actions: Vec<Action> = member(&answer, "actions")?;
+        match ids.iter().find(|id| !actions.iter().any(|action| action.id == **id)) {
+            Some(missing) => Err(ActionError::Missing(*missing)),
+            None => Ok(actions),
+        }
+    }
+}
+
+/// Reads one member of an answer. An answer that lacks it proves nothing about what happened.
+pub fn member<T: DeserializeOwned>(answer: &Value, name: &str) -> Result<T, ApiError> {
+    let value = answer.get(name).cloned().unwrap_or(Value::Null);
+    serde_json::from_value(value)
+        .map_err(|error| ApiError::Unclear(format!("the answer has no usable `{name}`: {error}")))
+}
+
+/// Collects `action`, `actions` and `next_actions`: a thing is ready when all of them ended.
+pub fn actions(answer: &Value) -> Vec<u64> {
+    let single = answer.get("action").into_iter();
+    let several = ["actions", "next_actions"].into_iter().filter_map(|name| answer.get(name));
+    let several = several.filter_map(Value::as_array).flatten();
+    let ids = single.chain(several).filter_map(|action| action.get("id")?.as_u64());
+    ids.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn all_actions_of_an_answer_are_waited_for() {
+        let rows = [
+            (json!({"action": {"id": 1}, "next_actions": [{"id": 2}, {"id": 3}]}), vec![1, 2, 3]),
+            (json!({"actions": [{"id": 4}]}), vec![4]),
+            (json!({"action": null}), vec![]),
+            (json!(null), vec![]),
+        ];
+        for (answer, expected) in rows {
+            assert_eq!(actions(&answer), expected, "{answer}");
+        }
+    }
+
+    #[test]
+    fn an_answer_without_what_was_asked_for_proves_nothing() {
+        for answer in [json!(null), json!({"server": {}}), json!({"server": {"id": "7"}})] {
+            let read = member::<super::super::wire::Server>(&answer, "server");
+            assert!(matches!(read, Err(ApiError::Unclear(_))), "{answer}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Deletions. What is gone already counts as deleted.
+
+use std::marker::PhantomData;
+use std::sync::{Arc, OnceLock};
+
+use runwrit_model::call::{Call, UndoPlan};
+use runwrit_model::failure::{Failure, Problem};
+use runwrit_model::grant::Permit;
+use runwrit_model::limits::{DELETE_LOOKS_MAX, IN_USE_WAIT_MAX};
+use serde_json::{Value, json};
+
+use super::{accepted, converge, number, subject};
+use crate::gate::{Acceptance, CallError, Effect, Provenance, SendError, Ticket};
+use crate::hetzner::client::ApiError;
+use crate::hetzner::scope::{Nothing, kind_of};
+use crate::hetzner::wire::Resource;
+use crate::hetzner::{Hetzner, Project};
+
+/// Deletes one thing.
+pub struct Delete<R> {
+    hetzner: Arc<Hetzner>,
+    id: String,
+    /// Whether the permit of this process saw it.
+    seen: OnceLock<bool>,
+    kind: PhantomData<fn() -> R>,
+}
+
+impl<R> Delete<R> {
+    /// Describes the deletion of what has this id.
+    pub fn new(hetzner: Arc<Hetzner>, id: String) -> Self {
+        Self { hetzner, id, seen: OnceLock::new(), kind: PhantomData }
+    }
+}
+
+impl<R: Resource> Effect for Delete<R> {
+    type Output = ();
+
+    fn call(&self) -> Call {
+        converge::<R>("delete", &self.id, json!({"id": self.id}))
+    }
+
+    async fn permit(&self, provenance: &dyn Provenance, _: &[&Self]) -> Result<Permit, CallError> {
+        let hetzner = &self.hetzner;
+        let look = hetzner.look::<R>(provenance, &self.id).await?;
+        let is_there = self.seen.get_or_init(|| look.thing.is_some());
+        let kind = kind_of::<R>();
+        Ok(match is_there {
+            true => hetzner.grant.delete(kind, &look.addressed, hetzner.now())?,
+            // Nothing of that id is there, and nothing will be sent: only the right to try counts.
+            false => {
+                let operation = format!("hetzner.{}.delete", kind.plural());
+                hetzner.grant.read(&operation, &self.id, hetzner.now())?
+            }
+        })
+    }
+
+    fn undo(&self, _: Option<&Value>) -> Option<UndoPlan> {
+        None
+    }
+
+    async fn send(&self, _: &Ticket) -> Result<Acceptance, SendError> {
+        let id = number::<R>(&self.id)?;
+        if !self.is_there(id).await? {
+            return Ok(accepted(&self.id, Vec::new()));
+        }
+        let deleted = self.hetzner.delete_unused::<R>(id).await;
+        let actions = deleted.map_err(|error| error.into_send_error(&subject::<R>(&self.id)))?;
+        Ok(accepted(&self.id, actions))
+    }
+
+    async fn complete(&self, acceptance: &Acceptance) -> Result<(), SendError> {
+        let subject = subject::<R>(&self.id);
+        self.hetzner.finish(acceptance, &subject).await?;
+        let is_gone = self.hetzner.is_gone::<R>(number::<R>(&self.id)?).await;
+        match is_gone.map_err(|error| SendError::Unknown(format!("{subject}: {error}")))? {
+            true => Ok(()),
+            false => {
+                let text = format!("{subject} was deleted and is still there");
+                Err(SendError::FailedAfterEffect(Failure::Failed(Problem::new("lingers", text))))
+            }
+        }
+    }
+}
+
+impl<R: Resource> Delete<R> {
+    /// After a crash no permit has looked, and an id that was free then may be a stranger's now.
+    async fn is_there(&self, id: u64) -> Result<bool, SendError> {
+        if let Some(is_there) = self.seen.get() {
+            return Ok(*is_there);
+        }
+        let look = self.hetzner.look::<R>(&Nothing, &id.to_string()).await;
+        let look = look.map_err(|error| SendError::Unknown(error.to_string()))?;
+        match &look.thing {
+            Some(_) if !look.addressed.is_in_scope() => {
+                let text = format!("{} no longer carries our labels", subject::<R>(&self.id));
+                Err(SendError::Refused(Failure::Failed(Problem::new("not-ours", text))))
+            }
+            found => Ok(found.is_some()),
+        }
+    }
+}
+
+impl Project {
+    /// Deletes a thing, and waits while others still use it: the API lets go of firewalls seconds
+    /// to minutes after the servers are gone.
+    pub(in crate::hetzner) async fn delete_unused<R: Resource>(
+        &self,
+        id: u64,
+    ) -> Result<Vec<u64>, ApiError> {
+        let mut waited = std::time::Duration::ZERO;
+        for looks in 0.. {
+            match self.client.delete::<R>(id).await {
+                Ok(actions) => return Ok(actions.unwrap_or_default()),
+                Err(error) if error.is_one_of(&["resource_in_use"]) && waited < IN_USE_WAIT_MAX => {
+                    let pause = self.client.pace().poll_pause(looks);
+                    self.client.clock().sleep(pause).await;
+                    waited += pause;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        unreachable!("the wait is bounded")
+    }
+
+    /// Returns whether a thing is gone, and looks again for a while: a deletion that was answered
+    /// may linger.
+    pub(in crate::hetzner) async fn is_gone<R: Resource>(&self, id: u64) -> Result<bool, ApiError> {
+        for looks in 0..DELETE_LOOKS_MAX {
+            if self.client.get::<R>(id).await?.is_none() {
+                return Ok(true);
+            }
+            self.client.clock().sleep(self.client.pace().poll_pause(looks)).await;
+        }
+        Ok(false)
+    }
+}

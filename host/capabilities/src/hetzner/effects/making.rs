@@ -1,0 +1,111 @@
+//! Making a thing under a name that the project keeps unique, and finding it again.
+
+use runwrit_model::breakable::is_broken;
+use runwrit_model::failure::{Failure, Problem};
+use runwrit_model::labels;
+use serde_json::Value;
+
+use super::{accepted, subject};
+use crate::gate::{Acceptance, SendError, Ticket};
+use crate::hetzner::Project;
+use crate::hetzner::client::{ApiError, Made, Request};
+use crate::hetzner::wire::Resource;
+
+/// How a creation went that the API did not plainly refuse.
+pub enum Making {
+    /// It is there, new or found again.
+    Accepted(Acceptance),
+    /// The API refused it; another request for the same name may do better.
+    Refused(ApiError),
+}
+
+impl Project {
+    /// Sends a creation, or adopts what an earlier send of the same call made.
+    pub(super) async fn make<R: Resource>(
+        &self,
+        ticket: &Ticket,
+        name: &str,
+        body: Value,
+    ) -> Result<Making, SendError> {
+        match self.client.create::<R>(body).await {
+            Ok(made) => accept::<R>(made, name).map(Making::Accepted),
+            Err(error) if error.is_one_of(&["uniqueness_error"]) => {
+                match self.find_ours::<R>(ticket, name).await? {
+                    Found::Ours(found) => Ok(Making::Accepted(found)),
+                    // Lists may lag behind what an earlier send of this call made.
+                    Found::Nothing if ticket.is_repeated => {
+                        Err(SendError::Unknown(format!("{name}: taken, but not listed yet")))
+                    }
+                    Found::Foreign | Found::Nothing => Ok(Making::Refused(error)),
+                }
+            }
+            Err(error @ ApiError::Unclear(_)) => Err(error.into_send_error(&subject::<R>(name))),
+            Err(error) => Ok(Making::Refused(error)),
+        }
+    }
+
+    /// Looks for what an earlier send of this call made.
+    pub(super) async fn find_ours<R: Resource>(
+        &self,
+        ticket: &Ticket,
+        name: &str,
+    ) -> Result<Found, SendError> {
+        let unknown = |error: ApiError| SendError::Unknown(format!("{name}: {error}"));
+        let found = self.client.find_all::<R>(name).await.map_err(unknown)?;
+        let is_empty = found.is_empty();
+        let Some(ours) = found.into_iter().find(|thing| self.is_of(ticket, thing)) else {
+            return Ok(if is_empty { Found::Nothing } else { Found::Foreign });
+        };
+        let actions = self.running_actions::<R>(ours.id()).await.map_err(unknown)?;
+        let acceptance = accepted(&ours.id().to_string(), actions);
+        Ok(Found::Ours(Acceptance { is_adopted: true, ..acceptance }))
+    }
+
+    /// Returns whether a thing was made by the call of this ticket: its labels name the call and
+    /// the run, and their proof holds.
+    fn is_of<R: Resource>(&self, ticket: &Ticket, thing: &R) -> bool {
+        let owner = self.owner(thing);
+        let run = ticket.labels.get(labels::RUN);
+        let is_ours = owner.is_ok_and(|owner| owner.call == ticket.call && Some(&owner.run) == run);
+        (is_ours && !is_broken("no-adoption")) || is_broken("adopt-anything")
+    }
+
+    async fn running_actions<R: Resource>(&self, id: u64) -> Result<Vec<u64>, ApiError> {
+        let path = format!("{}/{id}/actions", R::COLLECTION);
+        let answer = self.client.ask(&Request::get(path).with("status", "running")).await;
+        match answer {
+            Ok(answer) => Ok(super::super::client::actions(&answer)),
+            // Some kinds have no actions at all.
+            Err(ApiError::Refused(refusal)) if refusal.status == 404 => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// What stands under a name.
+pub enum Found {
+    /// What this call made.
+    Ours(Acceptance),
+    /// Something else.
+    Foreign,
+    /// Nothing.
+    Nothing,
+}
+
+/// A root password would be a secret that nobody asked for: it is dropped, and so is the server.
+fn accept<R: Resource>(made: Made<R>, name: &str) -> Result<Acceptance, SendError> {
+    if made.has_password {
+        let text = format!("{}: the API set a root password", subject::<R>(name));
+        let failure = Failure::Failed(Problem::new("root-password", text));
+        return Err(SendError::FailedAfterEffect(failure));
+    }
+    Ok(accepted(&made.thing.id().to_string(), made.actions))
+}
+
+/// Says what a refusal proves: nothing, where an earlier send may still have its effect.
+pub fn refused<R: Resource>(ticket: &Ticket, name: &str, error: ApiError) -> SendError {
+    match error.into_send_error(&subject::<R>(name)) {
+        SendError::Refused(failure) if ticket.is_repeated => SendError::FailedAfterEffect(failure),
+        other => other,
+    }
+}

@@ -1,0 +1,82 @@
+//! What changes a project. Each effect is sent once for each intent, or found again.
+
+mod create;
+mod delete;
+mod firewalls;
+mod making;
+mod power;
+mod servers;
+mod volumes;
+
+pub use create::{Create, rules};
+pub use delete::Delete;
+pub use firewalls::{Applied, SetRules};
+pub use power::Power;
+pub use servers::{CreateServer, Order, Purpose};
+pub use volumes::{Attach, DeclareData, Detach};
+
+use runwrit_model::call::{Call, CallClass, Reference};
+use serde_json::Value;
+
+use super::scope::{kind_of, parse_id};
+use super::wire::Resource;
+use super::{Project, scope};
+use crate::gate::{Acceptance, SendError};
+
+/// Describes a call that leads to the same state however often it is sent.
+fn converge<R: Resource>(function: &str, id: &str, request: Value) -> Call {
+    let kind = kind_of::<R>();
+    Call {
+        operation: format!("hetzner.{}.{function}", kind.plural()),
+        class: CallClass::Converge,
+        request,
+        kind: Some(kind.to_string()),
+        key: None,
+        references: vec![Reference::new(kind.as_str(), id)],
+        subject: subject::<R>(id),
+    }
+}
+
+/// Names a thing for people: `server 4711`.
+fn subject<R: Resource>(name: &str) -> String {
+    format!("{} {name}", R::MEMBER.replace('_', " "))
+}
+
+/// Reads the id of a call. A guest may have written anything, so it is refused, not trusted.
+fn number<R: Resource>(id: &str) -> Result<u64, SendError> {
+    let missing = || SendError::Refused(scope::not_found(&subject::<R>(id), "it is no id"));
+    parse_id(id).ok_or_else(missing)
+}
+
+/// Accepts a call that started these actions.
+fn accepted(id: &str, actions: Vec<u64>) -> Acceptance {
+    let actions = actions.iter().map(u64::to_string).collect();
+    Acceptance { remote_id: Some(id.to_owned()), actions, ..Acceptance::default() }
+}
+
+impl Project {
+    /// Waits for what a call started.
+    async fn finish(&self, acceptance: &Acceptance, subject: &str) -> Result<(), SendError> {
+        let actions = action_ids(acceptance);
+        let waited = self.client.wait(&actions).await;
+        waited.map_err(|error| error.into_send_error(subject))
+    }
+
+    /// Reads what a call made or changed; it must be there.
+    async fn read_back<R: Resource>(&self, id: u64, subject: &str) -> Result<R, SendError> {
+        let found = self.client.get::<R>(id).await;
+        let unread = |error: super::client::ApiError| SendError::Unknown(error.to_string());
+        let gone = || SendError::FailedAfterEffect(scope::not_found(subject, "it has vanished"));
+        found.map_err(unread)?.ok_or_else(gone)
+    }
+}
+
+fn action_ids(acceptance: &Acceptance) -> Vec<u64> {
+    acceptance.actions.iter().filter_map(|id| id.parse().ok()).collect()
+}
+
+/// Returns the id that was accepted.
+fn accepted_id(acceptance: &Acceptance) -> Result<u64, SendError> {
+    let id = acceptance.remote_id.as_deref().and_then(parse_id);
+    id.ok_or_else(|| SendError::Unknown("the journal holds no id of what was accepted".to_owned()))
+}

@@ -1,0 +1,75 @@
+//! Hetzner Cloud: what a run holds of it.
+//!
+//! `client` talks to the API, `effects` holds what changes the project, `observations` what reads
+//! it, `undo` what reverts; `scope` decides what belongs to the run, `world` in which project it is.
+
+pub mod budget;
+pub mod client;
+pub mod clock;
+pub mod wire;
+pub mod price;
+mod scope;
+mod batch;
+mod offers;
+mod views;
+mod effects;
+mod observations;
+mod undo;
+mod world;
+mod host;
+
+#[cfg(test)]
+mod tests;
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use runwrit_model::grant::Grant;
+use runwrit_model::id::Scope;
+use runwrit_model::journal::UnixMs;
+use runwrit_model::labels::HostKey;
+use runwrit_model::settings;
+
+use client::Client;
+
+pub use world::{MARKER_LABEL, MARKER_NAME, WorldError};
+
+/// A project, and how a run proves what it made there. That is all that an undo needs: its authority
+/// is the journaled intent, which a permit allowed.
+#[derive(Clone)]
+pub struct Project {
+    /// The way to it.
+    pub client: Arc<Client>,
+    /// The key of this installation.
+    pub key: HostKey,
+    /// What the run holds alone.
+    pub scope: Scope,
+}
+
+/// A project, as far as one run may use it.
+pub struct Hetzner {
+    project: Project,
+    grant: Arc<Grant>,
+    settings: settings::Hetzner,
+}
+
+impl Hetzner {
+    /// Holds a project for one run under its grant. `settings` are those that the run was admitted
+    /// with.
+    pub fn new(project: Project, grant: Arc<Grant>, settings: settings::Hetzner) -> Self {
+        Self { project, grant, settings }
+    }
+
+    fn now(&self) -> UnixMs {
+        self.client.clock().now_unix_ms()
+    }
+}
+
+/// Whoever may use a project can look at it.
+impl Deref for Hetzner {
+    type Target = Project;
+
+    fn deref(&self) -> &Project {
+        &self.project
+    }
+}

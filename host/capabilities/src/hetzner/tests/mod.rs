@@ -1,0 +1,1 @@
+//! The capability against the simulator.
