@@ -18,6 +18,11 @@ const COMPLAINT_BYTES_MAX: u64 = 64 << 10;
 /// What a person reads of it.
 const REASON_BYTES_MAX: usize = 600;
 
+/// What a child that panicked exits with.
+const PANICKED: i32 = 101;
+/// How a refusal begins.
+const REFUSED: &str = "the component does not compile: ";
+
 /// What a compilation may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CompileBounds {
@@ -60,7 +65,7 @@ pub enum CompileError {
         source: std::io::Error,
     },
     /// The child said why.
-    #[error("the component does not compile: {0}")]
+    #[error("{REFUSED}{0}")]
     Refused(String),
     /// Too expensive in time.
     #[error(
@@ -133,10 +138,16 @@ impl Compiler {
             return CompileError::Large { bytes: address_space_bytes_max };
         }
         match status.code() {
-            Some(1) => CompileError::Refused(said),
-            _ => CompileError::Broken { status: status.to_string(), said },
+            Some(PANICKED) | None => CompileError::Broken { status: status.to_string(), said },
+            Some(_) => CompileError::Refused(reason(&said).to_owned()),
         }
     }
+}
+
+/// Returns what the child says without the words that the parent says again.
+fn reason(said: &str) -> &str {
+    let said = said.lines().next().unwrap_or(said);
+    said.strip_prefix("error: ").unwrap_or(said).trim_start_matches(REFUSED)
 }
 
 struct Answer {
@@ -176,7 +187,7 @@ async fn read(
 /// Is the child: limits itself for good, reads a component, writes its code.
 ///
 /// `arguments` are those after [`COMPILE_WORD`]. An error is to be printed to standard error, and
-/// the process to end with 1.
+/// the process to end with an error.
 pub fn compile_as_child(
     arguments: &[String],
     input: &mut dyn Read,
