@@ -1,3 +1,4 @@
 //! All integration tests, in one binary: each extra one would link the Wasm engine again.
 
+mod simulator;
 mod tidy;

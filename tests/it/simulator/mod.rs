@@ -1,0 +1,8 @@
+//! The simulator, judged by outsiders: the official document, the official client, a fuzzer.
+
+mod client;
+mod flow;
+mod fuzz;
+mod outsiders;
+mod python;
+mod wire;
