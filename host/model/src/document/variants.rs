@@ -81,7 +81,7 @@ fn walk(root: &Table, path: &[Step], schema: &'static [Field], found: &mut Vec<V
         if field.presence != Presence::Optional {
             push("missing", &here, None);
         }
-        for (at, fault, value) in wrong_values(&here, field.kind) {
+        for (at, fault, value) in wrong_values(root, &here, field.kind) {
             push(fault, &at, Some(value));
         }
     }
@@ -89,18 +89,20 @@ fn walk(root: &Table, path: &[Step], schema: &'static [Field], found: &mut Vec<V
         let here = child(path, field.name);
         match field.kind {
             Kind::Table(fields) if get(root, &here).is_some() => walk(root, &here, fields, found),
-            Kind::Tables(fields) if get(root, &here).is_some() => {
+            Kind::Tables(fields) if get(root, &place(&here, 0)).is_some() => {
                 walk(root, &place(&here, 0), fields, found);
             }
-            Kind::Named(rule, fields) if get(root, &here).is_some() => {
-                walk(root, &child(&here, rule.good), fields, found);
+            Kind::Named(_, fields) => {
+                for name in names(root, &here) {
+                    walk(root, &child(&here, &name), fields, found);
+                }
             }
             _ => {}
         }
     }
 }
 
-fn wrong_values(here: &[Step], kind: Kind) -> Vec<(Vec<Step>, &'static str, Value)> {
+fn wrong_values(root: &Table, here: &[Step], kind: Kind) -> Vec<(Vec<Step>, &'static str, Value)> {
     let mut wrong = vec![(here.to_vec(), "wrong type", wrong_type(kind))];
     let mut range = |at: Vec<Step>, value| wrong.push((at, "out of range", value));
     let texts = |rule: &TextRule| rule.bad.iter().map(|bad| Value::String((*bad).to_owned()));
@@ -125,14 +127,21 @@ fn wrong_values(here: &[Step], kind: Kind) -> Vec<(Vec<Step>, &'static str, Valu
             let local = "2027-01-31T00:00:00".parse().expect("a TOML time");
             range(here.to_vec(), Value::Datetime(local));
         }
-        Kind::NamedTexts(name, rule) => {
-            for bad in texts(rule) {
-                range(place(&child(here, name.good), 0), bad);
+        Kind::NamedTexts(_, rule) => {
+            for name in names(root, here) {
+                texts(rule).for_each(|bad| range(place(&child(here, &name), 0), bad));
             }
         }
         _ => {}
     }
+    // An empty list has no item that could be wrong.
+    wrong.retain(|(at, ..)| get(root, at).is_some());
     wrong
+}
+
+fn names(root: &Table, path: &[Step]) -> Vec<String> {
+    let table = get(root, path).and_then(Value::as_table);
+    table.map(|table| table.keys().cloned().collect()).unwrap_or_default()
 }
 
 fn wrong_type(kind: Kind) -> Value {

@@ -84,14 +84,6 @@ impl Addressed {
 }
 
 impl Asked<'_> {
-    /// Requires that a thing belongs to the scope, and that the grant lists its name unless this
-    /// run made it.
-    pub fn addressed(&self, grant: &Grant, thing: &Addressed) -> Result<(), Denial> {
-        self.in_scope(thing)?;
-        let Standing::InScope(name) = &thing.standing else { return Ok(()) };
-        self.named(grant, thing.kind, name)
-    }
-
     /// Requires that a thing belongs to the scope.
     pub fn in_scope(&self, thing: &Addressed) -> Result<(), Denial> {
         self.require(Rule::InScope, thing.standing != Standing::Outside, || Refusal {

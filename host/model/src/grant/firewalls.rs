@@ -32,7 +32,7 @@ impl Grant {
         now: UnixMs,
     ) -> Result<Permit, Denial> {
         let asked = self.ask("hetzner.firewalls.set-rules", name, now)?;
-        asked.addressed(self, firewall)?;
+        asked.in_scope(firewall)?;
         asked.named(self, Kind::Firewall, name)?;
         self.firewall_rules(&asked, name, rules)?;
         Ok(asked.permit("hetzner.firewalls"))

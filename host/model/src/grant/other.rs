@@ -119,7 +119,7 @@ impl Grant {
                 line: format!("undo-with = [{}]", quote(call.operation)),
             })?;
             let asked = self.ask(call.operation, call.operation, now)?;
-            call.things.iter().try_for_each(|thing| asked.addressed(self, thing))?;
+            call.things.iter().try_for_each(|thing| asked.in_scope(thing))?;
         }
         Ok(Permit::mint("recovery.undo-with"))
     }

@@ -29,7 +29,7 @@ rules! {
     Operation = "operation-not-granted",
     /// What is addressed by id belongs to the scope, or this run made it.
     InScope = "not-in-scope",
-    /// What is addressed has a name that the grant lists.
+    /// What is made has a name that the grant lists.
     Name = "name-not-granted",
     /// No more of a kind are alive than counted.
     Count = "count-exceeded",

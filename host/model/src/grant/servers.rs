@@ -94,7 +94,7 @@ impl Grant {
             section: "",
             line: "this is a fault of the host: report it".into(),
         })?;
-        things.iter().try_for_each(|thing| asked.addressed(self, thing))
+        things.iter().try_for_each(|thing| asked.in_scope(thing))
     }
 }
 

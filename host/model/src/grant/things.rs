@@ -36,16 +36,17 @@ impl Grant {
         Ok(asked.permit("hetzner.ssh-keys"))
     }
 
-    /// Permits deleting a thing of the scope.
+    /// Permits deleting a thing of the scope. Names bound what may be made, and labels what may be
+    /// changed, so that leftovers of any name can be removed.
     pub fn delete(&self, kind: Kind, thing: &Addressed, now: UnixMs) -> Result<Permit, Denial> {
         let operation = format!("hetzner.{}.delete", kind.plural());
         let asked = self.ask(&operation, thing.label(), now)?;
-        asked.addressed(self, thing)?;
+        asked.in_scope(thing)?;
         Ok(asked.permit(&operation))
     }
 
-    /// Permits an operation that changes one existing thing of the scope and needs no more than its
-    /// name: `servers.power-on`, `servers.power-off`, `volumes.detach`, `volumes.declare-data`.
+    /// Permits an operation that changes one existing thing of the scope: `servers.power-on`,
+    /// `servers.power-off`, `volumes.detach`, `volumes.declare-data`.
     pub fn change(
         &self,
         operation: &str,
@@ -53,7 +54,7 @@ impl Grant {
         now: UnixMs,
     ) -> Result<Permit, Denial> {
         let asked = self.ask(operation, thing.label(), now)?;
-        asked.addressed(self, thing)?;
+        asked.in_scope(thing)?;
         Ok(asked.permit(operation))
     }
 
@@ -66,8 +67,8 @@ impl Grant {
         now: UnixMs,
     ) -> Result<Permit, Denial> {
         let asked = self.ask(operation, thing.label(), now)?;
-        asked.addressed(self, thing)?;
-        asked.addressed(self, other)?;
+        asked.in_scope(thing)?;
+        asked.in_scope(other)?;
         Ok(asked.permit(operation))
     }
 

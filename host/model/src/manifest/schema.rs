@@ -89,9 +89,9 @@ const TYPE: TextRule = TextRule {
 };
 
 const PATTERN: TextRule = TextRule {
-    expects: "a regular expression for the whole text",
+    expects: "a regular expression over ASCII for the whole text, without `\\p`",
     good: "[a-zA-Z ]+",
-    bad: &["", "[", "a)|(b", "(?P<x", "((a{1000}){1000}){1000}"],
+    bad: &["", "[", "\\p{L}+", "a)|(b", "(?P<x", "((a{1000}){1000}){1000}"],
     holds: |text| !text.is_empty() && super::compile(text).is_some(),
 };
 

@@ -29,6 +29,7 @@ pub fn rows() -> Vec<Row> {
     let groups = [
         things::reads(),
         things::addressed(),
+        things::deleted(),
         things::changed(),
         networks::networks(),
         firewalls::firewalls(),

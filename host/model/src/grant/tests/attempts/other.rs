@@ -93,8 +93,8 @@ pub fn recovery() -> Vec<Row> {
             undo("hetzner.volumes.detach", || of_tenant("bolt", Kind::Volume, "acme-data")),
         ),
         row(
-            "undoes on another name",
-            Rule::Name,
+            "undoes on another volume of the scope",
+            None,
             undo("hetzner.volumes.detach", || of_tenant("acme", Kind::Volume, "acme-old")),
         ),
         row("passes the point of no return", None, |grant| grant.pivot(NOW)),

@@ -134,8 +134,8 @@ pub fn attached() -> Vec<Row> {
             with(|| vec![unlabelled(Kind::Network, "acme")], firewall),
         ),
         row(
-            "in a network of another name",
-            Rule::Name,
+            "in another network of the scope",
+            None,
             with(|| vec![of_tenant("acme", Kind::Network, "acme-old")], firewall),
         ),
         row("in a network nobody looked at", Rule::InScope, with(Vec::new, firewall)),
@@ -145,8 +145,8 @@ pub fn attached() -> Vec<Row> {
             with(network, || vec![of_tenant("bolt", Kind::Firewall, "acme-fw")]),
         ),
         row(
-            "behind a firewall of another name",
-            Rule::Name,
+            "behind another firewall of the scope",
+            None,
             with(network, || vec![of_tenant("acme", Kind::Firewall, "open")]),
         ),
     ]

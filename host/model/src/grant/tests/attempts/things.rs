@@ -27,9 +27,6 @@ pub fn addressed() -> Vec<Row> {
     let get = |thing: fn() -> Addressed| {
         move |grant: &Grant| grant.read_thing("hetzner.servers.get", &thing(), NOW)
     };
-    let delete =
-        |thing: fn() -> Addressed| move |grant: &Grant| grant.delete(Kind::Server, &thing(), NOW);
-    let server = Kind::Server;
     vec![
         row("reads its own server", None, get(|| made(Kind::Server))),
         row("reads one of the scope", None, get(|| of_tenant("acme", Kind::Server, "acme-x"))),
@@ -39,6 +36,14 @@ pub fn addressed() -> Vec<Row> {
             get(|| of_tenant("bolt", Kind::Server, "acme-db")),
         ),
         row("reads nothing", Rule::InScope, get(|| absent(Kind::Server))),
+    ]
+}
+
+pub fn deleted() -> Vec<Row> {
+    let delete =
+        |thing: fn() -> Addressed| move |grant: &Grant| grant.delete(Kind::Server, &thing(), NOW);
+    let server = Kind::Server;
+    vec![
         row("deletes its own", None, delete(|| made(Kind::Server))),
         row(
             "deletes one of the scope",
@@ -72,20 +77,26 @@ pub fn addressed() -> Vec<Row> {
         ),
         row("deletes nothing", Rule::InScope, delete(|| absent(Kind::Server))),
         row(
-            "deletes one of another name",
-            Rule::Name,
+            "deletes a leftover of any name",
+            None,
             delete(|| of_tenant("acme", Kind::Server, "acme-cache")),
         ),
         row(
-            "deletes one in capitals",
-            Rule::Name,
-            delete(|| of_tenant("acme", Kind::Server, "ACME-DB")),
+            "deletes one whose labels are of another name",
+            Rule::InScope,
+            delete(|| relabelled(Kind::Server, "ACME-OTHER")),
         ),
         row(
             "deletes with Cyrillic",
-            Rule::Name,
-            delete(|| of_tenant("acme", Kind::Server, "аcme-db")),
+            Rule::InScope,
+            delete(|| relabelled(Kind::Server, "acme-оther")),
         ),
+        row("deletes what is not granted", Rule::Operation, |grant| {
+            grant.delete(Kind::Server, &made(Kind::Server), NOW).and_then(|_| {
+                let only = Grant::parse("grants/acme.toml", ACME).unwrap();
+                only.delete(Kind::Server, &made(Kind::Server), NOW)
+            })
+        }),
         row("deletes too late", Rule::Unexpired, move |grant| {
             grant.delete(server, &made(server), LATER)
         }),
@@ -113,9 +124,13 @@ pub fn changed() -> Vec<Row> {
             let pair = (&made(Kind::Firewall), &made(Kind::Server));
             grant.join("hetzner.firewalls.apply", pair, NOW)
         }),
-        row("removes a firewall of another name", Rule::Name, |grant| {
-            let firewall = of_tenant("acme", Kind::Firewall, "other-fw");
+        row("removes a foreign firewall", Rule::InScope, |grant| {
+            let firewall = of_tenant("bolt", Kind::Firewall, "acme-fw");
             grant.join("hetzner.firewalls.remove", (&firewall, &made(Kind::Server)), NOW)
+        }),
+        row("removes a firewall from a foreign server", Rule::InScope, |grant| {
+            let server = retenanted(Kind::Server, "acme-db");
+            grant.join("hetzner.firewalls.remove", (&made(Kind::Firewall), &server), NOW)
         }),
     ]
 }

@@ -48,8 +48,8 @@ pub fn volumes() -> Vec<Row> {
             let volume = relabelled(Kind::Volume, "acme-data");
             grant.change("hetzner.volumes.detach", &volume, NOW)
         }),
-        row("deletes one of another name", Rule::Name, |grant| {
-            grant.delete(Kind::Volume, &of_tenant("acme", Kind::Volume, "acme-old"), NOW)
+        row("deletes a foreign one", Rule::InScope, |grant| {
+            grant.delete(Kind::Volume, &of_tenant("bolt", Kind::Volume, "acme-data"), NOW)
         }),
     ]
 }

@@ -1,0 +1,105 @@
+//! Inputs: for every input that a shipped runbook declares, each wrong value is told once.
+
+use std::fs;
+
+use runwrit_model::document::Fault;
+use runwrit_model::inputs::{Given, read};
+use runwrit_model::manifest::{Input, InputKind, Manifest};
+
+use super::documents::shipped;
+
+/// Values that are right for inputs without a default, by name.
+const GOOD: [(&str, &str); 9] = [
+    ("tenant", "acme"),
+    ("octet", "7"),
+    ("location", "nbg1"),
+    ("workers", "1"),
+    ("bastion", "203.0.113.7/32"),
+    ("domain", "example.org"),
+    ("ssh-keys", "ops"),
+    ("delete-data", "true"),
+    ("name", "Ada"),
+];
+
+fn manifests() -> Vec<Manifest> {
+    let text = |path| fs::read_to_string(path).unwrap();
+    let files = shipped("runbook.toml");
+    files.into_iter().map(|path| Manifest::parse("runbook.toml", &text(path)).unwrap()).collect()
+}
+
+fn arguments(manifest: &Manifest) -> Vec<String> {
+    let value = |name: &str| {
+        let found = GOOD.iter().find(|(good, _)| *good == name);
+        found.unwrap_or_else(|| panic!("name a right value for `{name}` in this test")).1
+    };
+    let needed = manifest.inputs.iter().filter(|(_, input)| input.default.is_none());
+    needed.map(|(name, _)| format!("{name}={}", value(name))).collect()
+}
+
+fn wrong_values(input: &Input) -> Vec<String> {
+    let beyond = |bound: Option<i64>, step: i64, limit: i64| {
+        let outside = bound.unwrap_or(limit) + step;
+        outside.to_string()
+    };
+    match input.kind {
+        InputKind::Boolean => vec!["maybe".into(), "True".into(), "1".into(), String::new()],
+        InputKind::Integer => vec![
+            "seven".into(),
+            String::new(),
+            "1.5".into(),
+            beyond(input.min, -1, i64::from(i32::MIN)),
+            beyond(input.max, 1, i64::from(i32::MAX)),
+        ],
+        InputKind::Text => vec!["\u{1b}[31m".into(), "\u{202e}".into(), "a".repeat(5_000)],
+    }
+}
+
+fn faults(manifest: &Manifest, arguments: &[String]) -> Vec<Fault> {
+    match read(manifest, Given { arguments, file: None }) {
+        Ok(inputs) => panic!("`{}` accepted {arguments:?} as {inputs:?}", manifest.name),
+        Err(faults) => faults.faults,
+    }
+}
+
+#[test]
+fn right_inputs_are_accepted() {
+    for manifest in manifests() {
+        let arguments = arguments(&manifest);
+        read(&manifest, Given { arguments: &arguments, file: None })
+            .unwrap_or_else(|faults| panic!("{}: {faults}", manifest.name));
+    }
+}
+
+#[test]
+fn each_input_missing_unknown_mistyped_or_out_of_range_gives_one_error() {
+    let mut count = 0;
+    for manifest in manifests() {
+        let right = arguments(&manifest);
+        for (name, input) in &manifest.inputs {
+            let own = format!("{name}=");
+            let others: Vec<String> =
+                right.iter().filter(|it| !it.starts_with(&own)).cloned().collect();
+            if input.default.is_none() {
+                expect(&faults(&manifest, &others), name, "is missing");
+            }
+            for value in wrong_values(input) {
+                let mut all = others.clone();
+                all.push(format!("{own}{value}"));
+                expect(&faults(&manifest, &all), name, "is `");
+                count += 1;
+            }
+        }
+        let mut all = right.clone();
+        all.push("bogus=1".into());
+        expect(&faults(&manifest, &all), "bogus", "is no input");
+    }
+    assert!(count > 20, "only {count} values were tried");
+}
+
+fn expect(faults: &[Fault], field: &str, part: &str) {
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    let shown = faults[0].to_string();
+    assert!(faults[0].field == field && shown.contains(part), "{shown}");
+    assert!(!faults[0].fix.is_empty(), "{shown}");
+    assert!(!shown.contains(['\u{1b}', '\u{202e}']), "not escaped");
+}
