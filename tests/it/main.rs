@@ -1,4 +1,5 @@
 //! All integration tests, in one binary: each extra one would link the Wasm engine again.
 
 mod simulator;
+mod bad_input;
 mod tidy;
