@@ -438,3 +438,57 @@ impl History {
         self.finished.as_ref().map(|finished| finished.ending)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::call::{CallClass, Rank, Reference};
+    use crate::tale::{Tale, call};
+
+    use super::*;
+
+    #[test]
+    fn a_journal_that_does_not_fit_is_refused() {
+        let made = || Tale::new().made("0", Rank::Server, &[]);
+        let rows: [(&str, Tale, &str); 12] = [
+            ("created twice", Tale::new().then(Tale::new().entries[0].record.clone()), "twice"),
+            ("an old fence", Tale::new().attempt(1), "not above 1"),
+            ("an answer to nothing", Tale::new().ok("0"), "promised no effect"),
+            ("acceptance of nothing", Tale::new().accepted("0"), "promised no effect"),
+            ("two answers", made().ok("0"), "two answers"),
+            ("a promise kept twice", made().intent("0", CallClass::Converge), "out of order"),
+            ("a call left out", Tale::new().observed("1"), "where 0 belongs"),
+            ("a promise left out", Tale::new().intent("1", CallClass::Converge), "out of order"),
+            ("an item left out", Tale::new().intent("0.1", CallClass::Converge), "out of order"),
+            ("an item of no batch", made().intent("0.1", CallClass::Converge), "out of order"),
+            ("an undo of nothing", Tale::new().undo_intent("3", 1), "promised no effect"),
+            ("a word on nothing", Tale::new().resolved("3", Verdict::Done), "promised no effect"),
+        ];
+        for (name, tale, expected) in rows {
+            let error = History::of(&tale.entries).expect_err(name);
+            assert!(error.to_string().contains(expected), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_journal_with_a_hole_or_without_a_start_is_refused() {
+        let tale = Tale::new().observed("0").observed("1");
+        let mut holed = tale.entries.clone();
+        holed.remove(2);
+        assert!(History::of(&holed).unwrap_err().to_string().contains("entry 2 was expected"));
+        assert!(History::of(&tale.entries[1..]).is_err());
+        assert!(History::of(&[]).is_err());
+    }
+
+    #[test]
+    fn only_what_this_run_made_is_its_own() {
+        let tale = Tale::new().made("0", Rank::Server, &[]).create("1", Rank::Server, &[]);
+        let history = tale.err("1", true).history();
+        let made = |kind, id| history.made_by(&Reference::new(kind, id));
+        assert_eq!(made("test.thing", "id-0"), Some(call("0")));
+        assert_eq!(made("test.thing", "id-9"), None);
+        assert_eq!(made("test.other", "id-0"), None);
+        let things = ["id-0", "id-9", "id-0"].map(|id| Reference::new("test.thing", id));
+        assert_eq!(history.dependencies(&things), [call("0")]);
+        assert_eq!(history.last_effect(), Some(1));
+    }
+}

@@ -31,3 +31,6 @@ pub mod world;
 pub mod grant;
 pub mod admission;
 pub mod event;
+
+#[cfg(test)]
+mod tale;

@@ -149,3 +149,203 @@ fn waiting(history: &History, now: UnixMs) -> Option<Park> {
     let subject = asked.intent.subject.clone();
     Some(Park::Person { call: asked.intent.call, subject })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::call::{CallClass, Rank};
+    use crate::journal::{Created, Refinement, UndoOutcome, Verdict};
+    use crate::tale::{Tale, call, created};
+    use crate::undo::UndoAct;
+
+    use super::*;
+
+    fn word(next: &Next) -> String {
+        match next {
+            Next::Execute => "execute".to_owned(),
+            Next::Park(Park::Until(at)) => format!("park until {at}"),
+            Next::Park(Park::Person { call, .. }) => format!("ask about {call}"),
+            Next::TurnBack(started) => format!("turn back: {}", started.cause),
+            Next::RollBack(UndoStep::Act(UndoAct { call, .. })) => format!("undo {call}"),
+            Next::RollBack(step) => format!("{step:?}"),
+            Next::Finish(ending, _) => format!("finish {ending:?}"),
+            Next::Ended(ending) => format!("ended {ending:?}"),
+        }
+    }
+
+    fn holding() -> Tale {
+        Tale::of(Created { on_failure: OnFailure::Hold, ..created() })
+    }
+
+    fn until(deadline: UnixMs) -> Tale {
+        Tale::of(Created { deadline: Some(deadline), ..created() })
+    }
+
+    fn made(tale: Tale) -> Tale {
+        tale.made("0", Rank::Server, &[])
+    }
+
+    #[test]
+    fn the_journal_and_the_time_say_what_is_next() {
+        let new = Tale::new;
+        let opaque = || new().intent("0", CallClass::Opaque);
+        let pivoted = || made(new()).refined("1", Refinement::Pivot);
+        let rolled = || made(new()).rollback();
+        let rows = [
+            ("just created", new(), 0, "execute"),
+            ("killed in a call", new().intent("0", CallClass::KeyedCreate), 9, "execute"),
+            ("waiting", new().timer("0", 50), 49, "park until 50"),
+            ("waited", new().timer("0", 50), 50, "execute"),
+            ("woken early by record", new().timer("0", 50).woken("0"), 9, "execute"),
+            ("asking", opaque().asked("0"), 9, "ask about 0"),
+            ("answered", opaque().asked("0").resolved("0", Verdict::Done), 9, "execute"),
+            ("canceled before any effect", new().canceled(), 9, "finish FailedClean"),
+            ("canceled", made(new()).canceled(), 9, "turn back: canceled by ada"),
+            (
+                "canceled while waiting",
+                made(new()).timer("1", 50).canceled(),
+                9,
+                "turn back: canceled by ada",
+            ),
+            (
+                "canceled while asking",
+                opaque().asked("0").canceled(),
+                9,
+                "turn back: canceled by ada",
+            ),
+            (
+                "canceled though failures hold",
+                made(holding()).canceled(),
+                9,
+                "turn back: canceled by ada",
+            ),
+            ("canceled beyond the pivot", pivoted().canceled(), 9, "finish Held"),
+            ("before the deadline", made(until(50)), 49, "execute"),
+            ("at the deadline", made(until(50)), 50, "turn back: its deadline has passed"),
+            (
+                "the deadline while waiting",
+                made(until(50)).timer("1", 90),
+                60,
+                "turn back: its deadline has passed",
+            ),
+            ("rolling back", rolled(), 9, "undo 0"),
+            ("rolling back beyond the deadline", made(until(5)).rollback(), 9, "undo 0"),
+            ("canceled while rolling back", rolled().canceled(), 9, "undo 0"),
+            ("rolled back", rolled().undone("0"), 9, "finish RolledBack"),
+            ("rolled back without effects", new().rollback(), 9, "finish FailedClean"),
+            (
+                "rolled back but for data",
+                rolled().undo_result("0", UndoOutcome::Held("orders".to_owned())),
+                9,
+                "finish RollbackIncomplete",
+            ),
+            ("over", new().finished(Ending::Succeeded), 9, "ended Succeeded"),
+            (
+                "over, and canceled too late",
+                new().canceled().finished(Ending::Succeeded),
+                9,
+                "ended Succeeded",
+            ),
+            ("held", made(new()).finished(Ending::Held), 9, "ended Held"),
+            ("held, then rolled back", made(new()).finished(Ending::Held).rollback(), 9, "undo 0"),
+            (
+                "nondeterministic",
+                made(new()).finished(Ending::Nondeterministic),
+                9,
+                "ended Nondeterministic",
+            ),
+            (
+                "nondeterministic, then rolled back",
+                made(new()).finished(Ending::Nondeterministic).rollback(),
+                9,
+                "undo 0",
+            ),
+            ("left", left(), 9, "ended RollbackIncomplete"),
+            (
+                "left, then deleted by hand",
+                left().resolved("0", Verdict::Deleted),
+                9,
+                "finish RolledBack",
+            ),
+            ("left, then kept", left().resolved("0", Verdict::Kept), 9, "finish RolledBack"),
+            ("left, then tried again", left().rollback(), 9, "undo 0"),
+        ];
+        for (name, tale, now, expected) in rows {
+            let next = next(&tale.history(), now, &Timing::default());
+            assert_eq!(word(&next), expected, "{name}");
+        }
+    }
+
+    fn left() -> Tale {
+        use crate::journal::{Orphan, Record};
+        let tale = made(Tale::new()).rollback().undo_intent("0", 1);
+        let orphan = Orphan {
+            call: call("0"),
+            kind: "test.thing".to_owned(),
+            name: "thing-0".to_owned(),
+            remote_id: None,
+            eur_per_month: None,
+            error: "forbidden".to_owned(),
+        };
+        tale.then(Record::UndoQuarantined(orphan)).finished(Ending::RollbackIncomplete)
+    }
+
+    #[test]
+    fn the_guest_does_not_decide_what_its_end_leads_to() {
+        let failed = || GuestEnd::Failed("no stock".to_owned());
+        let refused = || Tale::new().create("0", Rank::Server, &[]).err("0", true);
+        let pivoted = || made(Tale::new()).refined("1", Refinement::Pivot);
+        let rows = [
+            ("returned", made(Tale::new()), GuestEnd::Returned, "finish Succeeded"),
+            ("failed", made(Tale::new()), failed(), "turn back: no stock"),
+            ("failed without effects", refused(), failed(), "finish FailedClean"),
+            (
+                "failed with an unknown effect",
+                Tale::new().create("0", Rank::Server, &[]),
+                failed(),
+                "turn back: no stock",
+            ),
+            ("failed, holding", made(holding()), failed(), "finish Held"),
+            ("failed, holding nothing", holding(), failed(), "finish FailedClean"),
+            ("failed beyond the pivot", pivoted(), failed(), "finish Held"),
+            (
+                "stopped",
+                made(Tale::new()),
+                GuestEnd::Stopped("canceled by ada".to_owned()),
+                "turn back: canceled by ada",
+            ),
+            (
+                "stopped beyond the pivot",
+                pivoted(),
+                GuestEnd::Stopped("x".to_owned()),
+                "finish Held",
+            ),
+            (
+                "differs",
+                made(Tale::new()),
+                GuestEnd::Nondeterministic("call 0".to_owned()),
+                "finish Nondeterministic",
+            ),
+        ];
+        for (name, tale, end, expected) in rows {
+            assert_eq!(word(&after_guest(&tale.history(), &end)), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_rollback_by_hand_needs_something_to_roll_back() {
+        let rows = [
+            (None, true),
+            (Some(Ending::Held), true),
+            (Some(Ending::RollbackIncomplete), true),
+            (Some(Ending::Nondeterministic), true),
+            (Some(Ending::Succeeded), false),
+            (Some(Ending::RolledBack), false),
+            (Some(Ending::FailedClean), false),
+        ];
+        for (ending, is_allowed) in rows {
+            let tale = made(Tale::new());
+            let tale = ending.map_or(tale.clone(), |ending| tale.finished(ending));
+            assert_eq!(may_roll_back(&tale.history()).is_ok(), is_allowed, "{ending:?}");
+        }
+    }
+}

@@ -175,3 +175,125 @@ fn deleted(effect: &Effect) -> Failure {
     let message = format!("a person deleted {} by hand", effect.intent.subject);
     Failure::Failed(Problem::new("deleted-by-hand", message))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::breakable::with_broken;
+    use crate::tale::{Tale, call};
+
+    use super::*;
+
+    fn timing() -> Timing {
+        Timing { settle: Duration::from_millis(100), ..Timing::default() }
+    }
+
+    fn forward_of(tale: Tale) -> Forward {
+        let history = tale.history();
+        forward(&history, &history.effects[&call("0")], &timing())
+    }
+
+    #[test]
+    fn each_class_recovers_in_its_own_way() {
+        let open = |class| Tale::new().intent("0", class).at(50).attempt(2);
+        let rows = [
+            (CallClass::Converge, Forward::Resend),
+            (CallClass::KeyedCreate, Forward::Resend),
+            (CallClass::ProbeCreate, Forward::ProbeAt(150)),
+            (CallClass::Opaque, Forward::Ask),
+        ];
+        for (class, expected) in rows {
+            assert_eq!(forward_of(open(class)), expected, "{class:?}");
+            let accepted = forward_of(Tale::new().intent("0", class).accepted("0").attempt(2));
+            assert!(matches!(accepted, Forward::Complete(_)), "{class:?}: {accepted:?}");
+        }
+    }
+
+    #[test]
+    fn a_persons_word_decides_an_opaque_call_once() {
+        let asked = || Tale::new().intent("0", CallClass::Opaque).attempt(2).asked("0");
+        let done = forward_of(asked().resolved("0", Verdict::Done));
+        assert!(matches!(done, Forward::Complete(_)), "{done:?}");
+        let kept = forward_of(asked().resolved("0", Verdict::Kept));
+        assert!(matches!(kept, Forward::Complete(_)), "{kept:?}");
+        let deleted = forward_of(asked().resolved("0", Verdict::Deleted));
+        assert!(matches!(deleted, Forward::Fail(_)), "{deleted:?}");
+        let not_done = asked().resolved("0", Verdict::NotDone);
+        assert_eq!(forward_of(not_done.clone()), Forward::SendOnce);
+        // Sent again and killed again: the word was about the first send.
+        assert_eq!(forward_of(not_done.woken("0").attempt(3)), Forward::Ask);
+    }
+
+    #[test]
+    fn only_labels_that_prove_it_make_a_thing_ours() {
+        let labels = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        let wanted = labels(&[("runwrit/run", "a"), ("runwrit/call", "4.1"), ("tier", "db")]);
+        let rows = [
+            ("all", &[("runwrit/run", "a"), ("runwrit/call", "4.1"), ("tier", "db")][..], true),
+            ("a label more", &[("runwrit/run", "a"), ("runwrit/call", "4.1"), ("x", "y")], true),
+            ("another call", &[("runwrit/run", "a"), ("runwrit/call", "4.2")], false),
+            ("another run", &[("runwrit/run", "b"), ("runwrit/call", "4.1")], false),
+            ("one missing", &[("runwrit/run", "a")], false),
+            ("none", &[], false),
+        ];
+        for (name, found, is_ours) in rows {
+            let verdict = ownership(&wanted, &labels(found), true);
+            assert_eq!(verdict == Ownership::Ours, is_ours, "{name}");
+            let forged = ownership(&wanted, &labels(found), false);
+            assert_eq!(forged, Ownership::Foreign, "{name}, forged");
+        }
+        let unmarked = ownership(&labels(&[("tier", "db")]), &labels(&[("tier", "db")]), true);
+        assert_eq!(unmarked, Ownership::Foreign, "no label of ours was asked for");
+        let broken = with_broken("no-adoption", || ownership(&wanted, &wanted, true));
+        assert_eq!(broken, Ownership::Foreign);
+    }
+
+    #[test]
+    fn a_rollback_reckons_with_what_may_still_land() {
+        let keyed = || Tale::new().intent("0", CallClass::KeyedCreate);
+        let opaque = || Tale::new().intent("0", CallClass::Opaque);
+        let rows = [
+            ("never answered", keyed().at(30).rollback(), Backward::MayLand(130)),
+            ("known", keyed().accepted("0").ok("0").at(30).rollback(), Backward::Known),
+            ("accepted only", keyed().accepted("0").at(30).rollback(), Backward::Known),
+            ("refused", keyed().err("0", true).at(30).rollback(), Backward::Free),
+            ("failed after all", keyed().at(20).err("0", false).rollback(), Backward::MayLand(120)),
+            (
+                "sent by two processes",
+                keyed().at(10).attempt(2).at(20).accepted("0").at(30).rollback(),
+                Backward::MayLand(120),
+            ),
+            ("opaque, unknown", opaque().at(30).rollback(), Backward::Unknown),
+            ("opaque, answered", opaque().accepted("0").ok("0").rollback(), Backward::Known),
+            (
+                "opaque, said to be done",
+                opaque().asked("0").resolved("0", Verdict::Done).rollback(),
+                Backward::Known,
+            ),
+            (
+                "opaque, said not to be done",
+                opaque().asked("0").resolved("0", Verdict::NotDone).rollback(),
+                Backward::Free,
+            ),
+            (
+                "converging",
+                Tale::new().intent("0", CallClass::Converge).rollback(),
+                Backward::Known,
+            ),
+        ];
+        for (name, tale, expected) in rows {
+            let history = tale.history();
+            let verdict = backward(&history, &history.effects[&call("0")], timing().settle);
+            assert_eq!(verdict, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_look_by_mark_adopts_exactly_one() {
+        let rows = [(0, Probe::Create), (1, Probe::Adopt), (2, Probe::Ambiguous)];
+        for (found, expected) in rows {
+            assert_eq!(probe(found), expected, "{found} found");
+        }
+    }
+}

@@ -187,3 +187,107 @@ fn describe(history: &History, recorded: &Recorded) -> String {
 fn start_of(digest: &Digest) -> String {
     digest.hex()[..12].to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::call::Rank;
+    use crate::tale::{Tale, call};
+
+    use super::*;
+
+    const GET: &str = "test.things.get";
+    const CREATE: &str = "test.things.create";
+
+    fn digest(text: &str) -> Digest {
+        Digest::of(text.as_bytes())
+    }
+
+    fn asked(index: u32, operation: &'static str, class: CallClass, text: &str) -> Asked<'static> {
+        Asked { index, operation, class, request: Request::One(digest(text)) }
+    }
+
+    /// A read, a creation, a step, a wait, an unanswered creation.
+    fn tale() -> Tale {
+        let tale = Tale::new().at(5).observed("0").made("1", Rank::Server, &[]);
+        tale.step("2").timer("3", 90).create("4", Rank::Server, &[])
+    }
+
+    #[test]
+    fn a_call_that_matches_gets_what_is_recorded() {
+        let history = tale().history();
+        let read = replay(&history, &asked(0, GET, CallClass::Read, "0"));
+        assert!(matches!(read, Replay::Answer(Outcome::Ok(_), 5)), "{read:?}");
+        let made = replay(&history, &asked(1, CREATE, CallClass::KeyedCreate, "1"));
+        let Replay::Effects(items) = made else { panic!("{made:?}") };
+        assert!(matches!(items[..], [Standing::Answered(_, 5)]), "{items:?}");
+        let step = replay(&history, &asked(2, "run.steps.begin", CallClass::Local, "2"));
+        assert_eq!(step, Replay::Said(5));
+        let timer = replay(&history, &asked(3, "run.clock.sleep", CallClass::Local, "3"));
+        assert_eq!(timer, Replay::Timer { until: 90, woken_at: None });
+        let open = replay(&history, &asked(4, CREATE, CallClass::KeyedCreate, "4"));
+        let Replay::Effects(items) = open else { panic!("{open:?}") };
+        assert!(matches!(items[..], [Standing::Recover(_)]), "{items:?}");
+        assert_eq!(replay(&history, &asked(5, GET, CallClass::Read, "x")), Replay::Live);
+    }
+
+    #[test]
+    fn a_call_that_differs_in_anything_is_a_mismatch() {
+        let history = tale().history();
+        let batch = [digest("1")];
+        let as_batch = Request::Batch(&batch);
+        let made = asked(1, CREATE, CallClass::KeyedCreate, "1");
+        let rows = [
+            ("another request", asked(1, CREATE, CallClass::KeyedCreate, "other")),
+            ("another operation", asked(1, "test.things.grow", CallClass::KeyedCreate, "1")),
+            ("another class", asked(1, CREATE, CallClass::Opaque, "1")),
+            ("a batch of one", Asked { request: as_batch, ..made }),
+            ("a read with another request", asked(0, GET, CallClass::Read, "x")),
+            ("a read of another operation", asked(0, "test.things.list", CallClass::Read, "0")),
+            ("a read of another class", asked(0, GET, CallClass::Converge, "0")),
+            ("a read where a creation was", asked(1, GET, CallClass::Read, "1")),
+            ("a creation where a read was", asked(0, CREATE, CallClass::KeyedCreate, "0")),
+            ("another step", asked(2, "run.steps.begin", CallClass::Local, "x")),
+            ("another wait", asked(3, "run.clock.sleep", CallClass::Local, "x")),
+            ("a call beyond the next", asked(6, GET, CallClass::Read, "x")),
+        ];
+        for (name, asked) in rows {
+            let answer = replay(&history, &asked);
+            assert!(matches!(answer, Replay::Mismatch(_)), "{name}: {answer:?}");
+        }
+    }
+
+    #[test]
+    fn a_batch_matches_item_by_item() {
+        let tale = Tale::new().create("0.0", Rank::Server, &[]).create("0.1", Rank::Server, &[]);
+        let history = tale.accepted("0.1").ok("0.1").history();
+        let ask = |items: &[&str]| {
+            let digests: Vec<_> = items.iter().map(|item| digest(item)).collect();
+            let request = Request::Batch(&digests);
+            let class = CallClass::KeyedCreate;
+            let answer = replay(&history, &Asked { index: 0, operation: CREATE, class, request });
+            match answer {
+                Replay::Effects(items) => {
+                    items.iter().map(|item| matches!(item, Standing::Answered(..))).collect()
+                }
+                Replay::Mismatch(_) => vec![],
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(ask(&["0.0", "0.1"]), [false, true]);
+        for items in [&["0.0"][..], &["0.1", "0.0"], &["0.0", "0.1", "0.2"], &["0.0", "x"], &[]] {
+            assert_eq!(ask(items), [] as [bool; 0], "{items:?} matched");
+        }
+    }
+
+    #[test]
+    fn at_the_end_nothing_recorded_may_be_left() {
+        let history = tale().history();
+        assert_eq!(unconsumed(&history, 5), None);
+        for made in 0..5 {
+            let left = unconsumed(&history, made).expect("a call is left");
+            assert_eq!(left.call, CallId::single(made));
+            assert!(left.to_string().contains("the end of the runbook"), "{left}");
+        }
+        assert_eq!(call("4"), CallId::single(4));
+    }
+}

@@ -122,7 +122,7 @@ fn closes(rank: Rank) -> bool {
 fn blocked(history: &History, open: &[(CallId, UnixMs)]) -> BTreeSet<CallId> {
     let mut blocked = BTreeSet::new();
     for (call, _) in open {
-        let mut trail = vec![*call];
+        let mut trail = stood_for(history, *call);
         while let Some(call) = trail.pop() {
             let Some(effect) = history.effects.get(&call) else { continue };
             for earlier in effect.intent.depends_on.iter().filter(|earlier| **earlier < call) {
@@ -133,6 +133,16 @@ fn blocked(history: &History, open: &[(CallId, UnixMs)]) -> BTreeSet<CallId> {
         }
     }
     blocked
+}
+
+/// Returns the calls that the undo of one stands for: itself, or a whole batch where the runbook
+/// replaced its undo.
+fn stood_for(history: &History, call: CallId) -> Vec<CallId> {
+    let refined = history.refinements.get(&call.index);
+    match refined.is_some_and(|refined| refined.replacement.is_some()) {
+        true => history.effects.keys().copied().filter(|item| item.index == call.index).collect(),
+        false => vec![call],
+    }
 }
 
 fn rank(effect: &Effect) -> Rank {
@@ -169,7 +179,7 @@ fn is_owed(history: &History, effect: &Effect) -> bool {
         return false;
     }
     let is_unknown = backward(history, effect, Duration::ZERO) == Backward::Unknown;
-    is_unknown || effect.intent.undo.is_some() || !plans(history, effect).is_empty()
+    is_unknown || !plans(history, effect).is_empty()
 }
 
 /// Returns the inverse of a call: the runbook's word before the host's.
@@ -323,5 +333,330 @@ fn late_sweep(effect: &Effect, at: UnixMs) -> LateSweep {
         kind: intent.kind.clone().unwrap_or_default(),
         key: intent.key.clone(),
         labels: intent.labels.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::call::CallClass;
+    use crate::journal::Refinement;
+    use crate::tale::{Tale, call, intent};
+
+    use super::*;
+
+    fn timing() -> Timing {
+        Timing {
+            settle: Duration::from_millis(100),
+            undo_backoff_min: Duration::from_millis(100),
+            undo_backoff_max: Duration::from_millis(1_000),
+            undo_budget: Duration::from_millis(5_000),
+            sweeps: vec![Duration::from_millis(900)],
+        }
+    }
+
+    fn next_of(tale: &Tale, now: UnixMs) -> UndoStep {
+        next_undo(&tale.history(), now, &timing())
+    }
+
+    /// Undoes all at time `now`, each at the first try; returns the order.
+    fn order(mut tale: Tale, now: UnixMs) -> Vec<String> {
+        let mut order = Vec::new();
+        tale = tale.at(now);
+        for _ in 0..99 {
+            match next_of(&tale, now) {
+                UndoStep::Act(act) => {
+                    order.push(act.call.to_string());
+                    tale = tale.undone(&act.call.to_string());
+                }
+                UndoStep::Note(record) => {
+                    order.push(format!("note {}", noted(&record)));
+                    tale = tale.then(record);
+                }
+                UndoStep::WaitUntil(at) => {
+                    order.push(format!("wait {at}"));
+                    return order;
+                }
+                UndoStep::Finished { is_incomplete } => {
+                    order.push(if is_incomplete { "incomplete" } else { "clean" }.to_owned());
+                    return order;
+                }
+            }
+        }
+        panic!("no end: {order:?}");
+    }
+
+    fn noted(record: &Record) -> String {
+        match record {
+            Record::UndoResult(result) => format!("{} {:?}", result.call, result.outcome),
+            Record::UndoQuarantined(orphan) => format!("{} quarantined", orphan.call),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn undos_run_by_dependency_then_rank_then_latest_first() {
+        let tenant = Tale::new()
+            .made("0", Rank::Registry, &[])
+            .made("1", Rank::Network, &[])
+            .made("2", Rank::Firewall, &[])
+            .made("3.0", Rank::Server, &["1", "2"])
+            .made("3.1", Rank::Server, &["1", "2"])
+            .made("4", Rank::Volume, &[])
+            .made("5", Rank::Server, &["3.1", "4"])
+            .made("6", Rank::Audit, &[])
+            .rollback();
+        let expected = ["5", "3.1", "3.0", "2", "1", "4", "0", "6", "clean"];
+        assert_eq!(order(tenant, 0), expected);
+        let rows = [
+            (
+                "latest first",
+                Tale::new().made("0", Rank::Server, &[]).made("1", Rank::Server, &[]),
+                vec!["1", "0", "clean"],
+            ),
+            (
+                "rank before age",
+                Tale::new().made("0", Rank::Dns, &[]).made("1", Rank::Volume, &[]),
+                vec!["0", "1", "clean"],
+            ),
+            (
+                "dependency before rank",
+                Tale::new().made("0", Rank::Dns, &[]).made("1", Rank::Volume, &["0"]),
+                vec!["1", "0", "clean"],
+            ),
+            (
+                "dependency through a call without an undo",
+                Tale::new()
+                    .made("0", Rank::Dns, &[])
+                    .promise(without_undo("1", "0"))
+                    .accepted("1")
+                    .ok("1")
+                    .made("2", Rank::Volume, &["1"]),
+                vec!["2", "0", "clean"],
+            ),
+        ];
+        for (name, tale, expected) in rows {
+            assert_eq!(order(tale.rollback(), 0), expected, "{name}");
+        }
+    }
+
+    fn without_undo(id: &str, need: &str) -> crate::journal::Intent {
+        let mut intent = intent(call(id), CallClass::Converge);
+        intent.undo = None;
+        intent.depends_on = vec![call(need)];
+        intent
+    }
+
+    #[test]
+    fn every_intent_not_proven_free_is_undone() {
+        let one = || Tale::new().create("0", Rank::Server, &[]);
+        let opaque = || {
+            Tale::new().promise(crate::journal::Intent {
+                undo: None,
+                ..intent(call("0"), CallClass::Opaque)
+            })
+        };
+        let plan = intent(call("0"), CallClass::Opaque).undo.unwrap();
+        let rows = [
+            ("refused before any effect", one().err("0", true), vec!["clean"]),
+            ("failed after an effect", one().accepted("0").err("0", false), vec!["0", "clean"]),
+            ("unknown", one(), vec!["0", "clean"]),
+            ("accepted, unanswered", one().accepted("0"), vec!["0", "clean"]),
+            (
+                "kept",
+                one().accepted("0").ok("0").refined("1", Refinement::Keep(0)),
+                vec!["note 0 Kept", "clean"],
+            ),
+            (
+                "holding data",
+                one()
+                    .accepted("0")
+                    .ok("0")
+                    .refined("1", Refinement::HoldsData(0, "orders".to_owned())),
+                vec!["note 0 Held(\"orders\")", "incomplete"],
+            ),
+            (
+                "replaced",
+                one()
+                    .accepted("0")
+                    .ok("0")
+                    .refined("1", Refinement::UndoWith(0, vec![plan.clone()])),
+                vec!["0", "clean"],
+            ),
+            (
+                "replaced by nothing",
+                one().accepted("0").ok("0").refined("1", Refinement::UndoWith(0, vec![])),
+                vec!["clean"],
+            ),
+            (
+                "opaque, unknown, without an undo",
+                opaque(),
+                vec!["note 0 quarantined", "incomplete"],
+            ),
+            ("opaque, answered, without an undo", opaque().accepted("0").ok("0"), vec!["clean"]),
+            (
+                "opaque, unknown, with an undo of the runbook",
+                opaque().refined("1", Refinement::UndoWith(0, vec![plan])),
+                vec!["0", "clean"],
+            ),
+            ("said to be deleted", one().resolved("0", Verdict::Deleted), vec!["clean"]),
+            ("said to be kept", one().resolved("0", Verdict::Kept), vec!["clean"]),
+            ("said not to be done", one().resolved("0", Verdict::NotDone), vec!["clean"]),
+            ("said to be done", one().resolved("0", Verdict::Done), vec!["0", "clean"]),
+        ];
+        for (name, tale, expected) in rows {
+            assert_eq!(order(tale.rollback(), 0), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_replaced_undo_stands_for_the_whole_batch() {
+        let plan = |operation: &str| UndoPlan {
+            operation: operation.to_owned(),
+            arguments: BTreeMap::new(),
+            rank: Rank::Server,
+        };
+        let plans = vec![plan("test.things.stop"), plan("test.things.delete")];
+        let tale = Tale::new()
+            .create("0.0", Rank::Server, &[])
+            .create("0.1", Rank::Server, &[])
+            .create("0.2", Rank::Server, &[])
+            .err("0.0", true)
+            .accepted("0.1")
+            .accepted("0.2")
+            .refined("1", Refinement::UndoWith(0, plans.clone()))
+            .rollback();
+        let act = UndoAct { call: call("0.1"), attempt: 1, plans };
+        assert_eq!(next_of(&tale, 0), UndoStep::Act(act));
+        assert_eq!(order(tale, 0), ["0.1", "clean"]);
+    }
+
+    fn judged(tale: &Tale, id: &str, tried: Tried, now: UnixMs) -> Record {
+        judge(&tale.history(), call(id), &tried, now, &timing())
+    }
+
+    fn outcome(record: Record) -> UndoOutcome {
+        match record {
+            Record::UndoResult(result) => result.outcome,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_unknown_creation_is_looked_for_again_when_it_can_no_longer_land() {
+        let tale = Tale::new().create("0", Rank::Server, &[]).at(50).rollback();
+        let first = tale.clone().at(60).undo_intent("0", 1);
+        for tried in [Tried::Absent, Tried::Done] {
+            // Even after it was deleted: another send may be on its way.
+            let settling = outcome(judged(&first, "0", tried.clone(), 65));
+            assert_eq!(settling, UndoOutcome::Settling(150), "{tried:?}");
+        }
+        let settling = first.at(65).undo_result("0", UndoOutcome::Settling(150));
+        assert_eq!(next_of(&settling, 100), UndoStep::WaitUntil(150));
+        assert!(matches!(next_of(&settling, 150), UndoStep::Act(UndoAct { attempt: 2, .. })));
+        let second = settling.at(150).undo_intent("0", 2);
+        assert_eq!(outcome(judged(&second, "0", Tried::Absent, 151)), UndoOutcome::NothingThere);
+        // A look that began too early proves nothing, however late it ended.
+        let slow = tale.clone().at(149).undo_intent("0", 1);
+        assert_eq!(outcome(judged(&slow, "0", Tried::Absent, 500)), UndoOutcome::Settling(150));
+        let broken = crate::breakable::with_broken("no-settle", || {
+            outcome(judged(&slow, "0", Tried::Absent, 150))
+        });
+        assert_eq!(broken, UndoOutcome::NothingThere);
+    }
+
+    #[test]
+    fn what_may_land_is_swept_for_later() {
+        let tale = Tale::new().create("0", Rank::Server, &[]).made("1", Rank::Server, &[]);
+        let tale = tale.at(50).rollback().undone("0").undone("1");
+        let sweeps = late_sweeps(&tale.history(), 1_000, &timing());
+        assert_eq!(sweeps.len(), 1, "{sweeps:?}");
+        assert_eq!((sweeps[0].call, sweeps[0].at), (call("0"), 1_900));
+        assert_eq!(sweeps[0].key.as_deref(), Some("thing-0"));
+        assert!(!sweeps[0].labels.is_empty());
+    }
+
+    #[test]
+    fn a_try_is_judged_by_what_it_found() {
+        let known = Tale::new().made("0", Rank::Server, &[]).at(10).rollback().undo_intent("0", 1);
+        assert_eq!(outcome(judged(&known, "0", Tried::Done, 11)), UndoOutcome::Done);
+        assert_eq!(outcome(judged(&known, "0", Tried::Absent, 11)), UndoOutcome::Done);
+        let foreign = judged(&known, "0", Tried::NotOurs, 11);
+        assert!(matches!(foreign, Record::UndoQuarantined(_)), "ours, but relabeled: {foreign:?}");
+        let unknown = Tale::new().create("0", Rank::Server, &[]).rollback().undo_intent("0", 1);
+        assert_eq!(outcome(judged(&unknown, "0", Tried::NotOurs, 11)), UndoOutcome::NotOurs);
+        let Record::UndoQuarantined(orphan) = judged(&known, "0", Tried::Never("no".into()), 11)
+        else {
+            panic!("a hopeless undo was not put to a person");
+        };
+        assert_eq!((orphan.name.as_str(), orphan.remote_id.as_deref()), ("thing-0", Some("id-0")));
+        assert_eq!((orphan.eur_per_month.as_deref(), orphan.error.as_str()), (Some("1.5"), "no"));
+    }
+
+    #[test]
+    fn a_failing_undo_pauses_longer_each_time_and_is_left_when_its_budget_is_spent() {
+        let mut tale = Tale::new().made("0", Rank::Server, &[]).rollback();
+        let (mut now, mut pauses) = (0, Vec::new());
+        let orphan = loop {
+            let UndoStep::Act(act) = next_of(&tale, now) else { panic!("it is due") };
+            tale = tale.at(now).undo_intent("0", act.attempt);
+            match judged(&tale, "0", Tried::Later("locked".into()), now) {
+                Record::UndoQuarantined(orphan) => break orphan,
+                record => {
+                    let UndoOutcome::Retry(at, _) = outcome(record.clone()) else {
+                        panic!("{record:?}")
+                    };
+                    pauses.push(at - now);
+                    tale = tale.then(record);
+                    assert_eq!(next_of(&tale, now), UndoStep::WaitUntil(at));
+                    now = at;
+                }
+            }
+        };
+        assert_eq!((now, orphan.error.as_str()), (5_000, "locked"), "the last try ends the budget");
+        for (place, full) in [100, 200, 400, 800, 1_000, 1_000].into_iter().enumerate() {
+            let pause = pauses[place];
+            assert!(pause * 4 >= full * 3 && pause <= full, "pause {place} is {pause}: {pauses:?}");
+        }
+    }
+
+    #[test]
+    fn others_go_on_while_one_waits_and_after_one_is_left() {
+        let tale = || {
+            Tale::new()
+                .made("0", Rank::Network, &[])
+                .made("1", Rank::Server, &["0"])
+                .made("2", Rank::Volume, &[])
+                .made("3", Rank::Registry, &[])
+                .rollback()
+                .undo_intent("1", 1)
+        };
+        let waiting = tale().undo_result("1", UndoOutcome::Retry(70, "locked".to_owned()));
+        // The network waits for its server, the registry for everything, the volume for nobody.
+        assert_eq!(order(waiting, 0), ["2", "wait 70"]);
+        let orphan = orphan(&tale().history().effects[&call("1")], "forbidden");
+        let left = tale().then(Record::UndoQuarantined(orphan));
+        assert_eq!(order(left, 0), ["0", "2", "3", "incomplete"]);
+    }
+
+    #[test]
+    fn a_new_rollback_tries_what_was_left_with_a_fresh_budget() {
+        let tale = Tale::new().made("0", Rank::Server, &[]).rollback().undo_intent("0", 1);
+        let history = tale.history();
+        let orphan = orphan(&history.effects[&call("0")], "locked");
+        let left = tale.then(Record::UndoQuarantined(orphan));
+        assert_eq!(next_of(&left, 9), UndoStep::Finished { is_incomplete: true });
+        assert_eq!(super::left(&left.history()).len(), 1);
+        let again = left.at(50_000).rollback();
+        assert!(matches!(next_of(&again, 50_000), UndoStep::Act(UndoAct { attempt: 2, .. })));
+        let tried = again.undo_intent("0", 2);
+        let record = judged(&tried, "0", Tried::Later("locked".into()), 50_000);
+        assert!(matches!(outcome(record), UndoOutcome::Retry(at, _) if at <= 50_100));
+    }
+
+    #[test]
+    fn a_try_that_the_process_died_in_is_repeated_at_once() {
+        let tale = Tale::new().made("0", Rank::Server, &[]).rollback().undo_intent("0", 1);
+        let again = tale.at(5).attempt(2);
+        assert!(matches!(next_of(&again, 5), UndoStep::Act(UndoAct { attempt: 2, .. })));
     }
 }

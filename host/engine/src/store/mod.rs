@@ -6,6 +6,9 @@
 mod row;
 mod sqlite;
 
+#[cfg(test)]
+mod conformance;
+
 pub use row::{
     Bucket, Claim, Correction, External, Fence, Head, NewRun, OrphanRow, RunRow, RunState,
     StoredAudit, Sweep, SweepOutcome, Tokens,

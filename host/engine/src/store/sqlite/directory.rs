@@ -1,5 +1,7 @@
 //! The state directory: who may read it, who is alive, and components as files.
 
+#![expect(clippy::disallowed_methods, reason = "the store owns its directory")]
+
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};

@@ -112,6 +112,7 @@ pub(super) fn append(
 /// Reads and verifies a journal: every column, the chain, and that its end is the run's.
 pub(super) fn read(database: &Database<'_>, run: &RunId) -> Result<(Vec<Entry>, Head), StoreError> {
     let tail = tail(database, run)?;
+    let said = created_columns(database, run)?;
     let sql = "SELECT seq, at, kind, bytes, previous, hash FROM journal WHERE run = ?
         ORDER BY seq";
     let stored = database.all("read a journal", sql, [run.as_str()], |row| {
@@ -135,7 +136,32 @@ pub(super) fn read(database: &Database<'_>, run: &RunId) -> Result<(Vec<Entry>, 
         let reason = format!("the run says that its journal has {} entries", tail.next_seq);
         return Err(StoreError::Broken { run: run.clone(), seq: end, reason });
     }
+    is_same_run(run, &entries, &said)?;
     Ok((entries, Head { next_seq: end, hash }))
+}
+
+/// Reads what the list of runs shows.
+fn created_columns(database: &Database<'_>, run: &RunId) -> Result<[String; 3], StoreError> {
+    let sql = "SELECT runbook, scope, starter FROM run WHERE run = ?";
+    let read = |row: &Row<'_>| Ok([row.get(0)?, row.get(1)?, row.get(2)?]);
+    let columns = database.one("read the run", sql, [run.as_str()], read)?;
+    columns.ok_or_else(|| StoreError::NotFound { run: run.clone() })
+}
+
+/// The scope decides which lock a run holds, so the list of runs must not lie either.
+fn is_same_run(run: &RunId, entries: &[Entry], said: &[String; 3]) -> Result<(), StoreError> {
+    let Some(Entry { record: Record::Created(created), .. }) = entries.first() else {
+        return Ok(());
+    };
+    let told = [created.runbook.as_str(), created.scope.as_str(), created.starter.as_str()];
+    let names = ["runbook", "scope", "starter"];
+    match (0..3).find(|place| said[*place] != told[*place]) {
+        None => Ok(()),
+        Some(place) => {
+            let reason = format!("the run says that it has another {}", names[place]);
+            Err(StoreError::Broken { run: run.clone(), seq: 0, reason })
+        }
+    }
 }
 
 fn verify(

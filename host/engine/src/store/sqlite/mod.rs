@@ -9,6 +9,9 @@ mod ledger;
 mod runs;
 mod books;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
 
 use runwrit_capabilities::books::{AuditEvent, TenantRow, Writer};

@@ -117,7 +117,8 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     // Functions named in a tampered schema must not run, and a damaged page must be an error rather
     // than a signal.
     let pragmas = "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA mmap_size = 0;
-        PRAGMA cell_size_check = ON;";
+        PRAGMA cell_size_check = ON;
+        PRAGMA secure_delete = ON;";
     database.batch("open", pragmas)?;
     Ok(connection)
 }
