@@ -193,10 +193,8 @@ fn configuration(ids: &[(&str, Vec<u64>)]) -> String {
         writeln!(text, "[[operations]]\ninclude-path-regex = '{paths}'")
             .expect("a string takes it");
         for (parameter, dictionary) in *bindings {
-            let line = format!(
-                "parameters.\"{parameter}\" = {{ dictionary = \"{dictionary}\", probability = 0.8 }}"
-            );
-            writeln!(text, "{line}").expect("a string takes it");
+            let drawn = format!("{{ dictionary = '{dictionary}', probability = 0.8 }}");
+            writeln!(text, "parameters.'{parameter}' = {drawn}").expect("a string takes it");
         }
         text.push('\n');
     }

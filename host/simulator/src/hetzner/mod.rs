@@ -1,47 +1,57 @@
 //! Hetzner Cloud: a stateful stand-in for its API.
+//!
+//! `world` decides what a request does, as a pure function of everything that was asked before and
+//! of the time; `serving` and `desk` put it on the wire.
 
-pub mod auth;
-pub mod catalogue;
-pub mod clock;
-pub mod control;
-pub mod faults;
-pub mod leaks;
-pub mod ledger;
+// What it is told, and what all rules need.
 pub mod options;
-pub mod request;
-pub mod world;
-
-mod actions;
-mod addresses;
-mod desk;
+pub mod clock;
 mod dice;
-mod fingerprint;
-mod firewalls;
-mod images;
-mod labels;
-mod limiter;
-mod money;
-mod networks;
-mod offers;
-mod paging;
-mod placement_groups;
-mod primary_ips;
-mod progress;
-mod project;
-mod records;
 mod refusal;
-mod router;
+mod labels;
+mod selector;
+mod addresses;
+mod fingerprint;
+mod money;
+pub mod request;
+pub mod auth;
+mod limiter;
+mod validation;
+mod paging;
+
+// What a project holds.
+pub mod catalogue;
+pub mod ledger;
+mod actions;
+mod project;
+mod offers;
+mod progress;
+mod ssh_keys;
+mod networks;
+mod firewalls;
+mod placement_groups;
+mod images;
+mod servers;
+mod volumes;
+mod primary_ips;
+mod records;
 mod rrsets;
+mod zones;
+
+// How a request passes, and who watches.
+mod router;
+pub mod faults;
+pub mod world;
+pub mod leaks;
+pub mod control;
+
+// The wire.
+mod desk;
+mod wire;
+mod serving;
+
 #[cfg(test)]
 mod scenarios;
-mod selector;
-mod servers;
-mod serving;
-mod ssh_keys;
-mod validation;
-mod volumes;
-mod wire;
-mod zones;
 
 pub use control::Control;
 pub use faults::{Fault, Rule};

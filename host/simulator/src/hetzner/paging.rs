@@ -187,7 +187,10 @@ mod tests {
         let query = super::super::request::query_pairs(query);
         let input = Input { parameters: Vec::new(), query: &query, body: Value::Null };
         let documents = (1..=count)
-            .map(|id| json!({"id": id, "name": format!("n{id}"), "labels": {"parity": (id % 2).to_string()}}))
+            .map(|id| {
+                let labels = json!({"parity": (id % 2).to_string()});
+                json!({"id": id, "name": format!("n{id}"), "labels": labels})
+            })
             .collect();
         Listing::new("things").reply(&project, &input, documents)
     }

@@ -1,16 +1,17 @@
 //! Scenarios played on a world without sockets: rules that span several requests.
 
+mod faults;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::auth::{Digest, Presented};
 use super::clock::later;
-use super::faults::{Fault, Rule};
 use super::leaks;
 use super::options::Options;
 use super::request::{Request, query_pairs};
 use super::selector::Selector;
-use super::world::{Answer, Content, Delivery, World};
+use super::world::{Answer, Content, World};
 
 /// A world, a clock that only `pass` moves, and one token.
 struct Stage {
@@ -342,105 +343,6 @@ fn a_month_costs_what_the_price_list_says() {
 }
 
 #[test]
-fn faults_do_what_they_say() {
-    let body = || json!({"name": "n", "ip_range": "10.1.0.0/16"});
-    let refuse =
-        |status, code: &str| Fault::Refuse { status, code: code.into(), message: String::new() };
-    let commit = |html| Fault::CommitThenRefuse { status: 504, code: "timeout".into(), html };
-    let whole = Delivery::Whole;
-    let rows = [
-        (refuse(423, "locked"), 423, whole, 0),
-        (refuse(429, "rate_limit_exceeded"), 429, whole, 0),
-        (Fault::Unauthorized, 401, whole, 0),
-        (Fault::Html { status: 502 }, 502, whole, 0),
-        (commit(false), 504, whole, 1),
-        (commit(true), 504, whole, 1),
-        (Fault::DropBefore, 502, Delivery::Dropped, 0),
-        (Fault::DropAfter, 201, Delivery::Dropped, 1),
-        (Fault::Slow { delay_ms: 9 }, 201, Delivery::Slow(9), 1),
-        (Fault::ListLag { delay_ms: 9 }, 201, whole, 0),
-        (Fault::Quota { name: "network".into(), most: 0 }, 403, whole, 0),
-    ];
-    for (fault, status, delivery, listed) in rows {
-        let mut stage = Stage::new();
-        stage.world.faults.add(Rule::once("POST", "/networks", fault.clone()));
-        let answer = stage.send("POST /networks", &body());
-        let found = match answer.content {
-            Content::Reply(reply) => reply.status,
-            Content::Html(status) => status,
-        };
-        assert_eq!((found, answer.delivery), (status, delivery), "{fault:?}");
-        let list = stage.get("/networks");
-        assert_eq!(list["meta"]["pagination"]["total_entries"], listed, "{fault:?}");
-        assert_eq!(stage.world.ledger[0].fault.as_deref(), Some(fault.name()));
-        assert_eq!(stage.world.ledger[0].status, status, "{fault:?}");
-        let again = stage.send("POST /networks", &json!({"name": "m", "ip_range": "10.2.0.0/16"}));
-        assert_eq!(again.delivery, Delivery::Whole, "{fault:?} strikes once");
-    }
-}
-
-#[test]
-fn an_action_can_be_made_to_fail() {
-    let mut stage = Stage::new();
-    let fail = |command: Option<&str>| Fault::ActionError {
-        code: "unknown_error".into(),
-        message: "server is locked".into(),
-        command: command.map(str::to_owned),
-    };
-    let server = stage.server("web", Value::Null);
-    stage.world.faults.add(Rule::once("POST", "/volumes", fail(Some("attach_volume"))));
-    let reply = stage.make("/volumes", json!({"name": "v", "size": 10, "server": server}));
-    stage.pass(5_000);
-    let action = |stage: &mut Stage, document: &Value| {
-        stage.get(&format!("/actions/{}", id(document)))["action"].clone()
-    };
-    assert_eq!(action(&mut stage, &reply["action"])["status"], "success");
-    let attach = action(&mut stage, &reply["next_actions"][0]);
-    assert_eq!(attach["status"], "error");
-    assert_eq!(attach["error"]["message"], "server is locked");
-    let volume = stage.get(&format!("/volumes/{}", id(&reply["volume"])));
-    assert_eq!(volume["volume"]["server"], Value::Null);
-    stage.world.faults.add(Rule::once("POST", "/servers", fail(None)));
-    let reply = stage.make("/servers", server_body("other"));
-    stage.pass(5_000);
-    assert_eq!(action(&mut stage, &reply["next_actions"][0])["status"], "error", "it depends");
-    let left = stage.get(&format!("/servers/{}", id(&reply["server"])));
-    assert_eq!(left["server"]["status"], "off", "a failed creation leaves a billed server");
-}
-
-#[test]
-fn a_late_commit_lands_after_the_client_gave_up() {
-    let mut stage = Stage::new();
-    let late = Fault::LateCommit { delay_ms: 500 };
-    stage.world.faults.add(Rule::once("POST", "/networks", late));
-    let body = json!({"name": "n", "ip_range": "10.1.0.0/16", "labels": {"run": "1"}});
-    assert_eq!(stage.send("POST /networks", &body).delivery, Delivery::Dropped);
-    stage.pass(499);
-    assert_eq!(stage.get("/networks?name=n")["networks"], json!([]), "not yet");
-    stage.pass(1);
-    assert_eq!(stage.get("/networks?name=n")["networks"][0]["labels"]["run"], "1");
-    let entry = &stage.world.ledger[0];
-    assert_eq!(entry.landed.as_ref().map(|landing| landing.status), Some(201));
-    assert_eq!(entry.created.len(), 1, "the birth belongs to the request that was lost");
-}
-
-#[test]
-fn a_late_commit_meets_the_rules_of_its_landing() {
-    let mut stage = Stage::new();
-    let late = Fault::LateCommit { delay_ms: 500 };
-    stage.world.faults.add(Rule::once("POST", "/networks", late));
-    let body = json!({"name": "n", "ip_range": "10.1.0.0/16"});
-    stage.send("POST /networks", &body);
-    let retried = id(&stage.make("/networks", body)["network"]);
-    stage.pass(500);
-    let list = stage.get("/networks");
-    assert_eq!(list["meta"]["pagination"]["total_entries"], 1, "the name was taken by then");
-    assert_eq!(id(&list["networks"][0]), retried);
-    let landing = stage.world.ledger[0].landed.clone();
-    assert_eq!(landing.map(|landing| landing.status), Some(409));
-}
-
-#[test]
 fn network_names_may_be_shared_by_a_switch() {
     let body = || json!({"name": "n", "ip_range": "10.1.0.0/16"});
     for (is_unique, expected) in [(true, 409), (false, 201)] {
@@ -448,47 +350,6 @@ fn network_names_may_be_shared_by_a_switch() {
         stage.make("/networks", body());
         assert_eq!(stage.ask("POST /networks", body()).0, expected, "unique {is_unique}");
     }
-}
-
-#[test]
-fn routes_credentials_and_methods_are_refused_in_the_order_of_the_api() {
-    let mut stage = Stage::new();
-    let rows = [
-        ("GET /nowhere", Presented::Nothing, 404, "not_found"),
-        ("GET /servers", Presented::Nothing, 401, "unauthorized"),
-        ("PATCH /servers", Presented::Nothing, 401, "unauthorized"),
-        ("GET /servers", Presented::Malformed, 401, "unauthorized"),
-        ("PATCH /servers", Presented::Token(Digest::of("x")), 405, "method_not_allowed"),
-        ("GET /datacenters", Presented::Token(Digest::of("x")), 410, "deprecated_api_endpoint"),
-        ("GET /servers/7", Presented::Token(Digest::of("x")), 404, "not_found"),
-    ];
-    for (line, token, status, code) in rows {
-        let (method, path) = line.split_once(' ').expect("two words");
-        let request = Request {
-            method: method.into(),
-            path: path.into(),
-            query: Vec::new(),
-            origin: String::new(),
-            token: token.clone(),
-            body: Some(Vec::new()),
-        };
-        let Content::Reply(reply) = stage.world.receive(request, stage.now).content else {
-            panic!("{line}: no page was asked for");
-        };
-        let body = reply.body.unwrap_or_default();
-        assert_eq!((reply.status, &body["error"]["code"]), (status, &json!(code)), "{line}");
-    }
-}
-
-#[test]
-fn two_tokens_see_two_projects_and_a_rate_limit_each() {
-    let mut stage = Stage::with(|options| options.settings.rate_limit = 2);
-    assert_eq!(stage.ask("GET /servers", Value::Null).0, 200);
-    assert_eq!(stage.ask("GET /servers", Value::Null).0, 200);
-    let refusal = stage.refusal("GET /servers", Value::Null);
-    assert_eq!(refusal, refused(429, "rate_limit_exceeded"));
-    stage.pass(1_800_000);
-    assert_eq!(stage.ask("GET /servers", Value::Null).0, 200, "half an hour brings one back");
 }
 
 #[test]
