@@ -1,0 +1,142 @@
+//! What one cell of the matrix is: a scenario, a mood of the cloud, and where processes are killed.
+
+use std::fmt;
+
+/// How the run is meant to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scenario {
+    /// It succeeds.
+    Success,
+    /// The cloud refuses this call for good, so it rolls back.
+    Fails(&'static Refused),
+    /// A person cancels it after the first kill, so it rolls back.
+    Canceled,
+}
+
+/// A call that the cloud refuses for good.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Refused {
+    /// The method.
+    pub method: &'static str,
+    /// The path after `/v1`, `*` for an id.
+    pub path: &'static str,
+    /// From which matching request on.
+    pub nth: u64,
+}
+
+/// Every mutating request that `provision-tenant` sends on its way forward, in order; the servers
+/// are one batch, of which the first, one in the middle and the last are refused.
+pub static REFUSED: [Refused; 7] = [
+    Refused { method: "POST", path: "/networks", nth: 1 },
+    Refused { method: "POST", path: "/firewalls", nth: 1 },
+    Refused { method: "POST", path: "/servers", nth: 1 },
+    Refused { method: "POST", path: "/servers", nth: 2 },
+    Refused { method: "POST", path: "/servers", nth: 3 },
+    Refused { method: "POST", path: "/volumes", nth: 1 },
+    Refused { method: "POST", path: "/volumes/*/actions/attach", nth: 1 },
+];
+
+/// What the cloud does to requests that change something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mood {
+    /// It answers.
+    Normal,
+    /// It acts, but the answer is lost.
+    LostReply,
+    /// The connection breaks, and the request takes effect later.
+    LateCommit,
+    /// It says `locked` at first.
+    Locked,
+    /// It says `conflict` at first.
+    Conflict,
+    /// It says `rate_limit_exceeded` at first.
+    RateLimited,
+    /// It acts, then answers with the error page of a gateway.
+    ErrorAfterCommit,
+}
+
+/// Every mood.
+pub const MOODS: [Mood; 7] = [
+    Mood::Normal,
+    Mood::LostReply,
+    Mood::LateCommit,
+    Mood::Locked,
+    Mood::Conflict,
+    Mood::RateLimited,
+    Mood::ErrorAfterCommit,
+];
+
+/// Returns every scenario.
+pub fn scenarios() -> Vec<Scenario> {
+    let mut all = vec![Scenario::Success, Scenario::Canceled];
+    all.extend(REFUSED.iter().map(Scenario::Fails));
+    all
+}
+
+/// One cell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Case {
+    /// How the run is meant to go.
+    pub scenario: Scenario,
+    /// How the cloud behaves.
+    pub mood: Mood,
+    /// The boundary at which the first, second, … process is killed; later ones are left alone.
+    pub kills: Vec<u64>,
+    /// A rule of the protocol that this build is told to break.
+    pub broken: Option<&'static str>,
+}
+
+impl Case {
+    /// Names a case without kills.
+    pub fn new(scenario: Scenario, mood: Mood) -> Self {
+        Self { scenario, mood, kills: Vec::new(), broken: None }
+    }
+
+    /// Kills the processes at these boundaries.
+    pub fn killed_at(mut self, kills: &[u64]) -> Self {
+        self.kills = kills.to_vec();
+        self
+    }
+
+    /// Breaks a rule.
+    pub fn breaking(mut self, rule: &'static str) -> Self {
+        self.broken = Some(rule);
+        self
+    }
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Success => formatter.write_str("success"),
+            Self::Canceled => formatter.write_str("cancel"),
+            Self::Fails(Refused { method, path, nth }) => {
+                write!(formatter, "{method} {path} #{nth} fails")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Mood {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Normal => "normal",
+            Self::LostReply => "lost reply",
+            Self::LateCommit => "late commit",
+            Self::Locked => "locked",
+            Self::Conflict => "conflict",
+            Self::RateLimited => "rate limited",
+            Self::ErrorAfterCommit => "error after commit",
+        })
+    }
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}, {}, killed at {:?}", self.scenario, self.mood, self.kills)?;
+        match self.broken {
+            Some(rule) => write!(formatter, ", breaking {rule}"),
+            None => Ok(()),
+        }
+    }
+}

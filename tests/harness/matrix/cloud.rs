@@ -1,0 +1,76 @@
+//! A simulated cloud in the mood that a case asks for.
+
+use runwrit_simulator::hetzner::{Fault, Handle, Options, Rule, Settings, Simulator};
+
+use super::case::{Case, Mood, Scenario};
+
+/// Requests that change something, and how many of each a run with three servers sends at once.
+const MUTATING: [(&str, &str, u64); 10] = [
+    ("POST", "/networks", 1),
+    ("POST", "/firewalls", 1),
+    ("POST", "/servers", 3),
+    ("POST", "/volumes", 1),
+    ("POST", "/volumes/*/actions/attach", 1),
+    ("POST", "/volumes/*/actions/detach", 1),
+    ("DELETE", "/servers/*", 3),
+    ("DELETE", "/volumes/*", 1),
+    ("DELETE", "/firewalls/*", 1),
+    ("DELETE", "/networks/*", 1),
+];
+
+/// How long a late commit takes to land: longer than a retry, shorter than the settle time.
+const LATE_MS: u64 = 40;
+
+/// Starts a cloud for `case`. Actions take milliseconds, so that a run takes a fraction of a second.
+pub async fn start(case: &Case) -> Handle {
+    let settings = Settings { action_ms: Some(1_000), ..Settings::default() };
+    let options = Options { time_factor: 0.001, settings, ..Options::default() };
+    let handle = Simulator::start(options).await.expect("a loopback port is free");
+    for rule in rules(case) {
+        handle.desk().add_fault(rule);
+    }
+    handle
+}
+
+/// Returns the faults of a case; the refusal stands first, so that it strikes before the mood.
+fn rules(case: &Case) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    if let Scenario::Fails(refused) = case.scenario {
+        let fault = Fault::Refuse {
+            status: 422,
+            code: "invalid_input".to_owned(),
+            message: "refused by the crash matrix".to_owned(),
+        };
+        rules.push(rule(refused.method, refused.path, (refused.nth, 0), fault));
+    }
+    for (method, path, times) in MUTATING {
+        if let Some(fault) = fault(case.mood) {
+            rules.push(rule(method, path, (1, times), fault));
+        }
+    }
+    rules
+}
+
+fn rule(method: &str, path: &str, (nth, times): (u64, u64), fault: Fault) -> Rule {
+    let (method, path) = (Some(method.to_owned()), path.to_owned());
+    Rule { method, path, nth, times, parts_per_million: None, project: None, fault }
+}
+
+fn fault(mood: Mood) -> Option<Fault> {
+    let refuse = |status, code: &str| {
+        let message = String::new();
+        Some(Fault::Refuse { status, code: code.to_owned(), message })
+    };
+    match mood {
+        Mood::Normal => None,
+        Mood::LostReply => Some(Fault::DropAfter),
+        Mood::LateCommit => Some(Fault::LateCommit { delay_ms: LATE_MS }),
+        Mood::Locked => refuse(423, "locked"),
+        Mood::Conflict => refuse(409, "conflict"),
+        Mood::RateLimited => refuse(429, "rate_limit_exceeded"),
+        Mood::ErrorAfterCommit => {
+            let code = "timeout".to_owned();
+            Some(Fault::CommitThenRefuse { status: 504, code, html: true })
+        }
+    }
+}
