@@ -1,0 +1,169 @@
+//! One installation of the host under test: its binary, its state directory, its processes.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use tokio::process::Command;
+use tokio::time::timeout;
+
+/// The token of every case: made up, and searched for in everything that is written.
+pub const TOKEN: &str = "simulatedCanaryCanaryCanaryCanaryCanaryCanaryCanaryCanaryCanary0";
+
+/// A process that takes longer has lost its way: a whole run lasts less than a second.
+const PROCESS_MAX: Duration = Duration::from_secs(60);
+
+/// Where things are, the same for all cases.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// The build with crash points.
+    pub binary: PathBuf,
+    /// The package of `provision-tenant`.
+    pub package: PathBuf,
+    /// The grant of the tenant `acme`.
+    pub grant: PathBuf,
+    /// A state directory with a warm code cache, copied for every case.
+    pub template: PathBuf,
+    /// Where state directories go: memory, because no case outlives the test.
+    pub scratch: PathBuf,
+}
+
+/// An installation with a state directory of its own.
+#[derive(Debug)]
+pub struct Installation<'a> {
+    places: &'a Places,
+    endpoint: String,
+    folder: tempfile::TempDir,
+    broken: Option<&'static str>,
+}
+
+/// How a process ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code; nothing when it was killed.
+    pub code: Option<i32>,
+    /// Whether SIGKILL ended it.
+    pub is_killed: bool,
+    /// What it wrote.
+    pub stdout: String,
+    /// What it wrote for people.
+    pub stderr: String,
+}
+
+impl<'a> Installation<'a> {
+    /// Makes a fresh installation that talks to `endpoint`.
+    pub fn new(places: &'a Places, endpoint: String, broken: Option<&'static str>) -> Self {
+        let folder = tempfile::tempdir_in(&places.scratch).expect("the scratch folder is writable");
+        copy(&places.template, folder.path());
+        Self { places, endpoint, folder, broken }
+    }
+
+    /// Returns the state directory.
+    pub fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    /// Returns the folder that holds everything this installation writes.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts the runbook, killed at boundary `kill`.
+    pub async fn run(&self, kill: Option<u64>) -> Ended {
+        let package = self.places.package.display().to_string();
+        let grant = self.places.grant.display().to_string();
+        let mut arguments = vec!["run", &package, "--grant", &grant, "--yes"];
+        for input in INPUTS {
+            arguments.extend(["--input", input]);
+        }
+        self.process(&arguments, kill).await
+    }
+
+    /// Runs one command, killed at boundary `kill`.
+    pub async fn process(&self, arguments: &[&str], kill: Option<u64>) -> Ended {
+        let mut command = Command::new(&self.places.binary);
+        command.args(arguments).args(["--json", "--state"]).arg(self.state());
+        command.arg("--config").arg(self.folder.path().join("runwrit.toml"));
+        command.env_clear().env("HOME", self.folder.path()).env("HCLOUD_TOKEN", TOKEN);
+        command.env("HCLOUD_ENDPOINT", &self.endpoint);
+        command.env("RUNWRIT_CRASH_LOG", self.crash_log());
+        if let Some(kill) = kill {
+            command.env("RUNWRIT_CRASH_AT", kill.to_string());
+        }
+        if let Some(rule) = self.broken {
+            command.env("RUNWRIT_BREAK", rule);
+        }
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        let output = timeout(PROCESS_MAX, command.output()).await;
+        let output = output.unwrap_or_else(|_| panic!("`{arguments:?}` took over {PROCESS_MAX:?}"));
+        Ended::from(output.expect("the binary under test is there"))
+    }
+
+    /// Returns the boundaries passed so far, by all processes, as lines of the crash log.
+    pub fn boundaries(&self) -> Vec<Boundary> {
+        let text = std::fs::read_to_string(self.crash_log()).unwrap_or_default();
+        text.lines().map(Boundary::parse).collect()
+    }
+
+    fn crash_log(&self) -> PathBuf {
+        self.folder.path().join("boundaries")
+    }
+}
+
+/// What `provision-tenant` is told in every case.
+pub const INPUTS: [&str; 7] = [
+    "tenant=acme",
+    "octet=7",
+    "location=nbg1",
+    "workers=1",
+    "bastion=203.0.113.7/32",
+    "domain=example.org",
+    "ssh-keys=ops",
+];
+
+/// A boundary that a process passed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Boundary {
+    /// Its name.
+    pub name: String,
+    /// The operation.
+    pub operation: String,
+    /// Whether the process was killed there.
+    pub is_crash: bool,
+}
+
+impl Boundary {
+    fn parse(line: &str) -> Self {
+        let words: Vec<&str> = line.split(' ').collect();
+        let word = |place: usize| words.get(place).copied().unwrap_or_default().to_owned();
+        Self { name: word(1), operation: word(2), is_crash: word(3) == "crash" }
+    }
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            is_killed: output.status.signal() == Some(9),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+/// Copies a folder of files and folders.
+fn copy(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).expect("the template is readable") {
+        let entry = entry.expect("the template is readable");
+        let target = to.join(entry.file_name());
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            std::fs::create_dir_all(&target).expect("the scratch folder is writable");
+            let mode = entry.metadata().expect("the template is readable").permissions();
+            copy(&entry.path(), &target);
+            std::fs::set_permissions(&target, mode).expect("the folder was just made");
+        } else {
+            std::fs::copy(entry.path(), &target).expect("the scratch folder is writable");
+        }
+    }
+}
