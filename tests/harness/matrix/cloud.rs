@@ -2,7 +2,13 @@
 
 use runwrit_simulator::hetzner::{Fault, Handle, Options, Rule, Settings, Simulator};
 
+use serde_json::json;
+
 use super::case::{Case, Mood, Scenario};
+use super::process::TOKEN;
+
+/// A key that nobody has the other half of.
+const PUBLIC_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBcrashmatrixcrashmatrixcrashmatrix012345 ops";
 
 /// Requests that change something, and how many of each a run with three servers sends at once.
 const MUTATING: [(&str, &str, u64); 10] = [
@@ -21,14 +27,30 @@ const MUTATING: [(&str, &str, u64); 10] = [
 /// How long a late commit takes to land: longer than a retry, shorter than the settle time.
 const LATE_MS: u64 = 40;
 
-/// Starts a cloud for `case`. Actions take milliseconds, so that a run takes a fraction of a second.
+/// Starts a cloud for `case`, with the SSH key that the grant names. Actions take milliseconds, so
+/// that a run takes a fraction of a second.
 pub async fn start(case: &Case) -> Handle {
-    let settings = Settings { action_ms: Some(1_000), ..Settings::default() };
-    let options = Options { time_factor: 0.001, settings, ..Options::default() };
-    let handle = Simulator::start(options).await.expect("a loopback port is free");
+    let handle = start_calm().await;
     for rule in rules(case) {
         handle.desk().add_fault(rule);
     }
+    handle
+}
+
+/// Starts a cloud without faults.
+pub async fn start_calm() -> Handle {
+    let settings = Settings { action_ms: Some(1_000), ..Settings::default() };
+    let options = Options { time_factor: 0.001, settings, ..Options::default() };
+    let handle = Simulator::start(options).await.expect("a loopback port is free");
+    let key = json!({ "name": "ops", "public_key": PUBLIC_KEY });
+    let response = reqwest::Client::new()
+        .post(format!("{}/ssh_keys", handle.endpoint()))
+        .bearer_auth(TOKEN)
+        .json(&key)
+        .send()
+        .await
+        .expect("the simulator answers");
+    assert_eq!(response.status(), 201, "the simulator takes an SSH key");
     handle
 }
 

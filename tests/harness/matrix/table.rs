@@ -9,10 +9,11 @@ use super::judge::Violation;
 
 /// Boundaries that every mutating call passes on its way forward; a row that never killed at one
 /// of them has tested less than it says.
-pub const FORWARD: [&str; 6] = [
-    "intent-pending",
+pub const FORWARD: [&str; 7] = [
+    "before-intent",
     "intent-committed",
-    "reply-read",
+    "before-send",
+    "sent",
     "accepted-committed",
     "completed",
     "result-committed",

@@ -1,0 +1,57 @@
+//! The state directory that every case starts from: a host key and compiled code, but no runs.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use runwrit_engine::store::{SqliteStore, Store};
+
+use super::cloud;
+use super::process::{Installation, Places};
+
+/// Waits of milliseconds, so that settling and backing off do not dominate a case.
+const CONFIGURATION: &str = r#"version = 1
+
+[hetzner.roles]
+gateway = ["cx23", "cpx22"]
+worker = ["cx23", "cpx22"]
+db = ["cx33", "cpx32"]
+
+[timing]
+settle-ms = 150
+undo-backoff-ms = 5
+undo-budget-ms = 20000
+poll-ms = [2, 5]
+request-timeout-ms = 2000
+"#;
+
+/// Fills `places.template`: compiles the runbook by running it once, then forgets the run.
+pub async fn prepare(places: &Places) {
+    std::fs::create_dir_all(&places.template).expect("the scratch folder is writable");
+    let configuration = places.template.join("runwrit.toml");
+    std::fs::write(configuration, CONFIGURATION).expect("the scratch folder is writable");
+    let calm = cloud::start_calm().await;
+    let installation = Installation::new(places, calm.endpoint(), None);
+    let ended = installation.run(None).await;
+    assert_eq!(ended.code, Some(0), "the runbook runs without faults: {}", ended.stderr);
+    let state = places.template.join("state");
+    std::fs::rename(installation.state(), &state).expect("both are in the scratch folder");
+    forget_runs(&state);
+    calm.stop().await;
+}
+
+/// Removes the store, but not the key and the code beside it.
+fn forget_runs(state: &Path) {
+    for entry in std::fs::read_dir(state).expect("the state directory is readable") {
+        let path = entry.expect("the state directory is readable").path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with("store.") {
+            std::fs::remove_file(&path).expect("the state directory is writable");
+        }
+    }
+}
+
+/// Opens the store of a state directory that no process works on.
+pub async fn open(state: &Path) -> Result<Arc<dyn Store>, String> {
+    let store = SqliteStore::open(state).map_err(|error| error.to_string())?;
+    Ok(Arc::new(store))
+}
