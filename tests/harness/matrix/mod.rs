@@ -26,6 +26,13 @@ use table::{Report, Row};
 /// More boundaries than this in one run mean that a loop passes them without end.
 const BOUNDARIES_MAX: u64 = 2_000;
 
+/// Makes a folder for state directories: in memory where the machine has such a place.
+pub fn scratch() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    let folder = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+    tempfile::Builder::new().prefix("runwrit-matrix-").tempdir_in(folder).expect("writable")
+}
+
 /// Opens the store of an installation that no process works on.
 pub async fn open_store(state: &Path) -> Result<Arc<dyn Store>, String> {
     template::open(state).await

@@ -29,6 +29,18 @@ pub struct Places {
     pub scratch: PathBuf,
 }
 
+impl Places {
+    /// Finds the packages that `cargo xtask guests` made, and puts all else into `scratch`.
+    pub fn of(scratch: &Path, binary: &Path) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the root");
+        let package = root.join("target/packages/provision-tenant");
+        assert!(package.is_dir(), "`{}` is missing: run `cargo xtask guests`", package.display());
+        let grant = root.join("runbooks/provision-tenant/grants.example.toml");
+        let template = scratch.join("template");
+        Self { binary: binary.to_owned(), package, grant, template, scratch: scratch.to_owned() }
+    }
+}
+
 /// An installation with a state directory of its own.
 #[derive(Debug)]
 pub struct Installation<'a> {
