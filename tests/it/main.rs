@@ -2,4 +2,5 @@
 
 mod simulator;
 mod bad_input;
+mod runbooks;
 mod tidy;

@@ -1,0 +1,3 @@
+//! The runbooks of this repository: their documents, and their whole way against the simulator.
+
+mod documents;
