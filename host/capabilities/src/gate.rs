@@ -246,6 +246,9 @@ pub trait Gate: Send {
     /// Returns the index of the last effect of this run.
     fn last_call(&self) -> Option<u32>;
 
+    /// Returns the operation of an effect that the guest has consumed.
+    fn operation_of(&self, call: u32) -> Option<String>;
+
     /// Returns what this run made.
     fn provenance(&self) -> &dyn Provenance;
 }

@@ -1,17 +1,13 @@
 //! What a guest calls: the interfaces of `runwrit:run`.
 
 use jiff::Timestamp;
-use runwrit_model::call::UndoPlan;
-use runwrit_model::failure::{Failure, Problem};
-use runwrit_model::journal::Refinement;
 use runwrit_model::limits;
 use serde_json::Value;
 
 use super::{Message, check_chars, check_sleep};
 use crate::Capabilities;
-use crate::bindings::runwrit::run::{clock, inputs, log, outputs, random, recovery, steps};
+use crate::bindings::runwrit::run::{clock, inputs, log, outputs, random, steps};
 use crate::gate::{CallError, Gate, Notice, Stop};
-use crate::ranks::rank_of;
 
 impl<G: Gate> inputs::Host for Capabilities<G> {
     fn text(&mut self, name: String) -> Result<String, CallError> {
@@ -87,42 +83,4 @@ impl<G: Gate> random::Host for Capabilities<G> {
         }
         Ok(self.gate.random(count))
     }
-}
-
-impl<G: Gate> recovery::Host for Capabilities<G> {
-    fn last_call(&mut self) -> Result<u32, CallError> {
-        let none = || Problem::new("no-call", "this run has had no effect yet");
-        Ok(self.gate.last_call().ok_or_else(|| Failure::NotFound(none()))?)
-    }
-
-    async fn keep(&mut self, call: u32) -> Result<(), CallError> {
-        self.gate.refine(Refinement::Keep(call)).await
-    }
-
-    async fn undo_with(
-        &mut self,
-        call: u32,
-        calls: Vec<recovery::UndoCall>,
-    ) -> Result<(), CallError> {
-        let plans = calls.iter().map(plan).collect::<Result<Vec<_>, _>>()?;
-        self.gate.refine(Refinement::UndoWith(call, plans)).await
-    }
-
-    async fn pivot(&mut self) -> Result<(), CallError> {
-        self.gate.refine(Refinement::Pivot).await
-    }
-}
-
-/// Reads one call of an undo that a guest describes.
-fn plan(call: &recovery::UndoCall) -> Result<UndoPlan, Failure> {
-    let operation = call.operation.clone();
-    let rank = rank_of(&operation).ok_or_else(|| {
-        let message = format!("`{operation}` is no operation that an undo may call");
-        Failure::Invalid(Problem::new("unknown-operation", message).with_field("operation"))
-    })?;
-    let arguments = serde_json::from_str(&call.arguments).map_err(|error| {
-        let message = format!("the arguments of `{operation}` are no JSON object: {error}");
-        Failure::Invalid(Problem::new("malformed-arguments", message).with_field("arguments"))
-    })?;
-    Ok(UndoPlan { operation, arguments, rank })
 }

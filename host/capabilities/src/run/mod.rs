@@ -1,10 +1,13 @@
 //! What a run knows about itself: its inputs, its outputs and what it says to its watchers.
 
 mod host;
+mod recovery;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use runwrit_model::failure::{Failure, Problem};
+use runwrit_model::grant::Grant;
 use runwrit_model::limits;
 use runwrit_model::text;
 use serde_json::Value;
@@ -16,6 +19,8 @@ pub struct Run {
     declared: BTreeSet<String>,
     outputs: BTreeMap<String, String>,
     messages: u64,
+    /// Without a grant nothing can be said about undo.
+    grant: Option<Arc<Grant>>,
 }
 
 /// What becomes of a log message.
@@ -30,7 +35,13 @@ enum Message {
 impl Run {
     /// Holds the checked inputs, and the names of the outputs that `runbook.toml` declares.
     pub fn new(inputs: BTreeMap<String, Value>, outputs: BTreeSet<String>) -> Self {
-        Self { inputs, declared: outputs, outputs: BTreeMap::new(), messages: 0 }
+        Self { inputs, declared: outputs, outputs: BTreeMap::new(), messages: 0, grant: None }
+    }
+
+    /// Names the grant that may allow refinements of undo.
+    pub fn under(mut self, grant: Arc<Grant>) -> Self {
+        self.grant = Some(grant);
+        self
     }
 
     /// Returns the outputs that were set.

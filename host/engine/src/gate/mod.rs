@@ -212,6 +212,14 @@ impl Gate for RunGate {
         self.last_effect
     }
 
+    fn operation_of(&self, call: u32) -> Option<String> {
+        let is_it = |id: &CallId| id.index == call && call < self.next;
+        self.seat.recorder.with(|history| {
+            let mut effects = history.effects.iter();
+            effects.find(|(id, _)| is_it(id)).map(|(_, effect)| effect.intent.operation.clone())
+        })
+    }
+
     fn provenance(&self) -> &dyn Provenance {
         self.seat.as_ref()
     }
