@@ -2,12 +2,6 @@
 //!
 //! Prints one line of JSON with the addresses once it is ready.
 
-#![expect(
-    clippy::disallowed_macros,
-    clippy::disallowed_methods,
-    reason = "an example is a program of its own: it reads its arguments and prints"
-)]
-
 use std::process::ExitCode;
 
 use runwrit_simulator::hetzner::{Options, Simulator};

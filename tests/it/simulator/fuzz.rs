@@ -167,7 +167,7 @@ fn example(collection: &str, index: usize) -> Value {
             "server_type": "cx23",
             "image": "debian-12",
             "location": "nbg1",
-            "start_after_create": index % 2 == 0,
+            "start_after_create": index.is_multiple_of(2),
         }),
         "volumes" => json!({"name": name, "size": 10, "location": "nbg1"}),
         "primary_ips" => json!({"name": name, "type": "ipv4", "location": "nbg1"}),

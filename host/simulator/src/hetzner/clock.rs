@@ -17,10 +17,6 @@ pub struct Clock {
 
 impl Clock {
     /// Starts at `starts_at`; a factor of 0.001 lets a simulated second last a millisecond.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the simulated clock is driven by the real one; this is where it enters"
-    )]
     pub fn start(starts_at: Timestamp, factor: f64, is_frozen: bool) -> Self {
         let factor = if factor.is_finite() && factor > 0.0 { factor } else { 1.0 };
         Self { starts_at, origin: Instant::now(), factor, is_frozen, pushed: Duration::ZERO }

@@ -110,7 +110,6 @@ impl Drop for Handle {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a simulator is a server; the caller says where")]
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let refuse = |source| StartError { address, source };
     let listener = TcpListener::bind(address).await.map_err(refuse)?;
