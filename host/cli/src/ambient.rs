@@ -4,9 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{self, IsTerminal, Read};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::io::{self, IsTerminal, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use runwrit_engine::clock::Clock;
+use runwrit_model::journal::UnixMs;
 
 use crate::error::Error;
 
@@ -17,6 +22,8 @@ pub struct Ambient {
     variables: BTreeMap<String, String>,
     /// The directory that relative paths start from.
     pub directory: PathBuf,
+    /// Whether standard input is a terminal.
+    pub is_stdin_terminal: bool,
     /// Whether standard output is a terminal.
     pub is_stdout_terminal: bool,
     /// Whether standard error is a terminal.
@@ -35,6 +42,7 @@ impl Ambient {
             arguments: std::env::args_os().collect(),
             variables: std::env::vars_os().filter_map(text).collect(),
             directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
+            is_stdin_terminal: io::stdin().is_terminal(),
             is_stdout_terminal: io::stdout().is_terminal(),
             is_stderr_terminal: io::stderr().is_terminal(),
         }
@@ -87,6 +95,49 @@ pub fn now() -> std::time::Instant {
     std::time::Instant::now()
 }
 
+/// Returns random bytes that are fit for secrets.
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    fill_random(&mut bytes);
+    bytes
+}
+
+/// Fills bytes with randomness that is fit for secrets.
+#[expect(clippy::disallowed_methods, reason = "this is where randomness enters")]
+pub fn fill_random(bytes: &mut [u8]) {
+    getrandom::fill(bytes).expect("Linux gives randomness once it has booted");
+}
+
+/// Returns the path of this program.
+#[expect(clippy::disallowed_methods, reason = "this is where the environment enters")]
+pub fn program() -> PathBuf {
+    // The kernel's own link stays right while an update replaces the file.
+    let link = PathBuf::from("/proc/self/exe");
+    if exists(&link) { link } else { std::env::current_exe().unwrap_or(link) }
+}
+
+/// The clock of the host.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> UnixMs {
+        now_unix_ms()
+    }
+
+    fn sleep_until(&self, until: UnixMs) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            // The clock may be set meanwhile, so it is looked at again now and then.
+            while let Some(left) = until.checked_sub(now_unix_ms()).filter(|left| *left > 0) {
+                tokio::time::sleep(Duration::from_millis(left.min(LOOK_AGAIN_MS))).await;
+            }
+        })
+    }
+}
+
+/// How long a wait trusts the clock.
+const LOOK_AGAIN_MS: u64 = 1_000;
+
 /// Reads a file of at most `bytes_max` bytes; `what` names it in errors, for example `grant`.
 #[expect(clippy::disallowed_methods, reason = "this is where files enter")]
 pub fn read(what: &str, path: &Path, bytes_max: u64) -> Result<Vec<u8>, Error> {
@@ -113,7 +164,7 @@ pub fn read_text(what: &str, path: &Path, bytes_max: u64) -> Result<String, Erro
 
 /// Reads a file that nobody else may read; anything but mode 0600 or 0400 is refused.
 #[expect(clippy::disallowed_methods, reason = "this is where files enter")]
-pub fn read_private(what: &str, path: &Path, bytes_max: u64) -> Result<String, Error> {
+pub fn read_private(what: &str, path: &Path, bytes_max: u64) -> Result<Vec<u8>, Error> {
     let metadata = std::fs::metadata(path).map_err(|source| {
         Error::usage(format!("the {what} `{}` cannot be read: {source}", path.display()))
     })?;
@@ -123,7 +174,30 @@ pub fn read_private(what: &str, path: &Path, bytes_max: u64) -> Result<String, E
         return Err(Error::usage(format!("the {what} `{shown}` has mode {mode:04o}"))
             .hint(format!("`chmod 600 {shown}`: a secret is readable by its owner alone")));
     }
-    read_text(what, path, bytes_max)
+    read(what, path, bytes_max)
+}
+
+/// Writes a file of mode 0600 whole or not at all. One that stands there already is left alone.
+#[expect(clippy::disallowed_methods, reason = "this is where files enter")]
+pub fn write_private_once(what: &str, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let partial = path.with_extension(format!("partial-{}", std::process::id()));
+    let write = || {
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        // A link, not a rename: of two processes that make it at once, the first one wins.
+        let linked = std::fs::hard_link(&partial, path);
+        std::fs::remove_file(&partial)?;
+        match linked {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            other => other,
+        }
+    };
+    write().map_err(|source: io::Error| {
+        Error::usage(format!("the {what} `{}` cannot be written: {source}", path.display()))
+            .hint("free space, check the owner of the directory, or choose another with `--state DIR`")
+    })
 }
 
 /// Returns whether something stands at `path`.

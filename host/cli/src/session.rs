@@ -8,7 +8,7 @@ use runwrit_model::exit::Exit;
 use crate::ambient::Ambient;
 use crate::arguments::Shared;
 use crate::error::Error;
-use crate::output::Output;
+use crate::output::{Output, Style};
 
 /// What every command is handed.
 pub struct Session {
@@ -21,6 +21,13 @@ pub struct Session {
 }
 
 impl Session {
+    /// Writes one line for the person who watches, unless objects were asked for.
+    pub fn note(&self, style: Style, line: &str) {
+        if !self.output.is_json {
+            self.output.note(style, line);
+        }
+    }
+
     /// Runs asynchronous work to its end.
     pub fn block_on<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let mut builder = tokio::runtime::Builder::new_multi_thread();

@@ -1,7 +1,16 @@
 //! One file for each command.
 
+mod run;
+mod resume;
+mod rollback;
+mod cancel;
+mod runs;
+mod show;
+mod resolve;
+mod inspect;
 mod grants;
 mod simulate;
+mod compile;
 
 use clap::Subcommand;
 use runwrit_model::exit::Exit;
@@ -12,18 +21,46 @@ use crate::session::Session;
 /// What `runwrit` can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run a runbook with exactly the authority of a grant
+    Run(run::Arguments),
+    /// Go on with a run that was killed, interrupted or parked
+    Resume(resume::Arguments),
+    /// Undo everything that a run did
+    Rollback(rollback::Arguments),
+    /// Ask a run to stop at its next call and to roll back
+    Cancel(cancel::Arguments),
+    /// List the runs of this installation
+    Runs(runs::Arguments),
+    /// Show one run: what it did, what exists now, what it costs
+    Show(show::Arguments),
+    /// Answer for a call whose outcome nobody but a person can know
+    Resolve(resolve::Arguments),
+    /// Show what a runbook is and asks for, without running any of it
+    Inspect(inspect::Arguments),
     /// Work with grants
     Grants(grants::Arguments),
     /// Serve a stand-in for an outside system
     Simulate(simulate::Arguments),
+    /// Compiles a component in a child process under limits
+    #[command(name = "__compile", hide = true)]
+    Compile(compile::Arguments),
 }
 
 impl Command {
     /// Does it.
     pub fn execute(self, session: &Session) -> Result<Exit, Error> {
         match self {
+            Self::Run(arguments) => run::execute(arguments, session),
+            Self::Resume(arguments) => resume::execute(arguments, session),
+            Self::Rollback(arguments) => rollback::execute(arguments, session),
+            Self::Cancel(arguments) => cancel::execute(arguments, session),
+            Self::Runs(arguments) => runs::execute(arguments, session),
+            Self::Show(arguments) => show::execute(arguments, session),
+            Self::Resolve(arguments) => resolve::execute(arguments, session),
+            Self::Inspect(arguments) => inspect::execute(arguments, session),
             Self::Grants(arguments) => grants::execute(arguments, session),
             Self::Simulate(arguments) => simulate::execute(arguments, session),
+            Self::Compile(arguments) => compile::execute(arguments, session),
         }
     }
 }

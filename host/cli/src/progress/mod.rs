@@ -6,12 +6,19 @@ pub mod narrate;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use runwrit_engine::report::Reporter;
 use runwrit_model::event::Event;
 
 use self::live::Live;
 use self::narrate::{Narrator, Told};
 use crate::ambient;
 use crate::output::Output;
+
+impl Reporter for Progress {
+    fn report(&self, event: Event) {
+        self.event(&event);
+    }
+}
 
 /// Takes the events of one run, from whatever thread they come.
 pub struct Progress {

@@ -124,13 +124,18 @@ impl Package {
         imports_within_ask(&self.surface.imports, &self.manifest)
     }
 
-    /// Returns the interfaces that exist for its runs: those that need no grant, and the asked
-    /// ones, which an admitted run was granted.
+    /// Returns the interfaces that exist for its runs.
     pub fn linked(&self) -> BTreeSet<String> {
-        let free = INTERFACES.iter().filter(|interface| interface.is_free);
-        let asked = self.manifest.ask.iter().map(|ask| ask.interface.clone());
-        free.map(|interface| interface.path()).chain(asked).collect()
+        linked(&self.manifest)
     }
+}
+
+/// Returns the interfaces that exist for the runs of a runbook: those that need no grant, and the
+/// asked ones, which an admitted run was granted.
+pub fn linked(manifest: &Manifest) -> BTreeSet<String> {
+    let free = INTERFACES.iter().filter(|interface| interface.is_free);
+    let asked = manifest.ask.iter().map(|ask| ask.interface.clone());
+    free.map(|interface| interface.path()).chain(asked).collect()
 }
 
 /// Reads a regular file of at most `bytes_max` bytes. A link is not followed and a pipe does not

@@ -1,0 +1,102 @@
+//! `runwrit run`: admission, then the run, live.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use runwrit_model::exit::Exit;
+
+use crate::ambient::ThrowAway;
+use crate::configuration::Configuration;
+use crate::confirm;
+use crate::credentials::Wallet;
+use crate::documents;
+use crate::error::Error;
+use crate::installation::Installation;
+use crate::launch::{Admitted, Order};
+use crate::output::Style;
+use crate::packages;
+use crate::session::Session;
+use crate::signals;
+use crate::simulation::Stage;
+use crate::surroundings::Surroundings;
+
+/// What to run, and with what.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// A package: its path, or its name with an optional @version
+    runbook: String,
+    /// What the run may do: a grant file
+    #[arg(long, value_name = "FILE")]
+    grant: PathBuf,
+    /// An input of the runbook; repeat for more
+    #[arg(long = "input", value_name = "NAME=VALUE")]
+    inputs: Vec<String>,
+    /// Inputs of the runbook as a TOML file
+    #[arg(long = "inputs", value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Run against a simulator in this process, with a made-up token and a throw-away store
+    #[arg(long)]
+    simulate: bool,
+    /// Start without asking
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Runs.
+pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
+    let configuration = Configuration::read(session)?;
+    let is_simulated = arguments.simulate;
+    let is_asked = !arguments.yes && !is_simulated;
+    let order = Order {
+        package: packages::find(&arguments.runbook, &configuration)?,
+        grant: documents::grant(&arguments.grant)?,
+        arguments: arguments.inputs,
+        file: arguments.file,
+    };
+    session.block_on(async {
+        if is_simulated {
+            return simulate(order, &configuration, session).await;
+        }
+        let installation = Installation::open(session, &configuration)?;
+        let admitted = order.admit(installation.engine.new_run_id())?;
+        let wallet = Wallet::real(&session.ambient, &configuration);
+        start(admitted, (&installation, &wallet, &configuration), is_asked, session).await
+    })
+}
+
+/// Runs in a world of its own that vanishes afterwards. Real credentials are not even read.
+async fn simulate(
+    order: Order,
+    configuration: &Configuration,
+    session: &Session,
+) -> Result<Exit, Error> {
+    let folder = ThrowAway::new()?;
+    let installation = Installation::open_at(folder.path(), session, configuration)?;
+    let admitted = order.admit(installation.engine.new_run_id())?;
+    let stage = Stage::start(admitted.grant()).await?;
+    let wallet = Wallet::Simulated(stage.endpoint()?);
+    let told = "simulated: nothing real is touched, and nothing of this is kept";
+    session.note(Style::Warning, told);
+    let ended = start(admitted, (&installation, &wallet, configuration), false, session).await;
+    stage.stop().await;
+    ended
+}
+
+async fn start(
+    admitted: Admitted,
+    (installation, wallet, configuration): (&Installation, &Wallet, &Configuration),
+    is_asked: bool,
+    session: &Session,
+) -> Result<Exit, Error> {
+    let package = admitted.package();
+    let (name, digest) = (package.manifest.id(), package.digest);
+    session.note(Style::Warning, &format!("UNSIGNED: nobody vouches for {name} ({digest})"));
+    if is_asked && !confirm::start(&admitted, session)? {
+        return Err(Error::usage("not started: the answer was not `yes`"));
+    }
+    let surroundings =
+        Surroundings::new(admitted.run(), admitted.grant().clone(), wallet, configuration)?;
+    signals::watch(installation.interrupt.clone(), Arc::clone(&installation.progress));
+    admitted.start(installation, surroundings, session).await
+}

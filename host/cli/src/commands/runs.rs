@@ -1,0 +1,65 @@
+//! `runwrit runs`: the runs of this installation, newest first.
+
+use clap::Args;
+use runwrit_engine::view::{self, RunState, RunSummary};
+use runwrit_model::exit::Exit;
+use runwrit_model::journal::Ending;
+
+use crate::configuration::Configuration;
+use crate::error::Error;
+use crate::installation::Installation;
+use crate::output::Style;
+use crate::session::Session;
+
+/// Nothing beside the shared options.
+#[derive(Debug, Args)]
+pub struct Arguments {}
+
+/// Lists.
+pub fn execute(_arguments: Arguments, session: &Session) -> Result<Exit, Error> {
+    let configuration = Configuration::read(session)?;
+    session.block_on(async {
+        let installation = Installation::open(session, &configuration)?;
+        let runs = installation.engine.list().await?;
+        for run in &runs {
+            match session.output.is_json {
+                true => session.output.object(run),
+                false => session.output.data(&line(run)),
+            }
+        }
+        if runs.is_empty() {
+            session.note(Style::Plain, "no runs yet");
+        }
+        Ok(Exit::Done)
+    })
+}
+
+fn line(run: &RunSummary) -> String {
+    let RunSummary { run: id, runbook, scope, created_at, .. } = run;
+    let state = state(&run.state, run.is_alive);
+    let price = run.eur_per_month.map_or(String::new(), |eur| format!("  EUR {eur} a month"));
+    format!("{id}  {}  {state:<20}  {runbook} on {scope}{price}", view::time(*created_at))
+}
+
+/// Says how a run stands, in a few words.
+pub fn state(state: &RunState, is_alive: bool) -> String {
+    match state {
+        RunState::Forward | RunState::Backward if is_alive => "running".to_owned(),
+        RunState::Forward => "interrupted".to_owned(),
+        RunState::Backward => "rollback interrupted".to_owned(),
+        RunState::Waiting(until) => format!("waits until {}", view::time(*until)),
+        RunState::Asking(call) => format!("asks about call {call}"),
+        RunState::Ended(ending) => ended(*ending).to_owned(),
+    }
+}
+
+fn ended(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Succeeded => "succeeded",
+        Ending::RolledBack => "rolled back",
+        Ending::RollbackIncomplete => "stuck",
+        Ending::Held => "held",
+        Ending::FailedClean => "failed, no effect",
+        Ending::Nondeterministic => "nondeterministic",
+    }
+}

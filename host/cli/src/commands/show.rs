@@ -1,0 +1,104 @@
+//! `runwrit show`: one run, step by step.
+
+use clap::Args;
+use runwrit_engine::view::{self, CallState, CallView, RunView, StepView};
+use runwrit_model::exit::Exit;
+use runwrit_model::id::RunId;
+
+use super::runs;
+use crate::configuration::Configuration;
+use crate::error::Error;
+use crate::installation::Installation;
+use crate::output::{Output, Style};
+use crate::progress::narrate::describe;
+use crate::session::Session;
+use crate::summary;
+
+/// Which run.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The run
+    run: RunId,
+}
+
+/// Shows.
+pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
+    let configuration = Configuration::read(session)?;
+    session.block_on(async {
+        let installation = Installation::open(session, &configuration)?;
+        let view = installation.engine.show(&arguments.run).await?;
+        match session.output.is_json {
+            true => session.output.object(&view),
+            false => print(&view, &session.output),
+        }
+        Ok(Exit::Done)
+    })
+}
+
+fn print(view: &RunView, output: &Output) {
+    let created = &view.created;
+    let state = runs::state(&view.state, view.is_alive);
+    output.styled_data(Style::Strong, &format!("run {}: {state}", view.run));
+    output.data(&format!("runbook   {} ({})", created.runbook, created.component));
+    output.data(&format!("scope     {}", created.scope));
+    output.data(&format!("started   {} by {}", view::time(view.created_at), created.starter));
+    output.data(&format!("heard of  {}", view::time(view.last_at)));
+    for (name, value) in &created.inputs {
+        output.data(&format!("input     {name} = {value}"));
+    }
+    for (capability, world) in &created.worlds {
+        let (credential, endpoint) = (&world.credential, &world.endpoint);
+        output.data(&format!("world     {capability}: `{credential}` at {endpoint}"));
+    }
+    view.steps.iter().for_each(|step| print_step(step, output));
+    for (name, value) in &view.outputs {
+        output.data(&format!("output    {name} = {value}"));
+    }
+    if summary::standing(view).next().is_some() {
+        output.styled_data(Style::Strong, &format!("what stands: {}", summary::price(view)));
+    }
+    for orphan in &view.left {
+        output.styled_data(Style::Bad, &format!("left      {}", describe(orphan)));
+    }
+    if !view.message.is_empty() {
+        output.data(&format!("because   {}", view.message));
+    }
+    for command in &view.next_commands {
+        output.data(&format!("next      {command}"));
+    }
+}
+
+fn print_step(step: &StepView, output: &Output) {
+    if !step.title.is_empty() {
+        output.styled_data(Style::Strong, &format!("{}  {}", view::time(step.at), step.title));
+    }
+    for call in &step.calls {
+        output.data(&format!("  {:>5}  {}", call.call.to_string(), describe_call(call)));
+    }
+    for note in &step.notes {
+        output.styled_data(Style::Faint, &format!("         verified: {note}"));
+    }
+}
+
+fn describe_call(call: &CallView) -> String {
+    let CallView { operation, subject, .. } = call;
+    let id = call.remote_id.as_ref().map_or(String::new(), |id| format!(" (id {id})"));
+    let error = call.error.as_ref().map_or(String::new(), |error| format!(": {error}"));
+    format!("{operation} {subject}{id}, {}{error}", state(&call.state))
+}
+
+fn state(state: &CallState) -> String {
+    match state {
+        CallState::Read => "read".to_owned(),
+        CallState::Refused => "refused".to_owned(),
+        CallState::Open => "outcome not on record".to_owned(),
+        CallState::Accepted => "accepted".to_owned(),
+        CallState::Done => "done".to_owned(),
+        CallState::Adopted => "adopted".to_owned(),
+        CallState::Failed => "failed".to_owned(),
+        CallState::Resolved(verdict) => format!("resolved as {verdict:?}").to_lowercase(),
+        CallState::Undo(outcome) => format!("undo: {outcome:?}").to_lowercase(),
+        CallState::Undoing => "being undone".to_owned(),
+        CallState::Left => "left for a person".to_owned(),
+    }
+}

@@ -1,0 +1,26 @@
+//! Asks a person before a run starts; scripts are not asked, since the grant is their answer.
+
+use std::io::{self, BufRead};
+
+use crate::error::Error;
+use crate::launch::Admitted;
+use crate::output::Style;
+use crate::session::Session;
+
+/// Shows what is granted and returns whether the person wants it. Without a person it is `true`.
+pub fn start(admitted: &Admitted, session: &Session) -> Result<bool, Error> {
+    let ambient = &session.ambient;
+    let has_person = ambient.is_stdin_terminal && ambient.is_stderr_terminal;
+    if !has_person || session.output.is_json {
+        return Ok(true);
+    }
+    session.note(Style::Strong, "this run may:");
+    for line in admitted.grant().explain() {
+        session.note(Style::Plain, &format!("  {:<10} {}", line.section, line.text));
+    }
+    session.note(Style::Strong, "start it? Type `yes` (`--yes` does not ask):");
+    let mut answer = String::new();
+    let read = io::stdin().lock().read_line(&mut answer);
+    read.map_err(|source| Error::usage(format!("the answer cannot be read: {source}")))?;
+    Ok(matches!(answer.trim(), "yes" | "y"))
+}

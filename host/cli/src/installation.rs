@@ -1,0 +1,124 @@
+//! A state directory in use: its store, its key, its engine.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use runwrit_engine::code_cache::{CodeCache, CodeError, CompileBounds, Compiler};
+use runwrit_engine::engine::Engine;
+use runwrit_engine::error::EngineError;
+use runwrit_engine::host::Host;
+use runwrit_engine::interrupt::Interrupt;
+use runwrit_engine::sandbox::{self, Bounds, Sandbox};
+use runwrit_engine::store::{SqliteStore, Store, StoreError};
+use runwrit_model::event::RunOutcome;
+use runwrit_model::exit::Exit;
+use runwrit_model::id::RunId;
+use runwrit_model::labels::HostKey;
+use wasmtime::component::Component;
+
+use crate::ambient;
+use crate::configuration::Configuration;
+use crate::error::{Error, chain};
+use crate::host_key;
+use crate::progress::Progress;
+use crate::session::Session;
+
+/// What all commands that touch runs need.
+pub struct Installation {
+    /// Where runs live.
+    pub store: Arc<dyn Store>,
+    /// What can be done with them.
+    pub engine: Engine,
+    /// What proves that a thing is ours.
+    pub key: HostKey,
+    /// What shows runs.
+    pub progress: Arc<Progress>,
+    /// Raised by the first Ctrl-C.
+    pub interrupt: Interrupt,
+    state: PathBuf,
+}
+
+impl Installation {
+    /// Opens the state directory that options and configuration name.
+    pub fn open(session: &Session, configuration: &Configuration) -> Result<Self, Error> {
+        Self::open_at(&configuration.state_directory(session)?, session, configuration)
+    }
+
+    /// Opens a state directory, and makes it where it is missing.
+    pub fn open_at(
+        state: &Path,
+        session: &Session,
+        configuration: &Configuration,
+    ) -> Result<Self, Error> {
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(state)?);
+        let key = host_key::open(state)?;
+        let progress = Arc::new(Progress::new(Arc::clone(&session.output)));
+        let interrupt = Interrupt::default();
+        let host = Host {
+            clock: Arc::new(ambient::SystemClock),
+            reporter: Arc::clone(&progress) as _,
+            interrupt: interrupt.clone(),
+            key: key.clone(),
+            timing: configuration.settings.timing(),
+            entropy: Arc::new(ambient::fill_random),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            engine: sandbox::version(),
+        };
+        let engine = Engine::new(Arc::clone(&store), host);
+        Ok(Self { store, engine, key, progress, interrupt, state: state.to_owned() })
+    }
+
+    /// Returns the sandbox and the code of an admitted component, compiling it where that was not
+    /// done before.
+    pub async fn code(&self, component: &[u8]) -> Result<(Sandbox, Component), Error> {
+        let sandbox = Sandbox::new(Bounds::default())
+            .map_err(|error| Error::new(Exit::Bug, chain(&error)))?;
+        let compiler =
+            Compiler { program: ambient::program(), bounds: CompileBounds::default() };
+        let cache = CodeCache::open(&self.state.join("code"), &self.key, compiler)?;
+        let code = cache.load(&sandbox, component).await?;
+        Ok((sandbox, code))
+    }
+
+    /// Turns what the engine said into an exit code, with the summary for people before it.
+    pub async fn conclude(
+        &self,
+        run: &RunId,
+        ended: Result<RunOutcome, EngineError>,
+        session: &Session,
+    ) -> Result<Exit, Error> {
+        let outcome = ended?;
+        if !session.output.is_json {
+            let view = self.engine.show(run).await?;
+            crate::summary::print(&view, outcome, &session.output);
+        }
+        Ok(outcome.exit())
+    }
+}
+
+impl From<EngineError> for Error {
+    fn from(error: EngineError) -> Self {
+        let told = Self::of(error.exit(), &error);
+        match error.hint() {
+            Some(hint) => told.hint(hint),
+            None => told,
+        }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        EngineError::Store(error).into()
+    }
+}
+
+impl From<CodeError> for Error {
+    fn from(error: CodeError) -> Self {
+        let exit = match &error {
+            CodeError::Precompiled | CodeError::Compile(_) => Exit::Untrusted,
+            CodeError::Load { .. } => Exit::Bug,
+            CodeError::Folder { .. } | CodeError::Open { .. } => Exit::Usage,
+        };
+        Self::of(exit, &error)
+    }
+}

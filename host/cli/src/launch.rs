@@ -1,0 +1,138 @@
+//! Puts a run in motion: admission in its order, then the engine.
+
+use std::path::PathBuf;
+
+use runwrit_engine::admission::Package;
+use runwrit_engine::sandbox::ComponentGuest;
+use runwrit_model::admission::{Gap, Gaps, admit, ask_within_grant};
+use runwrit_model::document::Faults;
+use runwrit_model::exit::Exit;
+use runwrit_model::grant::Grant;
+use runwrit_model::id::RunId;
+use runwrit_model::inputs::{self, Given, Inputs};
+use runwrit_model::journal::Created;
+use runwrit_model::limits;
+use runwrit_engine::outside::Outside;
+
+use crate::ambient;
+use crate::error::Error;
+use crate::installation::Installation;
+use crate::session::Session;
+use crate::surroundings::Surroundings;
+
+/// What an operator gave to start a run.
+pub struct Order {
+    /// The runbook.
+    pub package: Package,
+    /// The grant.
+    pub grant: Grant,
+    /// Each `NAME=VALUE`.
+    pub arguments: Vec<String>,
+    /// A file of inputs.
+    pub file: Option<PathBuf>,
+}
+
+/// An order that was found to be allowed.
+pub struct Admitted {
+    package: Package,
+    grant: Grant,
+    inputs: Inputs,
+    run: RunId,
+}
+
+impl Order {
+    /// Checks the imports against the ask, the ask against the grant, and the inputs, in this order;
+    /// each check tells all that is wrong at once.
+    pub fn admit(self, run: RunId) -> Result<Admitted, Error> {
+        let inputs = self.inputs();
+        let manifest = &self.package.manifest;
+        // Without inputs nobody knows the scope; their own error comes after the gaps.
+        let scope = match &inputs {
+            Ok(inputs) => inputs::scope(manifest, inputs, &run),
+            Err(_) => self.grant.scope(&run),
+        };
+        let now = ambient::now_unix_ms();
+        let gaps = ask_within_grant(manifest, &self.grant, &scope, now);
+        admit(self.package.gaps(), gaps)?;
+        let inputs = inputs?;
+        Ok(Admitted { package: self.package, grant: self.grant, inputs, run })
+    }
+
+    fn inputs(&self) -> Result<Inputs, Error> {
+        let bytes_max = limits::DOCUMENT_BYTES_MAX;
+        let file = self.file.as_ref();
+        let name = file.map(|path| path.display().to_string()).unwrap_or_default();
+        let text = file.map(|path| ambient::read_text("inputs file", path, bytes_max));
+        let text = text.transpose()?;
+        let file = text.as_ref().map(|text| (name.as_str(), text.as_str()));
+        let given = Given { arguments: &self.arguments, file };
+        inputs::read(&self.package.manifest, given).map_err(|faults: Faults| faults.into())
+    }
+}
+
+impl Admitted {
+    /// Runs it to its end, as far as this process goes.
+    pub async fn start(
+        self,
+        installation: &Installation,
+        surroundings: Surroundings,
+        session: &Session,
+    ) -> Result<Exit, Error> {
+        let Self { package, inputs, run, .. } = &self;
+        let worlds = surroundings.worlds().await.map_err(|error| Error::usage(error.to_string()))?;
+        let (sandbox, component) = installation.code(&package.component).await?;
+        installation.store.put_component(package.component.clone()).await?;
+        let guest = ComponentGuest {
+            sandbox,
+            component,
+            granted: package.linked(),
+            assemble: surroundings.assembler(&package.manifest, inputs),
+        };
+        let created = Created { worlds, ..self.created(session) };
+        let ended = installation.engine.start(created, guest, &surroundings).await;
+        installation.conclude(run, ended, session).await
+    }
+
+    /// Returns the run.
+    pub fn run(&self) -> &RunId {
+        &self.run
+    }
+
+    /// Returns the grant.
+    pub fn grant(&self) -> &Grant {
+        &self.grant
+    }
+
+    /// Returns the package.
+    pub fn package(&self) -> &Package {
+        &self.package
+    }
+
+    fn created(&self, session: &Session) -> Created {
+        let Self { package, grant, inputs, run } = self;
+        let manifest = &package.manifest;
+        Created {
+            run: run.clone(),
+            runbook: manifest.id(),
+            component: package.digest,
+            manifest: manifest.canonical(),
+            grant: grant.canonical(),
+            inputs: inputs.clone(),
+            settings: serde_json::Value::Null,
+            scope: inputs::scope(manifest, inputs, run),
+            worlds: Default::default(),
+            starter: session.ambient.starter(),
+            deadline: None,
+            on_failure: grant.on_failure().or(manifest.on_failure).unwrap_or_default(),
+            host: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}
+
+/// All gaps, a line each.
+impl From<Gaps> for Error {
+    fn from(gaps: Gaps) -> Self {
+        let error = Self::new(gaps.exit(), "the run was not started");
+        gaps.0.iter().fold(error, |error, gap: &Gap| error.detail(gap.to_string()))
+    }
+}

@@ -1,0 +1,62 @@
+//! A run that stands in the store, with what is needed to go on with it.
+
+use std::sync::Arc;
+
+use runwrit_engine::admission::linked;
+use runwrit_engine::guest::Guest;
+use runwrit_engine::sandbox::ComponentGuest;
+use runwrit_engine::view::RunState;
+use runwrit_model::grant::Grant;
+use runwrit_model::id::RunId;
+use runwrit_model::journal::Created;
+use runwrit_model::manifest::Manifest;
+
+use crate::configuration::Configuration;
+use crate::credentials::Wallet;
+use crate::error::Error;
+use crate::installation::Installation;
+use crate::session::Session;
+use crate::signals;
+use crate::surroundings::Surroundings;
+
+/// A run of this installation.
+pub struct Standing {
+    /// Where it stands.
+    pub installation: Installation,
+    /// What it can reach.
+    pub surroundings: Surroundings,
+    created: Created,
+    manifest: Manifest,
+    state: RunState,
+}
+
+impl Standing {
+    /// Opens the installation and the run in it, and begins to watch for Ctrl-C.
+    pub async fn open(run: &RunId, session: &Session) -> Result<Self, Error> {
+        let configuration = Configuration::read(session)?;
+        let installation = Installation::open(session, &configuration)?;
+        let view = installation.engine.show(run).await?;
+        let created = view.created;
+        let grant = Grant::parse("the journaled grant", &created.grant)?;
+        let manifest = Manifest::parse("the journaled runbook.toml", &created.manifest)?;
+        let wallet = Wallet::real(&session.ambient, &configuration);
+        let surroundings = Surroundings::new(run, grant, &wallet, &configuration)?;
+        signals::watch(installation.interrupt.clone(), Arc::clone(&installation.progress));
+        Ok(Self { installation, surroundings, created, manifest, state: view.state })
+    }
+
+    /// Returns the component, ready to run, where the run goes forward; a rollback needs none.
+    pub async fn guest(&self) -> Result<Option<impl Guest + use<>>, Error> {
+        if matches!(self.state, RunState::Backward | RunState::Ended(_)) {
+            return Ok(None);
+        }
+        let digest = &self.created.component;
+        let Some(bytes) = self.installation.store.component(digest).await? else {
+            return Ok(None);
+        };
+        let (sandbox, component) = self.installation.code(&bytes).await?;
+        let assemble = self.surroundings.assembler(&self.manifest, &self.created.inputs);
+        let granted = linked(&self.manifest);
+        Ok(Some(ComponentGuest { sandbox, component, granted, assemble }))
+    }
+}
