@@ -135,6 +135,16 @@ impl Clock for SystemClock {
     }
 }
 
+impl runwrit_capabilities::hetzner::clock::Clock for SystemClock {
+    fn now_unix_ms(&self) -> u64 {
+        now_unix_ms()
+    }
+
+    fn sleep(&self, pause: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(tokio::time::sleep(pause))
+    }
+}
+
 /// How long a wait trusts the clock.
 const LOOK_AGAIN_MS: u64 = 1_000;
 
@@ -183,7 +193,8 @@ pub fn write_private_once(what: &str, path: &Path, bytes: &[u8]) -> Result<(), E
     let partial = path.with_extension(format!("partial-{}", std::process::id()));
     let write = || {
         let mut options = std::fs::OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
+        let mut file =
+            options.write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         // A link, not a rename: of two processes that make it at once, the first one wins.
@@ -195,8 +206,9 @@ pub fn write_private_once(what: &str, path: &Path, bytes: &[u8]) -> Result<(), E
         }
     };
     write().map_err(|source: io::Error| {
-        Error::usage(format!("the {what} `{}` cannot be written: {source}", path.display()))
-            .hint("free space, check the owner of the directory, or choose another with `--state DIR`")
+        Error::usage(format!("the {what} `{}` cannot be written: {source}", path.display())).hint(
+            "free space, check the owner of the directory, or choose another with `--state DIR`",
+        )
     })
 }
 

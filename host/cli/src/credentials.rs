@@ -1,5 +1,6 @@
 //! Finds the secret of a credential: in the variable or the file that it names, nowhere else.
 
+use runwrit_capabilities::hetzner::client::Credential;
 use runwrit_model::endpoint::{Endpoint, check_token};
 use runwrit_model::limits;
 use runwrit_model::secret::Secret;
@@ -9,17 +10,6 @@ use crate::ambient::{self, Ambient};
 use crate::configuration::Configuration;
 use crate::error::Error;
 use crate::simulation::simulated_token;
-
-/// A credential with its secret, checked to belong to its endpoint.
-#[derive(Debug, Clone)]
-pub struct Credential {
-    /// Its name.
-    pub name: String,
-    /// The secret.
-    pub token: Secret,
-    /// The one endpoint that it is sent to.
-    pub endpoint: Endpoint,
-}
 
 /// Where credentials come from.
 #[derive(Debug, Clone)]

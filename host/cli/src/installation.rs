@@ -73,8 +73,7 @@ impl Installation {
     pub async fn code(&self, component: &[u8]) -> Result<(Sandbox, Component), Error> {
         let sandbox = Sandbox::new(Bounds::default())
             .map_err(|error| Error::new(Exit::Bug, chain(&error)))?;
-        let compiler =
-            Compiler { program: ambient::program(), bounds: CompileBounds::default() };
+        let compiler = Compiler { program: ambient::program(), bounds: CompileBounds::default() };
         let cache = CodeCache::open(&self.state.join("code"), &self.key, compiler)?;
         let code = cache.load(&sandbox, component).await?;
         Ok((sandbox, code))

@@ -12,13 +12,13 @@ use runwrit_model::id::RunId;
 use runwrit_model::inputs::{self, Given, Inputs};
 use runwrit_model::journal::Created;
 use runwrit_model::limits;
-use runwrit_engine::outside::Outside;
 
 use crate::ambient;
+use crate::configuration::Configuration;
 use crate::error::Error;
 use crate::installation::Installation;
 use crate::session::Session;
-use crate::surroundings::Surroundings;
+use crate::surroundings::{Subject, Surroundings};
 
 /// What an operator gave to start a run.
 pub struct Order {
@@ -79,8 +79,8 @@ impl Admitted {
         session: &Session,
     ) -> Result<Exit, Error> {
         let Self { package, inputs, run, .. } = &self;
-        let worlds = surroundings.worlds().await.map_err(|error| Error::usage(error.to_string()))?;
         let (sandbox, component) = installation.code(&package.component).await?;
+        let worlds = surroundings.enter().await?;
         installation.store.put_component(package.component.clone()).await?;
         let guest = ComponentGuest {
             sandbox,
@@ -88,14 +88,21 @@ impl Admitted {
             granted: package.linked(),
             assemble: surroundings.assembler(&package.manifest, inputs),
         };
-        let created = Created { worlds, ..self.created(session) };
+        let settings = serde_json::to_value(surroundings.settings())
+            .expect("settings are maps of strings and numbers");
+        let created = Created { worlds, settings, ..self.created(session) };
         let ended = installation.engine.start(created, guest, &surroundings).await;
         installation.conclude(run, ended, session).await
     }
 
-    /// Returns the run.
-    pub fn run(&self) -> &RunId {
-        &self.run
+    /// Returns what its surroundings depend on.
+    pub fn subject(&self, configuration: &Configuration) -> Subject {
+        Subject {
+            run: self.run.clone(),
+            scope: inputs::scope(&self.package.manifest, &self.inputs, &self.run),
+            grant: self.grant.clone(),
+            settings: configuration.settings.hetzner.clone(),
+        }
     }
 
     /// Returns the grant.

@@ -21,6 +21,7 @@ pub mod signals;
 pub mod summary;
 pub mod host_key;
 pub mod installation;
+pub mod budget;
 pub mod surroundings;
 pub mod launch;
 pub mod confirm;
@@ -88,6 +89,8 @@ fn enter(ambient: Ambient) -> Exit {
     if let Err(error) = log::begin(&ambient, line.shared.verbose) {
         return complain(&output, &error);
     }
+    // Another part of the process may have installed one already; any of them will do.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let session = Session { ambient, shared: line.shared, output: Arc::clone(&output) };
     let executed = catch_unwind(AssertUnwindSafe(|| line.command.execute(&session)));
     match executed {

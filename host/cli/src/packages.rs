@@ -58,7 +58,10 @@ fn not_found(runbook: &str, configuration: &Configuration) -> Error {
     let shown: Vec<_> = directories.iter().map(|path| format!("`{}`", path.display())).collect();
     let error = Error::usage(format!("there is no runbook `{runbook}`"));
     match shown.is_empty() {
-        true => error.hint("give the path of a package, or name directories as `packages` in runwrit.toml"),
-        false => error.hint(format!("looked in {}; or give the path of a package", shown.join(", "))),
+        true => error
+            .hint("give the path of a package, or name directories as `packages` in runwrit.toml"),
+        false => {
+            error.hint(format!("looked in {}; or give the path of a package", shown.join(", ")))
+        }
     }
 }

@@ -10,6 +10,7 @@ use runwrit_model::grant::Grant;
 use runwrit_model::id::RunId;
 use runwrit_model::journal::Created;
 use runwrit_model::manifest::Manifest;
+use runwrit_model::settings;
 
 use crate::configuration::Configuration;
 use crate::credentials::Wallet;
@@ -17,7 +18,7 @@ use crate::error::Error;
 use crate::installation::Installation;
 use crate::session::Session;
 use crate::signals;
-use crate::surroundings::Surroundings;
+use crate::surroundings::{Subject, Surroundings};
 
 /// A run of this installation.
 pub struct Standing {
@@ -40,7 +41,13 @@ impl Standing {
         let grant = Grant::parse("the journaled grant", &created.grant)?;
         let manifest = Manifest::parse("the journaled runbook.toml", &created.manifest)?;
         let wallet = Wallet::real(&session.ambient, &configuration);
-        let surroundings = Surroundings::new(run, grant, &wallet, &configuration)?;
+        let subject = Subject {
+            run: run.clone(),
+            scope: created.scope.clone(),
+            grant,
+            settings: settings(&created)?,
+        };
+        let surroundings = Surroundings::new(subject, &wallet, &installation, &configuration)?;
         signals::watch(installation.interrupt.clone(), Arc::clone(&installation.progress));
         Ok(Self { installation, surroundings, created, manifest, state: view.state })
     }
@@ -59,4 +66,12 @@ impl Standing {
         let granted = linked(&self.manifest);
         Ok(Some(ComponentGuest { sandbox, component, granted, assemble }))
     }
+}
+
+/// Reads the choices of the configuration that the run was admitted with.
+fn settings(created: &Created) -> Result<settings::Hetzner, Error> {
+    serde_json::from_value(created.settings.clone()).map_err(|error| {
+        let run = &created.run;
+        Error::usage(format!("the settings in the journal of run {run} are unreadable: {error}"))
+    })
 }

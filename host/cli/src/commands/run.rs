@@ -95,8 +95,8 @@ async fn start(
     if is_asked && !confirm::start(&admitted, session)? {
         return Err(Error::usage("not started: the answer was not `yes`"));
     }
-    let surroundings =
-        Surroundings::new(admitted.run(), admitted.grant().clone(), wallet, configuration)?;
+    let subject = admitted.subject(configuration);
+    let surroundings = Surroundings::new(subject, wallet, installation, configuration)?;
     signals::watch(installation.interrupt.clone(), Arc::clone(&installation.progress));
     admitted.start(installation, surroundings, session).await
 }
