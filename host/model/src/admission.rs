@@ -111,6 +111,8 @@ pub fn admit(imports: Vec<Gap>, grant: Vec<Gap>) -> Result<(), Gaps> {
 fn import_gap(import: &Import, manifest: &Manifest) -> Option<Gap> {
     let (path, version) = import.name.split_once('@').unwrap_or((&import.name, ""));
     match path.split_once(':') {
+        // A world that uses a shared type imports that type alone, under its own plain name.
+        None if import.is_type_only => None,
         Some(("runwrit", path)) => own_gap(import, path, version, manifest),
         Some(("wasi", path)) => wasi_gap(import, path, version, manifest.tier),
         _ => Some(not_offered(import, "the host offers `runwrit:` packages only")),
@@ -371,6 +373,7 @@ mod tests {
             }
         }
         assert!(gaps_of("runwrit:hetzner/volumes@0.1.0", "pure", true).is_empty());
+        assert!(gaps_of("failure", "pure", true).is_empty());
     }
 
     #[test]

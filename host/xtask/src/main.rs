@@ -1,4 +1,4 @@
-//! The developers' own tool: `cargo xtask guests`, `setup` and `test`.
+//! The developers' own tool: `cargo xtask demo`, `guests`, `setup` and `test`.
 
 mod failure;
 mod place;
@@ -7,7 +7,9 @@ mod toolchain;
 mod guests;
 mod setup;
 mod test;
+mod demo;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -36,6 +38,13 @@ enum Task {
     },
     /// Finds or installs what building and testing needs; again changes nothing.
     Setup,
+    /// Sets up, then shows the main job against a simulated cloud, from the first order to the proof
+    /// that nothing is left.
+    Demo {
+        /// Use this `runwrit` and the packages that stand, and build nothing.
+        #[arg(long, value_name = "PATH")]
+        runwrit: Option<PathBuf>,
+    },
     /// Sets up, then checks format and lints, builds everything and runs all tests.
     Test,
 }
@@ -62,6 +71,7 @@ fn run(task: Task) -> Result<(), Failure> {
                 eprintln!("missing: {what}");
             }
         }),
+        Task::Demo { runwrit } => demo::run(&place, runwrit.as_deref()),
         Task::Test => test::run(&place),
     }
 }

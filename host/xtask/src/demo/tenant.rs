@@ -1,0 +1,82 @@
+//! The tenants of the demo, with their grants and inputs.
+
+use std::path::Path;
+
+use crate::failure::Failure;
+use crate::place::Place;
+
+/// A tenant.
+pub struct Tenant {
+    /// Its id.
+    pub id: &'static str,
+    /// The second octet of its network.
+    pub octet: u8,
+    /// The digests of what its servers boot with: gateway, worker, database.
+    pub user_data: [&'static str; 3],
+}
+
+/// Is provisioned.
+pub const ACME: Tenant = Tenant {
+    id: "acme",
+    octet: 7,
+    user_data: [
+        "118ca34fa133e8a74b75ec9aa2df5ef745ea3fc9c15863d93d85594d12712036",
+        "94cd675afd369b295e2b94eabb5771a7ddec48c5767431a0f590d280c5b72f7f",
+        "60360e1f91e91d1503dba9dd11f92ac1cf35dc116076865aae608861aa079317",
+    ],
+};
+/// Is killed half-way.
+pub const BOLT: Tenant = Tenant {
+    id: "bolt",
+    octet: 8,
+    user_data: [
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0000000000000000000000000000000000000000000000000000000000000001",
+        "0000000000000000000000000000000000000000000000000000000000000002",
+    ],
+};
+/// Fails.
+pub const CRAB: Tenant = Tenant {
+    id: "crab",
+    octet: 9,
+    user_data: [
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0000000000000000000000000000000000000000000000000000000000000001",
+        "0000000000000000000000000000000000000000000000000000000000000002",
+    ],
+};
+
+impl Tenant {
+    /// Returns the grant for a runbook: the example beside it, with the names, the range and the
+    /// digests of this tenant.
+    pub fn grant(&self, runbook: &str, place: &Place) -> Result<String, Failure> {
+        let path = example(runbook, place.root());
+        let text = std::fs::read_to_string(&path).map_err(Failure::file(&path, "read"))?;
+        let mut text = text
+            .replace("acme", self.id)
+            .replace("octet = 7", &format!("octet = {}", self.octet))
+            .replace("10.7.", &format!("10.{}.", self.octet));
+        for (example, own) in ACME.user_data.iter().zip(self.user_data) {
+            text = text.replace(example, own);
+        }
+        Ok(text)
+    }
+
+    /// Returns the inputs of a runbook.
+    pub fn inputs(&self, runbook: &str) -> Vec<String> {
+        let mut inputs = vec![format!("tenant={}", self.id)];
+        if runbook == "provision-tenant" {
+            let rest = ["location=nbg1", "workers=1", "bastion=203.0.113.7/32"];
+            inputs.push(format!("octet={}", self.octet));
+            inputs.extend(rest.map(str::to_owned));
+            inputs.extend(["domain=example.org", "ssh-keys=ops"].map(str::to_owned));
+        } else {
+            inputs.push("delete-data=true".to_owned());
+        }
+        inputs
+    }
+}
+
+fn example(runbook: &str, root: &Path) -> std::path::PathBuf {
+    root.join("runbooks").join(runbook).join("grants.example.toml")
+}
