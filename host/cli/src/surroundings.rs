@@ -109,7 +109,8 @@ impl Surroundings {
         inputs: &Inputs,
     ) -> impl FnOnce(RunGate, Books) -> Capabilities<RunGate> + Send + use<> {
         let outputs: BTreeSet<String> = manifest.outputs.keys().cloned().collect();
-        let run = Run::new(inputs.clone(), outputs);
+        let grant = Arc::clone(&self.authority.grant);
+        let run = Run::new(inputs.clone(), outputs).under(grant);
         let (authority, http) = (self.authority.clone(), self.http.clone());
         let hetzner = self.hetzner.clone();
         move |gate, books| {
