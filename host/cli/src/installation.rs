@@ -20,8 +20,10 @@ use crate::ambient;
 use crate::configuration::Configuration;
 use crate::error::{Error, chain};
 use crate::host_key;
+use crate::output::Style;
 use crate::progress::Progress;
 use crate::session::Session;
+use crate::summary;
 
 /// What all commands that touch runs need.
 pub struct Installation {
@@ -89,7 +91,13 @@ impl Installation {
         let outcome = ended?;
         if !session.output.is_json {
             let view = self.engine.show(run).await?;
-            crate::summary::print(&view, outcome, &session.output);
+            summary::print(&view, outcome, &session.output);
+            let denial = summary::last_denial(&self.engine.history(run).await?);
+            if let Some(denial) = denial.filter(|_| outcome != RunOutcome::Succeeded) {
+                let hint =
+                    format!("hint: write `{}` into the grant, and start a new run", denial.hint);
+                session.note(Style::Good, &hint);
+            }
         }
         Ok(outcome.exit())
     }

@@ -2,6 +2,9 @@
 
 use runwrit_engine::view::{CallState, CallView, RunView};
 use runwrit_model::event::RunOutcome;
+use runwrit_model::failure::{Denial, Failure};
+use runwrit_model::history::{History, Recorded};
+use runwrit_model::journal::Outcome;
 
 use crate::output::{Output, Style};
 use crate::progress::narrate::describe;
@@ -94,4 +97,16 @@ pub fn price(view: &RunView) -> String {
         Some(amount) => format!("together EUR {amount} a month, net"),
         None => "together free of charge".to_owned(),
     }
+}
+
+/// Returns the last refusal by the grant that the journal holds: its hint says what to grant.
+pub fn last_denial(history: &History) -> Option<Denial> {
+    let told = history.calls.iter().filter_map(|call| match call {
+        Recorded::Observed { observed, .. } => match &observed.outcome {
+            Outcome::Err(Failure::Denied(denial)) => Some(denial),
+            _ => None,
+        },
+        _ => None,
+    });
+    told.last().cloned()
 }

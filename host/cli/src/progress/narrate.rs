@@ -23,7 +23,6 @@ pub enum Told {
 /// What must be remembered between events.
 #[derive(Debug, Default)]
 pub struct Narrator {
-    steps: u32,
     step: Option<(String, Duration)>,
     calls: BTreeMap<CallId, Duration>,
 }
@@ -83,31 +82,25 @@ impl Narrator {
 
     fn begin_step(&mut self, title: &str, is_replayed: bool, at: Duration) -> Vec<Told> {
         let mut told = self.end_step(at);
-        self.steps += 1;
-        if is_replayed {
-            self.step = None;
-            told.push(faint(format!("✓ {}. {title} (before)", self.steps)));
-        } else {
-            self.step = Some((title.to_owned(), at));
-            told.push(Told::Begun(format!("  {}. {title}", self.steps)));
-        }
+        // A step of an earlier attempt may have been cut off in the middle, so it counts as begun.
+        self.step = Some((title.to_owned(), at));
+        let before = if is_replayed { " (begun before)" } else { "" };
+        told.push(Told::Begun(format!("▸ {title}{before}")));
         told
     }
 
     fn end_step(&mut self, at: Duration) -> Vec<Told> {
-        let steps = self.steps;
-        let told = self.step.take().map(|(title, began)| {
-            let took = seconds(at.saturating_sub(began));
-            Told::Lasting(Style::Good, format!("✓ {steps}. {title} ({took})"))
-        });
-        told.into_iter().collect()
+        self.close_step(Style::Good, "✓", at)
     }
 
     fn fail_step(&mut self, at: Duration) -> Vec<Told> {
-        let steps = self.steps;
+        self.close_step(Style::Bad, "✗", at)
+    }
+
+    fn close_step(&mut self, style: Style, mark: &str, at: Duration) -> Vec<Told> {
         let told = self.step.take().map(|(title, began)| {
             let took = seconds(at.saturating_sub(began));
-            Told::Lasting(Style::Bad, format!("✗ {steps}. {title} ({took})"))
+            Told::Lasting(style, format!("{mark} {title} ({took})"))
         });
         told.into_iter().collect()
     }
