@@ -20,7 +20,7 @@ use crate::error::EngineError;
 use crate::gate::{RunGate, Seat, nondeterministic};
 use crate::guest::{Guest, GuestEnd};
 use crate::host::Host;
-use crate::outside::Outside;
+use crate::outside::{Outside, WorldsError};
 use crate::recorder::Recorder;
 use crate::seed;
 use crate::view;
@@ -91,12 +91,10 @@ impl Work {
                 }
                 Next::Park(park) => self.park(park).await?,
                 Next::TurnBack(started) => self.turn_back(started).await?,
-                Next::RollBack(step) => {
-                    if !std::mem::replace(&mut is_backward, true) {
-                        self.check_worlds(outside).await?;
-                    }
-                    self.undo(step, outside, &books).await?
-                }
+                Next::RollBack(step) => match self.face_back(&mut is_backward, outside).await? {
+                    Stretch::GoOn => self.undo(step, outside, &books).await?,
+                    leave => leave,
+                },
                 Next::Finish(ending, message) => self.finish(ending, message).await?,
                 Next::Ended(ending) => {
                     let message = self
@@ -138,19 +136,22 @@ impl Work {
         let end = end.unwrap_or_else(|_| GuestEnd::Trapped("the host panicked".to_owned()));
         // The gate knows best why it stopped; a trap is only how the guest felt it.
         let end = seat.stopped().map_or(end, GuestEnd::Stopped);
-        match end {
-            GuestEnd::Returned => self.returned(&seat).await,
-            GuestEnd::Failed(failure) => self.failed(failure.to_string()).await,
-            GuestEnd::Trapped(message) => self.failed(message).await,
-            GuestEnd::Stopped(stop) => self.stopped(stop).await,
+        if let GuestEnd::Stopped(stop) = end {
+            return self.stopped(stop).await;
         }
-    }
-
-    async fn returned(&self, seat: &Seat) -> Result<Stretch, EngineError> {
+        // Whatever the end is: it came later when the recorded calls were made.
         let unconsumed = self.recorder.with(|history| replay::unconsumed(history, seat.consumed()));
         if let Some(mismatch) = unconsumed {
             return self.stopped(nondeterministic(mismatch)).await;
         }
+        match end {
+            GuestEnd::Failed(failure) => self.failed(failure.to_string()).await,
+            GuestEnd::Trapped(message) => self.failed(message).await,
+            GuestEnd::Returned | GuestEnd::Stopped(_) => self.returned(&seat).await,
+        }
+    }
+
+    async fn returned(&self, seat: &Seat) -> Result<Stretch, EngineError> {
         // The end is a boundary like any call: whoever asked before it is heard.
         match seat.check().await {
             Err(Stop::Canceled(by)) => self.stopped(Stop::Canceled(by)).await,
@@ -196,11 +197,9 @@ impl Work {
     }
 
     async fn turn_back(&self, started: RollbackStarted) -> Result<Stretch, EngineError> {
-        let cause = started.cause.clone();
         crash_point("before-rollback", "run");
         self.append(Record::RollbackStarted(started)).await?;
         crash_point("rollback-committed", "run");
-        self.host.report(Event::RollbackBegan { run: self.run(), cause });
         Ok(Stretch::GoOn)
     }
 
@@ -257,9 +256,43 @@ impl Work {
         }
     }
 
-    async fn check_worlds(&self, outside: &dyn Outside) -> Result<(), EngineError> {
+    /// Tells, once for each process, that the run goes backward, and looks whether it may.
+    async fn face_back(
+        &self,
+        is_backward: &mut bool,
+        outside: &dyn Outside,
+    ) -> Result<Stretch, EngineError> {
+        if std::mem::replace(is_backward, true) {
+            return Ok(Stretch::GoOn);
+        }
+        let rollback = self.recorder.with(|history| history.rollback.clone());
+        let cause = rollback.map(|rollback| rollback.cause).unwrap_or_default();
+        self.host.report(Event::RollbackBegan { run: self.run(), cause });
+        self.find_worlds(outside).await
+    }
+
+    /// Makes sure that a rollback acts where the run did. What made the run fail may also keep the
+    /// worlds out of reach, so this waits for them as long as an undo would be tried.
+    async fn find_worlds(&self, outside: &dyn Outside) -> Result<Stretch, EngineError> {
         let created = self.recorder.with(|history| history.created.clone());
-        worlds::check(&created, outside).await
+        let timing = &self.host.timing;
+        let ends_at = after(self.now(), timing.undo_budget);
+        let mut pause = timing.undo_backoff_min;
+        loop {
+            match worlds::check(&created, outside).await {
+                Err(EngineError::Worlds { source: WorldsError::Unreachable(cause), .. })
+                    if self.now() < ends_at =>
+                {
+                    let until = after(self.now(), pause);
+                    pause = (pause * 2).min(timing.undo_backoff_max);
+                    let waited = self.pause(until, &cause).await?;
+                    if matches!(waited, Stretch::Leave(..)) {
+                        return Ok(waited);
+                    }
+                }
+                checked => return checked.map(|()| Stretch::GoOn),
+            }
+        }
     }
 
     /// Ends the run and leaves it.

@@ -109,7 +109,6 @@ impl Engine {
             return Err(EngineError::Over { run: run.clone(), ending });
         }
         self.store.request_cancel(run, by).await?;
-        worlds::check(&history.created, outside).await?;
         match self.take(run, true).await {
             Ok(work) => work.drive(None::<NoGuest>, outside).await.map(Canceled::Ended),
             Err(EngineError::Store(StoreError::Live { .. })) => Ok(Canceled::Requested),

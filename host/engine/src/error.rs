@@ -7,6 +7,7 @@ use runwrit_model::history::HistoryError;
 use runwrit_model::id::RunId;
 use runwrit_model::journal::Ending;
 use runwrit_model::next::RollbackRefusal;
+use runwrit_model::world::Mismatch;
 
 use crate::outside::WorldsError;
 use crate::store::StoreError;
@@ -38,12 +39,12 @@ pub enum EngineError {
         source: HistoryError,
     },
     /// The credentials or endpoints of this process lead elsewhere than the run was bound to.
-    #[error("run {run} is bound to another world: {difference}")]
+    #[error("run {run} is bound to another world: {}", list(differences))]
     OtherWorld {
         /// The run.
         run: RunId,
         /// What differs.
-        difference: String,
+        differences: Vec<Mismatch>,
     },
     /// Where the capabilities act could not be read.
     #[error("the worlds of run {run} could not be read")]
@@ -130,6 +131,11 @@ impl EngineError {
             }
         }
     }
+}
+
+fn list(differences: &[Mismatch]) -> String {
+    let texts: Vec<String> = differences.iter().map(ToString::to_string).collect();
+    texts.join("; ")
 }
 
 fn over_hint(run: &RunId, ending: Ending) -> Option<String> {

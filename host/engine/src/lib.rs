@@ -23,3 +23,6 @@ pub mod engine;
 pub mod sandbox;
 pub mod code_cache;
 pub mod admission;
+
+#[cfg(test)]
+mod tests;

@@ -245,10 +245,8 @@ fn commands(history: &History, state: &RunState, is_alive: bool) -> Vec<String> 
         }
         RunState::Ended(Ending::Succeeded | Ending::RolledBack | Ending::FailedClean) => Vec::new(),
         RunState::Ended(Ending::Nondeterministic) => vec![rollback],
-        RunState::Ended(Ending::Held) => {
-            let kept = history.effects.keys().map(|call| resolve(call, "kept")).take(1);
-            std::iter::once(rollback).chain(kept).collect()
-        }
+        // A person decides: undo it all, or look and leave it as it is.
+        RunState::Ended(Ending::Held) => vec![rollback, format!("runwrit show {run}")],
         RunState::Ended(Ending::RollbackIncomplete) => {
             let left = undo::left(history).into_iter();
             let deleted = left.map(|orphan| resolve(&orphan.call, "deleted"));

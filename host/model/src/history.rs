@@ -66,7 +66,7 @@ pub struct Effect {
     pub accepted: Option<Accepted>,
     /// When that was written; no send happened later.
     pub accepted_at: UnixMs,
-    /// Whether more than one attempt may have sent it.
+    /// Whether it may have been sent more than once.
     pub is_sent_twice: bool,
     /// The answer.
     pub result: Option<CallResult>,
@@ -227,6 +227,7 @@ impl History {
             Record::Intent(intent) => self.take_intent(intent, at)?,
             Record::Accepted(accepted) => {
                 let effect = self.effect(accepted.call)?;
+                effect.is_sent_twice |= accepted.is_resent;
                 effect.accepted = Some(accepted.clone());
                 effect.accepted_at = at;
             }

@@ -242,6 +242,8 @@ pub struct Accepted {
     pub actions: Vec<String>,
     /// Whether the thing was found to exist already and to be ours.
     pub is_adopted: bool,
+    /// Whether an earlier send of the call stayed without an answer, so that it may still land.
+    pub is_resent: bool,
     /// What else the capability needs to complete the call after a crash.
     pub note: Value,
 }

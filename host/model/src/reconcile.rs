@@ -167,6 +167,7 @@ fn told_done(effect: &Effect) -> Accepted {
         remote_id: None,
         actions: Vec::new(),
         is_adopted: false,
+        is_resent: false,
         note: serde_json::Value::Null,
     }
 }

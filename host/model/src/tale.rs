@@ -124,6 +124,7 @@ impl Tale {
             remote_id,
             actions,
             is_adopted: false,
+            is_resent: false,
             note,
         }))
     }

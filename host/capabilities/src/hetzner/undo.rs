@@ -35,17 +35,21 @@ impl Undo for Project {
 }
 
 impl Project {
-    /// Deletes what the call made: by its id where one is known, else by its name. A thing whose
-    /// labels do not prove that this very call made it is left alone.
+    /// Deletes what the call made: by its id where one is known, and by its name, since a creation
+    /// that was sent twice may have landed again under another id. A thing whose labels do not
+    /// prove that this very call made it is left alone.
     async fn undo_creation<R: Resource>(&self, request: &UndoRequest) -> Result<Undone, UndoError> {
         if let Some(id) = argument(request, "id") {
             return self.delete_in_scope::<R>(id).await;
         }
         let later = |error: ApiError| error.into_undo_error(&subject::<R>(request));
         let mut things = Vec::new();
-        if let Some(id) = request.remote_id.as_deref().and_then(parse_id) {
+        let told = request.remote_id.as_deref().and_then(parse_id);
+        let is_other = |id| told.is_some_and(|told| told != id);
+        if let Some(id) = told {
             things.extend(self.client.get::<R>(id).await.map_err(later)?);
-        } else if let Some(key) = &request.key {
+        }
+        if let (true, Some(key)) = (things.is_empty(), &request.key) {
             things = self.client.find_all::<R>(key).await.map_err(later)?;
         }
         if things.is_empty() {
@@ -56,7 +60,12 @@ impl Project {
         for id in &ours {
             self.remove::<R>(*id).await?;
         }
-        Ok(if ours.is_empty() { Undone::NotOurs } else { Undone::Done })
+        Ok(match ours.is_empty() {
+            false => Undone::Done,
+            // Ours is gone; whoever took its name since is no concern of this run.
+            true if things.iter().all(|it| is_other(it.id())) => Undone::Absent,
+            true => Undone::NotOurs,
+        })
     }
 
     fn is_made_by<R: Resource>(&self, request: &UndoRequest, thing: &R) -> bool {

@@ -163,7 +163,8 @@ impl Seat {
             crash_point("sent", operation);
             match answer {
                 Ok(acceptance) => {
-                    let record = Record::Accepted(accepted(item.id, acceptance.clone()));
+                    let record =
+                        Record::Accepted(accepted(item.id, acceptance.clone(), attempt > 1));
                     self.recorder.append(vec![record]).await?;
                     return Ok(Sent::Accepted(acceptance));
                 }
@@ -270,9 +271,9 @@ impl Seat {
     }
 }
 
-fn accepted(call: CallId, acceptance: Acceptance) -> Accepted {
+fn accepted(call: CallId, acceptance: Acceptance, is_resent: bool) -> Accepted {
     let Acceptance { remote_id, actions, is_adopted, note } = acceptance;
-    Accepted { call, remote_id, actions, is_adopted, note }
+    Accepted { call, remote_id, actions, is_adopted, is_resent, note }
 }
 
 fn acceptance(accepted: Accepted) -> Acceptance {

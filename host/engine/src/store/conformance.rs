@@ -425,6 +425,7 @@ fn things_follow_the_journal(bench: &dyn Bench) {
         remote_id: Some("4711".to_owned()),
         actions: vec![],
         is_adopted: false,
+        is_resent: false,
         note: serde_json::Value::Null,
     };
     let refused = CallResult {

@@ -111,7 +111,13 @@ impl Drop for Worker {
 
 fn read_all(database: &Database<'_>, jobs: &Receiver<Job>) {
     while let Ok(job) = jobs.recv() {
-        let (_, answer) = job(Ok(database));
+        // One snapshot for all statements of an operation: others write in between.
+        let began = database.batch("begin", "BEGIN");
+        let (_, answer) = job(began.map(|()| database));
+        if !database.is_idle() {
+            // Nothing was written, so nothing is lost when this fails.
+            drop(database.batch("end a reading", "COMMIT"));
+        }
         answer(&Fate::Committed);
     }
 }
