@@ -1,3 +1,4 @@
 //! Test harness.
 
 pub mod openapi;
+pub mod matrix;
