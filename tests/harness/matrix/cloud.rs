@@ -2,13 +2,17 @@
 
 use runwrit_simulator::hetzner::{Fault, Handle, Options, Rule, Settings, Simulator};
 
+use runwrit_simulator::hetzner::auth::Presented;
+use runwrit_simulator::hetzner::request::Request;
+use runwrit_simulator::hetzner::world::Content;
 use serde_json::json;
 
 use super::case::{Case, Mood, Scenario};
 use super::process::TOKEN;
 
 /// A key that nobody has the other half of.
-const PUBLIC_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBcrashmatrixcrashmatrixcrashmatrix012345 ops";
+const PUBLIC_KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO9xEikoVBlNEbQMGNXV5hxgSNub/FVpVUV19MACpdr5 ops";
 
 /// Requests that change something, and how many of each a run with three servers sends at once.
 const MUTATING: [(&str, &str, u64); 10] = [
@@ -43,14 +47,17 @@ pub async fn start_calm() -> Handle {
     let options = Options { time_factor: 0.001, settings, ..Options::default() };
     let handle = Simulator::start(options).await.expect("a loopback port is free");
     let key = json!({ "name": "ops", "public_key": PUBLIC_KEY });
-    let response = reqwest::Client::new()
-        .post(format!("{}/ssh_keys", handle.endpoint()))
-        .bearer_auth(TOKEN)
-        .json(&key)
-        .send()
-        .await
-        .expect("the simulator answers");
-    assert_eq!(response.status(), 201, "the simulator takes an SSH key");
+    let request = Request {
+        method: "POST".to_owned(),
+        path: "/ssh_keys".to_owned(),
+        query: Vec::new(),
+        origin: handle.endpoint(),
+        token: Presented::from_header(Some(&format!("Bearer {TOKEN}"))),
+        body: Some(key.to_string().into_bytes()),
+    };
+    let (answer, _) = handle.desk().receive(request);
+    let is_created = matches!(&answer.content, Content::Reply(reply) if reply.status == 201);
+    assert!(is_created, "the simulator takes an SSH key: {answer:?}");
     handle
 }
 
