@@ -2,5 +2,6 @@
 
 mod simulator;
 mod bad_input;
+mod crash;
 mod runbooks;
 mod tidy;

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use runwrit_model::breakable::crash_point;
-use runwrit_model::event::RunOutcome;
+use runwrit_model::event::{Event, RunOutcome};
 use runwrit_model::history::History;
 use runwrit_model::id::RunId;
-use runwrit_model::journal::{Attempt, Created, Entry, Record, Resolved, RollbackStarted, VERSION};
+use runwrit_model::journal::{
+    Attempt, Created, Ending, Entry, Record, Resolved, RollbackStarted, VERSION,
+};
 use runwrit_model::next::{Next, may_roll_back, next};
 
 use crate::drive::Work;
@@ -17,7 +19,7 @@ use crate::outside::Outside;
 use crate::recorder::Recorder;
 use crate::resolve;
 use crate::store::{self, Claim, NewRun, Store, StoreError};
-use crate::view::{RunSummary, RunView};
+use crate::view::{self, RunSummary, RunView};
 use crate::worlds;
 
 /// Starts, resumes, rolls back and shows runs.
@@ -68,7 +70,8 @@ impl Engine {
         let history = self.history(run).await?;
         let now = self.host.clock.now();
         match next(&history, now, &self.host.timing) {
-            Next::Ended(ending) => return Err(EngineError::Over { run: run.clone(), ending }),
+            // Whoever repeats `resume` until a run is over learns how it ended.
+            Next::Ended(ending) => return Ok(self.tell_ended(&history, ending)),
             Next::Execute if guest.is_none() => {
                 return Err(EngineError::NeedsComponent(run.clone()));
             }
@@ -76,6 +79,16 @@ impl Engine {
         }
         worlds::check(&history.created, outside).await?;
         self.take(run, true).await?.drive(guest, outside).await
+    }
+
+    /// Tells again how a run ended that is over.
+    fn tell_ended(&self, history: &History, ending: Ending) -> RunOutcome {
+        let outcome = RunOutcome::from(ending);
+        let run = history.created.run.clone();
+        let message = "the run is over already".to_owned();
+        let eur_per_month = view::eur_per_month(history).map(|price| price.plain());
+        self.host.report(Event::Finished { run, outcome, message, eur_per_month });
+        outcome
     }
 
     /// Undoes everything that a run did, from its journal alone. A run that was left incomplete

@@ -101,7 +101,8 @@ fn judge_births(trace: &Trace<'_>) -> Option<Finding> {
         let call = event.touched.labels.get("runwrit/call").cloned().unwrap_or_default();
         let kind = event.touched.kind;
         if kind != "primary_ip" {
-            *births.entry(format!("{kind} {} of call {call}", event.touched.name)).or_default() += 1;
+            *births.entry(format!("{kind} {} of call {call}", event.touched.name)).or_default() +=
+                1;
         }
     }
     let doubles: Vec<_> = births.into_iter().filter(|(_, count)| *count > 1).collect();
@@ -121,9 +122,10 @@ async fn judge_chain(trace: &Trace<'_>) -> Option<Finding> {
 
 fn judge_secrets(trace: &Trace<'_>) -> Option<Finding> {
     let is_told = |text: &[u8]| text.windows(TOKEN.len()).any(|part| part == TOKEN.as_bytes());
-    let spoken = trace.processes.iter().find(|process| {
-        is_told(process.stdout.as_bytes()) || is_told(process.stderr.as_bytes())
-    });
+    let spoken = trace
+        .processes
+        .iter()
+        .find(|process| is_told(process.stdout.as_bytes()) || is_told(process.stderr.as_bytes()));
     if spoken.is_some() {
         return Some(finding(Violation::Secret, "the token is in the output"));
     }

@@ -1,0 +1,91 @@
+//! A part of the crash matrix that fits into every test run; `cargo xtask crash-matrix` runs all.
+
+use std::path::Path;
+
+use runwrit_tests::matrix::case::{Case, Mood, REFUSED, Scenario};
+use runwrit_tests::matrix::judge::Violation;
+use runwrit_tests::matrix::process::Places;
+use runwrit_tests::matrix::{self, Verdict, run_case, run_row, template};
+
+/// Cases at once: processes mostly wait for each other.
+const JOBS: usize = 4;
+
+/// Makes places for one test.
+async fn places() -> (tempfile::TempDir, Places) {
+    let folder = matrix::scratch();
+    let binary = Path::new(env!("CARGO_BIN_EXE_runwrit-breakable"));
+    let places = Places::of(folder.path(), binary);
+    template::prepare(&places).await;
+    (folder, places)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_its_boundaries_a_run_leaks_nothing_and_doubles_nothing() {
+    let (_folder, places) = places().await;
+    let volume = Scenario::Fails(&REFUSED[5]);
+    let cells = [
+        (Scenario::Success, Mood::Normal, 7),
+        (Scenario::Success, Mood::LostReply, 11),
+        (volume, Mood::LateCommit, 13),
+        (volume, Mood::ErrorAfterCommit, 17),
+        (Scenario::Canceled, Mood::Locked, 19),
+    ];
+    let mut kills = 0;
+    for (scenario, mood, stride) in cells {
+        let row = run_row(&places, (scenario, mood), stride, JOBS).await;
+        println!("{row}");
+        assert!(row.violations.is_empty(), "{row}");
+        kills += row.kill_count();
+    }
+    assert!(kills > 40, "only {kills} kills struck: the matrix has lost its boundaries");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_twice_and_thrice_and_while_it_recovers_it_still_ends_well() {
+    let (_folder, places) = places().await;
+    let volume = Scenario::Fails(&REFUSED[5]);
+    let sequences = [[20, 3, 9], [41, 7, 4], [60, 5, 5], [75, 2, 30], [90, 11, 1], [110, 4, 6]];
+    for (scenario, mood) in [(Scenario::Success, Mood::LostReply), (volume, Mood::LateCommit)] {
+        for kills in sequences {
+            let verdict = run_case(&places, Case::new(scenario, mood).killed_at(&kills)).await;
+            assert!(verdict.findings.is_empty(), "{}: {:?}", verdict.case, verdict.findings);
+            assert!(verdict.crashes.len() >= 2, "{}: too few kills struck", verdict.case);
+        }
+    }
+}
+
+/// Runs one scenario with a rule broken, killed at every `stride`-th boundary, until the violation
+/// shows that breaking the rule must lead to.
+async fn finds(
+    places: &Places,
+    rule: &'static str,
+    cell: (Scenario, Mood),
+    expected: Violation,
+) -> bool {
+    for kill in 1..400 {
+        let case = Case::new(cell.0, cell.1).breaking(rule).killed_at(&[kill]);
+        let verdict: Verdict = run_case(places, case).await;
+        if verdict.findings.iter().any(|finding| finding.violation == expected) {
+            return true;
+        }
+        if verdict.crashes.is_empty() {
+            return false;
+        }
+    }
+    false
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_build_that_breaks_a_rule_is_found_out() {
+    let (_folder, places) = places().await;
+    let volume = Scenario::Fails(&REFUSED[5]);
+    let rows = [
+        ("no-intent", (volume, Mood::Normal), Violation::Leak),
+        ("no-adoption", (Scenario::Success, Mood::LostReply), Violation::Ending),
+        ("no-settle", (volume, Mood::LateCommit), Violation::Leak),
+    ];
+    for (rule, cell, expected) in rows {
+        let is_found = finds(&places, rule, cell, expected).await;
+        assert!(is_found, "breaking `{rule}` never led to {expected:?} in {}, {}", cell.0, cell.1);
+    }
+}
