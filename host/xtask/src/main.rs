@@ -1,4 +1,4 @@
-//! The developers' own tool: `cargo xtask demo`, `guests`, `setup` and `test`.
+//! The developers' own tool: `cargo xtask demo`, `crash-matrix`, `guests`, `setup` and `test`.
 
 mod failure;
 mod place;
@@ -8,6 +8,7 @@ mod guests;
 mod setup;
 mod test;
 mod demo;
+mod crash_matrix;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -45,6 +46,15 @@ enum Task {
         #[arg(long, value_name = "PATH")]
         runwrit: Option<PathBuf>,
     },
+    /// Sets up, then kills runs at every boundary in every scenario and prints the table: half an hour.
+    CrashMatrix {
+        /// Kill only at every n-th boundary.
+        #[arg(long, default_value_t = 1)]
+        stride: u64,
+        /// Cases at once.
+        #[arg(long, default_value_t = 4)]
+        jobs: usize,
+    },
     /// Sets up, then checks format and lints, builds everything and runs all tests.
     Test,
 }
@@ -72,6 +82,7 @@ fn run(task: Task) -> Result<(), Failure> {
             }
         }),
         Task::Demo { runwrit } => demo::run(&place, runwrit.as_deref()),
+        Task::CrashMatrix { stride, jobs } => crash_matrix::run(&place, stride, jobs),
         Task::Test => test::run(&place),
     }
 }

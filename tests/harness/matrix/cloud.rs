@@ -29,7 +29,7 @@ const MUTATING: [(&str, &str, u64); 10] = [
 ];
 
 /// How long a late commit takes to land: longer than a retry, shorter than the settle time.
-const LATE_MS: u64 = 40;
+const LATE_MS: u64 = 120;
 
 /// Starts a cloud for `case`, with the SSH key that the grant names. Actions take milliseconds, so
 /// that a run takes a fraction of a second.

@@ -15,7 +15,7 @@ use super::process::TOKEN;
 pub enum Violation {
     /// Something is alive that should not be, or a thing that should be is not.
     Leak,
-    /// A call made more than one thing.
+    /// Two things made by one call were alive at once.
     Double,
     /// The run ended as it should not have.
     Ending,
@@ -94,18 +94,21 @@ fn judge_world(trace: &Trace<'_>) -> Option<Finding> {
     (alive != expected).then(|| finding(Violation::Leak, facts()))
 }
 
+/// Finds calls of which two things were alive at once. A creation that lands after its undo and is
+/// then removed again is no double: the API takes no key by which it could be refused.
 fn judge_births(trace: &Trace<'_>) -> Option<Finding> {
     let events = trace.cloud.desk().resource_events("runwrit/run").expect("well formed");
-    let mut births: BTreeMap<String, usize> = BTreeMap::new();
-    for event in events.iter().filter(|event| event.event == Change::Created) {
+    let mut alive: BTreeMap<String, i32> = BTreeMap::new();
+    let mut doubles = Vec::new();
+    for event in events.iter().filter(|event| event.touched.kind != "primary_ip") {
         let call = event.touched.labels.get("runwrit/call").cloned().unwrap_or_default();
-        let kind = event.touched.kind;
-        if kind != "primary_ip" {
-            *births.entry(format!("{kind} {} of call {call}", event.touched.name)).or_default() +=
-                1;
+        let name = format!("{} of call {call}", event.touched.kind);
+        let count = alive.entry(name.clone()).or_default();
+        *count += if event.event == Change::Created { 1 } else { -1 };
+        if *count > 1 {
+            doubles.push(name);
         }
     }
-    let doubles: Vec<_> = births.into_iter().filter(|(_, count)| *count > 1).collect();
     (!doubles.is_empty()).then(|| finding(Violation::Double, format!("{doubles:?}")))
 }
 

@@ -17,7 +17,7 @@ worker = ["cx23", "cpx22"]
 db = ["cx33", "cpx32"]
 
 [timing]
-settle-ms = 150
+settle-ms = 300
 undo-backoff-ms = 5
 undo-budget-ms = 20000
 poll-ms = [2, 5]
