@@ -87,12 +87,14 @@ pub const ACTION_WAIT_MAX: Duration = Duration::from_secs(15 * 60);
 pub const ACTIONS_PER_LOOK_MAX: usize = 25;
 /// How long a deletion waits while others use the thing; firewalls are let go within minutes.
 pub const IN_USE_WAIT_MAX: Duration = Duration::from_secs(5 * 60);
-/// Looks at what was deleted and lingers, 5 s apart at the end.
-pub const DELETE_LOOKS_MAX: usize = 20;
-/// Looks at a server that was asked to shut down before its power is cut: about a minute.
-pub const SHUTDOWN_LOOKS_MAX: usize = 15;
-/// Looks at a new server whose actions ended before it must run: about a minute.
-pub const READY_LOOKS_MAX: usize = 15;
+/// How long something that was deleted may linger before it counts as a failure.
+pub const LINGER_MAX: Duration = Duration::from_secs(90);
+/// How long an operating system may take to shut down before the power is cut.
+pub const SHUTDOWN_MAX: Duration = Duration::from_secs(60);
+/// How long a new server may take to run once its actions ended.
+pub const READY_MAX: Duration = Duration::from_secs(60);
+/// How long a change is started again while other actions lock the thing.
+pub const LOCKED_MAX: Duration = Duration::from_secs(120);
 /// The body of a request that a guest sends.
 pub const HTTP_REQUEST_BODY_BYTES_MAX: usize = 1 << 20;
 /// The body of a response that a guest gets: it stands in one journal entry, a third longer.

@@ -36,8 +36,54 @@ impl Pace {
     }
 }
 
+/// A wait for something that has no action to wait for: it looks often at first, then ever less.
+#[derive(Debug)]
+pub struct Patience {
+    pace: Pace,
+    waited: Duration,
+    looks: usize,
+    max: Duration,
+}
+
+impl Patience {
+    /// Begins to wait, for `max` at most.
+    pub fn new(pace: &Pace, max: Duration) -> Self {
+        Self { pace: pace.clone(), waited: Duration::ZERO, looks: 0, max }
+    }
+
+    /// Returns the pause before the next look; nothing once all patience is gone. A pause is at
+    /// least an eighth of the wait so far, so that a long wait costs few requests.
+    pub fn pause(&mut self) -> Option<Duration> {
+        if self.waited >= self.max {
+            return None;
+        }
+        let pause = self.pace.poll_pause(self.looks).max(self.waited / 8);
+        self.looks += 1;
+        self.waited += pause;
+        Some(pause)
+    }
+}
+
 impl Default for Pace {
     fn default() -> Self {
         Self { poll: limits::POLLS.to_vec(), request_timeout: limits::REQUEST_TIMEOUT }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_wait_costs_few_requests_at_any_pace() {
+        for first_ms in [1, 100, 1_000, 5_000] {
+            let poll = vec![Duration::from_millis(first_ms)];
+            let pace = Pace { poll, ..Pace::default() };
+            let mut patience = Patience::new(&pace, Duration::from_secs(300));
+            let pauses: Vec<_> = std::iter::from_fn(|| patience.pause()).collect();
+            let total: Duration = pauses.iter().sum();
+            assert!(pauses.len() < 120, "{first_ms} ms: {} looks", pauses.len());
+            assert!(total >= Duration::from_secs(300), "{first_ms} ms: {total:?}");
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Hetzner Cloud: what a run holds of it.
 //!
 //! `client` talks to the API, `effects` holds what changes the project, `observations` what reads
-//! it, `undo` what reverts; `scope` decides what belongs to the run, `world` in which project it is.
+//! it, `undo` what reverts; `scope` decides what belongs to the run, `world` tells which project it
+//! is.
 
 pub mod budget;
 pub mod client;
@@ -34,8 +35,8 @@ use client::Client;
 
 pub use world::{MARKER_LABEL, MARKER_NAME, WorldError};
 
-/// A project, and how a run proves what it made there. That is all that an undo needs: its authority
-/// is the journaled intent, which a permit allowed.
+/// A project, and how a run proves what it made there. That is all that an undo needs: its
+/// authority is the journaled intent, which a permit allowed.
 #[derive(Clone)]
 pub struct Project {
     /// The way to it.

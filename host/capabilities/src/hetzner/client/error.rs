@@ -193,7 +193,8 @@ mod tests {
     #[test]
     fn fields_and_their_texts_are_told() {
         let body = br#"{"error":{"code":"invalid_input","message":"invalid input in field 'name'",
-            "details":{"fields":[{"name":"name","messages":["Name must be a valid hostname."]}]}}}"#;
+            "details":{"fields":[{"name":"name","messages":["Name must be a valid hostname."]}]}
+            }}"#;
         let refusal = Refusal::read(422, body);
         assert_eq!(refusal.field.as_deref(), Some("name"));
         assert!(refusal.message.ends_with("Name must be a valid hostname."), "{refusal}");

@@ -6,6 +6,7 @@ mod retry;
 mod transport;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::Method;
 use runwrit_model::limits::API_PAGES_MAX;
@@ -13,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::budget::Budget;
-use super::clock::{Clock, Pace};
+use super::clock::{Clock, Pace, Patience};
 use super::wire::{Action, Resource};
 
 pub use error::{ApiError, Refusal};
@@ -76,6 +77,20 @@ impl Client {
     /// Returns how fast to ask again.
     pub fn pace(&self) -> &Pace {
         &self.pace
+    }
+
+    /// Waits a little within what is left of `patience`; tells whether anything was left.
+    pub async fn linger(&self, patience: &mut Patience) -> bool {
+        match patience.pause() {
+            Some(pause) => self.clock.sleep(pause).await,
+            None => return false,
+        }
+        true
+    }
+
+    /// Begins a wait of at most `max`.
+    pub fn patience(&self, max: Duration) -> Patience {
+        Patience::new(&self.pace, max)
     }
 
     /// Sends a request, again where [`retry::Miss`] allows it, and returns the body of the answer.

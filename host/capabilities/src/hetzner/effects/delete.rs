@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use runwrit_model::call::{Call, UndoPlan};
 use runwrit_model::failure::{Failure, Problem};
 use runwrit_model::grant::Permit;
-use runwrit_model::limits::{DELETE_LOOKS_MAX, IN_USE_WAIT_MAX};
+use runwrit_model::limits::{IN_USE_WAIT_MAX, LINGER_MAX};
 use serde_json::{Value, json};
 
 use super::{accepted, converge, number, subject};
@@ -107,30 +107,31 @@ impl Project {
         &self,
         id: u64,
     ) -> Result<Vec<u64>, ApiError> {
-        let mut waited = std::time::Duration::ZERO;
-        for looks in 0.. {
+        let mut patience = self.client.patience(IN_USE_WAIT_MAX);
+        loop {
             match self.client.delete::<R>(id).await {
                 Ok(actions) => return Ok(actions.unwrap_or_default()),
-                Err(error) if error.is_one_of(&["resource_in_use"]) && waited < IN_USE_WAIT_MAX => {
-                    let pause = self.client.pace().poll_pause(looks);
-                    self.client.clock().sleep(pause).await;
-                    waited += pause;
+                Err(error) if error.is_one_of(&["resource_in_use"]) => {
+                    if !self.client.linger(&mut patience).await {
+                        return Err(error);
+                    }
                 }
                 Err(error) => return Err(error),
             }
         }
-        unreachable!("the wait is bounded")
     }
 
     /// Returns whether a thing is gone, and looks again for a while: a deletion that was answered
     /// may linger.
     pub(in crate::hetzner) async fn is_gone<R: Resource>(&self, id: u64) -> Result<bool, ApiError> {
-        for looks in 0..DELETE_LOOKS_MAX {
+        let mut patience = self.client.patience(LINGER_MAX);
+        loop {
             if self.client.get::<R>(id).await?.is_none() {
                 return Ok(true);
             }
-            self.client.clock().sleep(self.client.pace().poll_pause(looks)).await;
+            if !self.client.linger(&mut patience).await {
+                return Ok(false);
+            }
         }
-        Ok(false)
     }
 }

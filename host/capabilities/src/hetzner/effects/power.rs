@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use runwrit_model::call::{Call, Rank, UndoPlan};
 use runwrit_model::grant::Permit;
-use runwrit_model::limits::SHUTDOWN_LOOKS_MAX;
+use runwrit_model::limits::SHUTDOWN_MAX;
 use serde_json::{Value, json};
 
 use super::{accepted, converge, number, subject};
@@ -96,12 +96,15 @@ impl Project {
         if is_on {
             return Ok(());
         }
-        for looks in 0..SHUTDOWN_LOOKS_MAX {
+        let mut patience = self.client.patience(SHUTDOWN_MAX);
+        loop {
             let server = self.client.get::<Server>(id).await?;
             if server.is_none_or(|server| server.status == "off") {
                 return Ok(());
             }
-            self.client.clock().sleep(self.client.pace().poll_pause(looks)).await;
+            if !self.client.linger(&mut patience).await {
+                break;
+            }
         }
         let path = format!("servers/{id}/actions/poweroff");
         let actions = self.client.act(path, json!({})).await?;

@@ -7,7 +7,7 @@ use runwrit_model::failure::{Failure, Problem};
 use runwrit_model::grant::{Addressed, Permit, ServerRequest, Situation};
 use runwrit_model::hetzner::{Candidate, Kind, ServerSpec};
 use runwrit_model::id::Digest;
-use runwrit_model::limits::READY_LOOKS_MAX;
+use runwrit_model::limits::READY_MAX;
 use serde_json::{Value, json};
 
 use super::create::all_labels;
@@ -318,12 +318,15 @@ impl Order {
     /// Waits until the server runs; switched on by the API itself, it may still be starting.
     async fn running(&self, id: u64, subject: &str) -> Result<Server, SendError> {
         let hetzner = &self.hetzner;
-        for looks in 0..READY_LOOKS_MAX {
+        let mut patience = hetzner.client.patience(READY_MAX);
+        loop {
             let server: Server = hetzner.read_back(id, subject).await?;
             if server.status == "running" {
                 return Ok(server);
             }
-            hetzner.client.clock().sleep(hetzner.client.pace().poll_pause(looks)).await;
+            if !hetzner.client.linger(&mut patience).await {
+                break;
+            }
         }
         let text = format!("{subject} was created and does not run");
         Err(SendError::FailedAfterEffect(Failure::TimedOut(Problem::new("not-running", text))))

@@ -8,7 +8,7 @@ use runwrit_model::call::{Call, CallClass, Rank, Reference, UndoPlan};
 use runwrit_model::failure::{Failure, Problem};
 use runwrit_model::grant::Permit;
 use runwrit_model::hetzner::Kind;
-use runwrit_model::limits::SEND_ATTEMPTS_MAX;
+use runwrit_model::limits::LOCKED_MAX;
 use serde_json::{Value, json};
 
 use super::{accepted, accepted_id, action_ids, converge, number, subject};
@@ -213,14 +213,16 @@ impl Project {
         F: Future<Output = Result<Vec<u64>, SendError>> + Send,
     {
         let mut actions = action_ids(acceptance);
-        for looks in 0..SEND_ATTEMPTS_MAX as usize {
+        let mut patience = self.client.patience(LOCKED_MAX);
+        loop {
             match self.client.wait(&actions).await {
-                Err(error) if error.is_locked() => {
-                    self.client.clock().sleep(self.client.pace().poll_pause(looks)).await;
-                    actions = start().await?;
-                }
+                Err(error) if error.is_locked() => {}
                 ended => return ended.map_err(|error| error.into_send_error(subject)),
             }
+            if !self.client.linger(&mut patience).await {
+                break;
+            }
+            actions = start().await?;
         }
         let text = format!("{subject} stayed locked by other actions");
         Err(SendError::FailedAfterEffect(Failure::Failed(Problem::new("locked", text))))

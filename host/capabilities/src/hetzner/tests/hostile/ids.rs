@@ -1,0 +1,152 @@
+//! Calls on things that the run may not touch.
+
+use super::super::bench::{Bench, Planted, grant, rule};
+use super::{Row, Thing, Try, attempt, own_firewall, plant};
+use crate::bindings::runwrit::hetzner::{
+    firewalls, networks, primary_ips, servers, ssh_keys, volumes,
+};
+
+/// Returns every row on ids.
+pub fn all() -> Vec<Row> {
+    ids().into_iter().chain(joins()).collect()
+}
+
+/// Everything that a call on an id may try, with what must refuse it.
+fn on_ids(operation: &'static str, thing: Thing, name: &'static str, attempt: Try) -> Vec<Row> {
+    let short = operation.trim_start_matches("hetzner.");
+    let without = grant("").replace(&format!("\"{short}\""), "\"locations.get\"");
+    let expired = grant("").replace("2030-01-01", "2020-01-01");
+    let same: fn(String) -> String = |id| id;
+    let zero: fn(String) -> String = |id| format!("0{id}");
+    let wide: fn(String) -> String =
+        |id| id.chars().filter_map(|it| char::from_u32(u32::from(it) - 0x30 + 0xff10)).collect();
+    let rows: [(&str, &'static str, Planted, &'static str, String, fn(String) -> String); 9] = [
+        ("another tenant's", name, Planted::OtherTenant, "not-in-scope", grant(""), same),
+        ("without labels", name, Planted::Unlabelled, "not-in-scope", grant(""), same),
+        ("with copied labels", name, Planted::Forged, "not-in-scope", grant(""), same),
+        ("of another host", name, Planted::OtherInstallation, "not-in-scope", grant(""), same),
+        ("not named", "acme-other", Planted::Ours, "name-not-granted", grant(""), same),
+        ("operation absent", name, Planted::Ours, "operation-not-granted", without, same),
+        ("grant expired", name, Planted::Ours, "grant-expired", expired, same),
+        ("zero before the id", name, Planted::Ours, "not-in-scope", grant(""), zero),
+        ("id in wide digits", name, Planted::Ours, "not-in-scope", grant(""), wide),
+    ];
+    let is_delete = operation.ends_with("delete");
+    let rows = rows.into_iter().filter(|row| {
+        // What has no id deletes nothing, so that it counts as deleted.
+        !(is_delete && (row.0.contains("zero") || row.0.contains("wide")))
+    });
+    rows.map(|(title, planted, owner, rule, grant, spelling)| Row {
+        operation,
+        name: title.to_owned(),
+        rule,
+        grant,
+        planted: Some((thing, planted, owner)),
+        spelling,
+        attempt,
+    })
+    .collect()
+}
+
+fn ids() -> Vec<Row> {
+    let mut rows = Vec::new();
+    rows.extend(on_ids(
+        "hetzner.networks.delete",
+        Thing::Network,
+        "acme-net",
+        attempt!(|b, id| networks::Host::delete(&mut b.guest, id)),
+    ));
+    rows.extend(on_ids(
+        "hetzner.firewalls.delete",
+        Thing::Firewall,
+        "acme-fw",
+        attempt!(|b, id| firewalls::Host::delete(&mut b.guest, id)),
+    ));
+    rows.extend(on_ids(
+        "hetzner.servers.delete",
+        Thing::Server,
+        "acme-db",
+        attempt!(|b, id| servers::Host::delete(&mut b.guest, id)),
+    ));
+    rows.extend(on_ids(
+        "hetzner.servers.power-on",
+        Thing::Server,
+        "acme-db",
+        attempt!(|b, id| servers::Host::power_on(&mut b.guest, id)),
+    ));
+    rows.extend(on_ids(
+        "hetzner.servers.power-off",
+        Thing::Server,
+        "acme-db",
+        attempt!(|b, id| servers::Host::power_off(&mut b.guest, id)),
+    ));
+    rows.extend(on_ids(
+        "hetzner.volumes.delete",
+        Thing::Volume,
+        "acme-data",
+        attempt!(|b, id| volumes::Host::delete(&mut b.guest, id)),
+    ));
+    rows.extend(on_ids(
+        "hetzner.volumes.detach",
+        Thing::Volume,
+        "acme-data",
+        attempt!(|b, id| volumes::Host::detach(&mut b.guest, id)),
+    ));
+    rows.extend(on_ids(
+        "hetzner.volumes.declare-data",
+        Thing::Volume,
+        "acme-data",
+        attempt!(|b, id| volumes::Host::declare_data(&mut b.guest, id, "x".to_owned())),
+    ));
+    rows.extend(on_ids(
+        "hetzner.ssh-keys.delete",
+        Thing::SshKey,
+        "acme-key",
+        attempt!(|b, id| ssh_keys::Host::delete(&mut b.guest, id)),
+    ));
+    rows.extend(on_ids(
+        "hetzner.primary-ips.delete",
+        Thing::PrimaryIp,
+        "acme-ip",
+        attempt!(|b, id| primary_ips::Host::delete(&mut b.guest, id)),
+    ));
+    rows
+}
+
+/// Joins one thing that the run made with one that stands there.
+fn joins() -> Vec<Row> {
+    let mut rows = Vec::new();
+    rows.extend(on_ids(
+        "hetzner.firewalls.set-rules",
+        Thing::Firewall,
+        "acme-fw",
+        attempt!(|b, id| firewalls::Host::set_rules(
+            &mut b.guest,
+            id,
+            vec![rule("443", "0.0.0.0/0")]
+        )),
+    ));
+    rows.extend(on_ids("hetzner.firewalls.apply", Thing::Server, "acme-db", |b, id| {
+        Box::pin(async move {
+            let firewall = own_firewall(b).await;
+            firewalls::Host::apply(&mut b.guest, firewall, id).await
+        })
+    }));
+    rows.extend(on_ids("hetzner.firewalls.remove", Thing::Firewall, "acme-fw", |b, id| {
+        Box::pin(async move {
+            let server = own_server(b).await;
+            firewalls::Host::remove(&mut b.guest, id, server).await
+        })
+    }));
+    rows.extend(on_ids("hetzner.volumes.attach", Thing::Volume, "acme-data", |b, id| {
+        Box::pin(async move {
+            let server = own_server(b).await;
+            volumes::Host::attach(&mut b.guest, id, server).await.map(drop)
+        })
+    }));
+    rows
+}
+
+async fn own_server(bench: &Bench) -> String {
+    plant(bench, Thing::Server, "acme-worker", Planted::Ours).await
+}
