@@ -102,7 +102,8 @@ fn a_server_comes_with_all_that_was_asked_for_and_no_password() {
 
 #[test]
 fn stock_that_vanishes_leads_to_the_next_candidate() {
-    let rows: [(&str, &[(&str, &str)], Option<(&str, &str)>); 4] = [
+    type Offer = (&'static str, &'static str);
+    let rows: [(&str, &[Offer], Option<Offer>); 4] = [
         ("the next type", &[("cx23", "nbg1")], Some(("cpx22", "nbg1"))),
         ("the next location", &[("cx23", "nbg1"), ("cpx22", "nbg1")], Some(("cx23", "fsn1"))),
         (

@@ -195,6 +195,10 @@ impl Gate for TestGate {
         self.next.checked_sub(1)
     }
 
+    fn operation_of(&self, _: u32) -> Option<String> {
+        None
+    }
+
     fn provenance(&self) -> &dyn Provenance {
         &self.made
     }

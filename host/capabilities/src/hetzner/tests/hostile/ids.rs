@@ -1,7 +1,7 @@
 //! Calls on things that the run may not touch.
 
 use super::super::bench::{Bench, Planted, grant, rule};
-use super::{Row, Thing, Try, attempt, own_firewall, plant};
+use super::{Row, Spelling, Thing, Try, attempt, own_firewall, plant};
 use crate::bindings::runwrit::hetzner::{
     firewalls, networks, primary_ips, servers, ssh_keys, volumes,
 };
@@ -16,11 +16,12 @@ fn on_ids(operation: &'static str, thing: Thing, name: &'static str, attempt: Tr
     let short = operation.trim_start_matches("hetzner.");
     let without = grant("").replace(&format!("\"{short}\""), "\"locations.get\"");
     let expired = grant("").replace("2030-01-01", "2020-01-01");
-    let same: fn(String) -> String = |id| id;
-    let zero: fn(String) -> String = |id| format!("0{id}");
-    let wide: fn(String) -> String =
+    let same: Spelling = |id| id;
+    let zero: Spelling = |id| format!("0{id}");
+    let wide: Spelling =
         |id| id.chars().filter_map(|it| char::from_u32(u32::from(it) - 0x30 + 0xff10)).collect();
-    let rows: [(&str, &'static str, Planted, &'static str, String, fn(String) -> String); 9] = [
+    type Escape = (&'static str, &'static str, Planted, &'static str, String, Spelling);
+    let rows: [Escape; 9] = [
         ("another tenant's", name, Planted::OtherTenant, "not-in-scope", grant(""), same),
         ("without labels", name, Planted::Unlabelled, "not-in-scope", grant(""), same),
         ("with copied labels", name, Planted::Forged, "not-in-scope", grant(""), same),

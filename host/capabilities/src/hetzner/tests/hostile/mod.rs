@@ -13,6 +13,7 @@ use super::bench::{Bench, PUBLIC_KEY, Planted, run};
 use crate::gate::CallError;
 use crate::hetzner::wire::{Firewall, Network, PrimaryIp, Server, SshKey, Volume};
 
+type Spelling = fn(String) -> String;
 type Try = for<'a> fn(&'a mut Bench, String) -> LocalBoxFuture<'a, Result<(), CallError>>;
 
 /// One escape.
@@ -25,7 +26,7 @@ struct Row {
     /// What stands in the project before.
     planted: Option<(Thing, &'static str, Planted)>,
     /// Rewrites the id of what stands there.
-    spelling: fn(String) -> String,
+    spelling: Spelling,
     attempt: Try,
 }
 
