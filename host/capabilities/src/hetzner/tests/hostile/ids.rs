@@ -21,12 +21,11 @@ fn on_ids(operation: &'static str, thing: Thing, name: &'static str, attempt: Tr
     let wide: Spelling =
         |id| id.chars().filter_map(|it| char::from_u32(u32::from(it) - 0x30 + 0xff10)).collect();
     type Escape = (&'static str, &'static str, Planted, &'static str, String, Spelling);
-    let rows: [Escape; 9] = [
+    let rows: [Escape; 8] = [
         ("another tenant's", name, Planted::OtherTenant, "not-in-scope", grant(""), same),
         ("without labels", name, Planted::Unlabelled, "not-in-scope", grant(""), same),
         ("with copied labels", name, Planted::Forged, "not-in-scope", grant(""), same),
         ("of another host", name, Planted::OtherInstallation, "not-in-scope", grant(""), same),
-        ("not named", "acme-other", Planted::Ours, "name-not-granted", grant(""), same),
         ("operation absent", name, Planted::Ours, "operation-not-granted", without, same),
         ("grant expired", name, Planted::Ours, "grant-expired", expired, same),
         ("zero before the id", name, Planted::Ours, "not-in-scope", grant(""), zero),
@@ -127,6 +126,7 @@ fn joins() -> Vec<Row> {
             vec![rule("443", "0.0.0.0/0")]
         )),
     ));
+    rows.extend(rules_of_own());
     rows.extend(on_ids("hetzner.firewalls.apply", Thing::Server, "acme-db", |b, id| {
         Box::pin(async move {
             let firewall = own_firewall(b).await;
@@ -150,4 +150,31 @@ fn joins() -> Vec<Row> {
 
 async fn own_server(bench: &Bench) -> String {
     plant(bench, Thing::Server, "acme-worker", Planted::Ours).await
+}
+
+/// Rules that the grant does not name, on firewalls of the run's own scope.
+fn rules_of_own() -> Vec<Row> {
+    let row = |name: &str, planted, rule, attempt| Row {
+        operation: "hetzner.firewalls.set-rules",
+        name: name.to_owned(),
+        rule,
+        grant: grant(""),
+        planted: Some((Thing::Firewall, planted, Planted::Ours)),
+        spelling: |id| id,
+        attempt,
+    };
+    let set: Try = attempt!(|b, id| firewalls::Host::set_rules(
+        &mut b.guest,
+        id,
+        vec![rule("443", "0.0.0.0/0")]
+    ));
+    let open: Try = attempt!(|b, id| firewalls::Host::set_rules(
+        &mut b.guest,
+        id,
+        vec![rule("22", "0.0.0.0/0")]
+    ));
+    vec![
+        row("a firewall that is not named", "acme-other", "name-not-granted", set),
+        row("a port open to everybody", "acme-fw", "firewall-rule-not-granted", open),
+    ]
 }
