@@ -23,8 +23,8 @@ wasmtime::component::bindgen!({
     },
 });
 
-#[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "these tests look at the files of `wit/`")]
+#[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
     use std::fs;

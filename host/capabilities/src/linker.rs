@@ -76,9 +76,9 @@ offers! {
     "audit/events" => audit::events,
 }
 
-/// Links the interfaces of `granted`, named as in an ask (`hetzner/servers`), and those that hold no
-/// authority: the shared types, and what reaches nothing outside of the run. A guest that imports
-/// another cannot be instantiated.
+/// Links the interfaces of `granted`, named as in an ask (`hetzner/servers`), and those that hold
+/// no authority: the shared types, and what reaches nothing outside of the run. A guest that
+/// imports another cannot be instantiated.
 pub fn add<T: Send + 'static, G: Gate + 'static>(
     linker: &mut Linker<T>,
     granted: &BTreeSet<String>,

@@ -76,7 +76,7 @@ fn every_readme_says_how_to_start_what_is_asked_and_how_to_undo_by_hand() {
     for folder in folders() {
         let (file, text) = read(&folder, "README.md");
         let name = manifest(&folder).name;
-        for words in [&format!("runwrit run {name} --grant"), "ask", "ndo by hand"] {
+        for words in [&format!("runwrit run {name} --grant"), "ask", "## Undo by hand"] {
             assert!(text.contains(words), "{file} does not say `{words}`");
         }
         for input in manifest(&folder).inputs.keys() {

@@ -119,8 +119,8 @@ fn causes(error: &dyn std::error::Error) -> String {
     if causes.is_empty() { error.to_string() } else { causes.join(": ") }
 }
 
-#[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "the server of these tests listens on loopback")]
+#[cfg(test)]
 mod tests {
     use std::time::Duration;
 

@@ -1,0 +1,146 @@
+//! A simulated cloud, an installation beside it, and the commands of an operator.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use runwrit_simulator::hetzner::{Handle, Options, Settings, Simulator};
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::process::Command;
+
+/// A token that opens only simulators.
+const TOKEN: &str = "simulatedRunbooksRunbooksRunbooksRunbooksRunbooksRunbooksRunbook";
+
+/// A well-formed key that nobody has the other half of: 32 bytes, counted from zero.
+const PUBLIC_KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f ops";
+
+/// Short waits: a simulated action takes a millisecond.
+const CONFIGURATION: &str = r#"version = 1
+
+[hetzner.roles]
+gateway = ["cx23", "cpx22"]
+worker = ["cx33", "cpx32"]
+db = ["cx33", "cpx32"]
+
+[timing]
+settle-ms = 150
+undo-backoff-ms = 5
+poll-ms = [2, 5]
+request-timeout-ms = 5000
+"#;
+
+/// What `grants.example.toml` of `provision-tenant` is for.
+const ACME: [&str; 7] = [
+    "tenant=acme",
+    "octet=7",
+    "location=nbg1",
+    "workers=1",
+    "bastion=203.0.113.7/32",
+    "domain=example.org",
+    "ssh-keys=ops",
+];
+
+/// Everything a test needs.
+pub struct Bench {
+    pub cloud: Handle,
+    folder: tempfile::TempDir,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    #[expect(dead_code, reason = "a failing test shows it")]
+    pub stderr: String,
+}
+
+impl Ended {
+    /// Returns whether an event with this text was told.
+    pub fn tells(&self, text: &str) -> bool {
+        self.stdout.contains(text)
+    }
+}
+
+impl Bench {
+    /// Starts a cloud that knows the SSH key of the example grant, and a fresh installation.
+    pub async fn start() -> Self {
+        let settings = Settings { action_ms: Some(1_000), ..Settings::default() };
+        let options = Options { time_factor: 0.001, settings, ..Options::default() };
+        let cloud = Simulator::start(options).await.expect("a loopback port is free");
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        fs::write(folder.path().join("runwrit.toml"), CONFIGURATION).expect("it is writable");
+        let bench = Self { cloud, folder };
+        let key = json!({ "name": "ops", "public_key": PUBLIC_KEY }).to_string();
+        let answer = post(bench.cloud.api, "/v1/ssh_keys", &key).await;
+        assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+        bench
+    }
+
+    /// Provisions the tenant of the example grant.
+    pub async fn provision(&self) -> Ended {
+        self.run("provision-tenant", &ACME).await
+    }
+
+    /// Deprovisions that tenant.
+    pub async fn deprovision(&self, delete_data: &str) -> Ended {
+        self.run("deprovision-tenant", &["tenant=acme", delete_data]).await
+    }
+
+    /// Returns the names of all that carries labels of this host and is alive.
+    pub fn alive(&self) -> Vec<String> {
+        let report = self.cloud.desk().leaks("runwrit/run").expect("a sound selector");
+        report.alive.into_iter().map(|thing| format!("{} {}", thing.kind, thing.name)).collect()
+    }
+
+    async fn run(&self, runbook: &str, inputs: &[&str]) -> Ended {
+        let folder = root().join("runbooks").join(runbook);
+        let mut command = Command::new(program());
+        command.arg("run").arg(package(runbook)).args(["--yes", "--json", "--grant"]);
+        command.arg(folder.join("grants.example.toml"));
+        command.args(inputs.iter().flat_map(|input| ["--input", input]));
+        command.arg("--state").arg(self.folder.path().join("state"));
+        command.arg("--config").arg(self.folder.path().join("runwrit.toml"));
+        command.env_clear().env("HOME", self.folder.path()).env("HCLOUD_TOKEN", TOKEN);
+        command.env("HCLOUD_ENDPOINT", self.cloud.endpoint());
+        let output = command.output().await.expect("the program is there");
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+        Ended { code: output.status.code(), stdout, stderr }
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests stand in the root")
+}
+
+fn package(name: &str) -> PathBuf {
+    let folder = root().join("target/packages").join(name);
+    assert!(folder.is_dir(), "`{}` is missing: run `cargo xtask guests`", folder.display());
+    folder
+}
+
+/// The product where `cargo xtask test` names it, else the build with crash points.
+fn program() -> PathBuf {
+    let built = option_env!("CARGO_BIN_EXE_runwrit-breakable").map(PathBuf::from);
+    let named = std::env::var_os("RUNWRIT_BIN").map(PathBuf::from);
+    named.or(built).expect("`RUNWRIT_BIN` names the program")
+}
+
+/// Sends one request and returns the whole answer.
+async fn post(address: SocketAddr, path: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.expect("the simulator listens");
+    let length = body.len();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {TOKEN}\r\n\
+         content-type: application/json\r\ncontent-length: {length}\r\n\
+         connection: close\r\n\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).await.expect("the simulator reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("the simulator answers");
+    answer
+}

@@ -1,0 +1,91 @@
+//! A tenant comes and goes: with the real program, over the real protocol, against the simulator.
+
+use runwrit_simulator::hetzner::{Fault, Rule};
+
+use super::bench::Bench;
+
+/// What stands after `provision-tenant`.
+const ACME: usize = 6;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_is_made_stands_and_goes() {
+    let bench = Bench::start().await;
+    let made = bench.provision().await;
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let alive = bench.alive();
+    let named = |name: &str| alive.iter().any(|thing| thing.ends_with(name));
+    for name in ["acme-net", "acme-fw", "acme-gateway", "acme-worker-1", "acme-db", "acme-data"] {
+        assert!(named(name), "`{name}` is missing from {alive:?}");
+    }
+
+    let kept = bench.deprovision("delete-data=false").await;
+    assert_eq!(kept.code, Some(1), "data is never deleted unasked: {kept:?}");
+    assert!(kept.tells("delete-data=true"), "{kept:?}");
+    assert_eq!(bench.alive(), alive, "nothing was deleted");
+
+    let gone = bench.deprovision("delete-data=true").await;
+    assert_eq!(gone.code, Some(0), "{gone:?}");
+    assert_eq!(bench.alive(), Vec::<String>::new(), "nothing is left");
+
+    let again = bench.deprovision("delete-data=true").await;
+    assert_eq!(again.code, Some(0), "there is nothing left to delete: {again:?}");
+    let anew = bench.provision().await;
+    assert_eq!(anew.code, Some(0), "a retired tenant can be made anew: {anew:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_stands_is_compared_and_not_touched() {
+    let bench = Bench::start().await;
+    assert_eq!(bench.provision().await.code, Some(0));
+    let changes = || {
+        let count = |method| bench.cloud.desk().request_count(method, "/**");
+        let methods = ["POST", "PUT", "DELETE"];
+        methods.map(count)
+    };
+    let before = changes();
+    let again = bench.provision().await;
+    assert_eq!(again.code, Some(0), "{again:?}");
+    assert!(again.tells("nothing was changed"), "{again:?}");
+    assert_eq!(changes(), before, "a second run sends nothing that changes anything");
+    assert!(before[0] >= ACME, "the first run sent {before:?}");
+}
+
+/// Each call of the way forward is refused once it is reached, and from then on. The first look at
+/// what was just made belongs to the creation, where the host tries again; the second is the
+/// runbook's own.
+const REFUSED: [(&str, &str, u64); 11] = [
+    ("GET", "/locations", 1),
+    ("GET", "/networks", 1),
+    ("POST", "/networks", 1),
+    ("GET", "/networks/*", 2),
+    ("POST", "/firewalls", 1),
+    ("GET", "/firewalls/*", 2),
+    ("POST", "/servers", 1),
+    ("POST", "/servers", 2),
+    ("POST", "/servers", 3),
+    ("POST", "/volumes", 1),
+    ("POST", "/volumes/*/actions/attach", 1),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_at_any_call_leaves_nothing_behind() {
+    let bench = Bench::start().await;
+    for (method, path, nth) in REFUSED {
+        let row = format!("{method} {path} ({nth})");
+        let fault = Fault::Refuse {
+            status: 422,
+            code: "invalid_input".to_owned(),
+            message: "refused by the test".to_owned(),
+        };
+        // A read is refused once: the rollback that follows must be able to look.
+        let times = if method == "GET" { 1 } else { 0 };
+        bench.cloud.desk().add_fault(Rule { nth, times, ..Rule::once(method, path, fault) });
+        let failed = bench.provision().await;
+        assert_eq!(failed.code, Some(1), "{row}: {failed:?}");
+        assert!(failed.tells("refused by the test"), "{row} did not strike: {failed:?}");
+        assert_eq!(bench.alive(), Vec::<String>::new(), "{row} left something");
+        bench.cloud.desk().clear_faults();
+    }
+    let made = bench.provision().await;
+    assert_eq!(made.code, Some(0), "a failed tenant can be made again: {made:?}");
+}
