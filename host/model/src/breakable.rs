@@ -44,9 +44,17 @@ mod switches {
     /// Runs `act` with one rule switched off on this thread.
     pub fn with_broken<T>(rule: &str, act: impl FnOnce() -> T) -> T {
         BROKEN.with_borrow_mut(|broken| broken.push(rule.to_owned()));
-        let result = act();
-        BROKEN.with_borrow_mut(|broken| drop(broken.pop()));
-        result
+        let _mended = Mended;
+        act()
+    }
+
+    /// Mends the last broken rule, also when the test panics.
+    struct Mended;
+
+    impl Drop for Mended {
+        fn drop(&mut self) {
+            BROKEN.with_borrow_mut(|broken| drop(broken.pop()));
+        }
     }
 }
 

@@ -34,3 +34,5 @@ pub mod event;
 
 #[cfg(test)]
 mod tale;
+#[cfg(test)]
+mod rehearsal;

@@ -69,6 +69,12 @@ pub fn unanswered(class: CallClass) -> Unanswered {
     }
 }
 
+/// Returns whether a refusal proves that the call had no effect. At a repeated send it only says
+/// something about that send: an earlier one may have landed, or land yet.
+pub fn is_refusal_proof(is_repeated: bool) -> bool {
+    !is_repeated
+}
+
 /// What a lookup by the exact key found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ownership {
