@@ -117,7 +117,7 @@ fn request(effect: &Effect, plan: UndoPlan) -> UndoRequest {
         kind: intent.kind.clone(),
         key: intent.key.clone(),
         labels: intent.labels.clone(),
-        remote_id: effect.remote_id().map(str::to_owned),
+        remote_id: effect.undo_id().map(str::to_owned),
         previous: intent.previous.clone(),
         value,
     }

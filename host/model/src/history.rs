@@ -95,6 +95,8 @@ pub struct UndoState {
     pub is_open: bool,
     /// The outcome of the last try.
     pub outcome: Option<UndoOutcome>,
+    /// Whether what had the known id is gone: only another send of the same call may be there now.
+    pub is_id_gone: bool,
     /// What was left for a person.
     pub orphan: Option<Orphan>,
 }
@@ -152,6 +154,21 @@ impl Effect {
     /// Returns the id that the outside system told.
     pub fn remote_id(&self) -> Option<&str> {
         self.accepted.as_ref().and_then(|accepted| accepted.remote_id.as_deref())
+    }
+
+    /// Returns the id that an undo goes by; without one it looks by key and labels. The latter also
+    /// where more than one send may have created something.
+    pub fn undo_id(&self) -> Option<&str> {
+        let is_unique = self.intent.class != CallClass::ProbeCreate || !self.may_land();
+        self.remote_id().filter(|_| is_unique && !self.undo.is_id_gone)
+    }
+
+    /// Returns whether a send of this creation may land after all that is known of it: one that was
+    /// answered at its only send cannot; one without an answer may, and so may the first of two
+    /// sends, after the second was answered and its thing deleted.
+    pub fn may_land(&self) -> bool {
+        let is_open = self.accepted.as_ref().is_none_or(|accepted| accepted.is_adopted);
+        self.is_create() && (is_open || self.is_sent_twice)
     }
 
     fn is_answered_ok(&self) -> bool {
@@ -365,6 +382,7 @@ impl History {
         if matches!(outcome, UndoOutcome::Retry(..)) {
             undo.failures += 1;
         }
+        undo.is_id_gone |= matches!(outcome, UndoOutcome::Settling(_));
         undo.outcome = Some(outcome.clone());
         Ok(())
     }

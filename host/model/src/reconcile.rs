@@ -139,19 +139,13 @@ pub fn backward(history: &History, effect: &Effect, settle: Duration) -> Backwar
         return Backward::Free;
     }
     match effect.is_create() {
-        true if may_land(effect) => Backward::MayLand(after(sent_until(history, effect), settle)),
+        true if effect.may_land() => Backward::MayLand(after(sent_until(history, effect), settle)),
         true => Backward::Known,
         false if effect.is_unknown() && effect.intent.class == CallClass::Opaque => {
             Backward::Unknown
         }
         false => Backward::Known,
     }
-}
-
-/// A creation that was answered at its only send cannot land again; one without an answer may, and
-/// so may the first of two sends after the second was answered and its thing deleted.
-fn may_land(effect: &Effect) -> bool {
-    effect.accepted.is_none() || effect.is_sent_twice
 }
 
 /// No send happened after this. The journal does not know when a process that was killed sent last,

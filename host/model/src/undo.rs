@@ -238,7 +238,7 @@ pub fn judge(
         Tried::Never(error) => Record::UndoQuarantined(orphan(effect, error)),
         Tried::Later(error) => later(effect, error, now, timing),
         // What we made must not pass for somebody else's because its labels were edited.
-        Tried::NotOurs if effect.remote_id().is_some() => {
+        Tried::NotOurs if effect.undo_id().is_some() => {
             let error = "it stands there without our labels: somebody changed them";
             Record::UndoQuarantined(orphan(effect, error))
         }

@@ -123,7 +123,10 @@ impl Stage {
         }
         let is_held = self.workers.iter().any(|worker| worker.fence == scene.store.fence);
         let is_stopped = |worker: &&Worker| worker.idle_until >= STOPPED;
-        let is_open = scene.store.ending.is_none() || scene.store.retries > 0;
+        let is_open = match scene.store.ending {
+            None => true,
+            Some(ending) => ending == Ending::RollbackIncomplete && scene.store.retries > 0,
+        };
         let holder_sleeps = self
             .workers
             .iter()
@@ -226,6 +229,10 @@ impl Stage {
     /// What a woken process sent after the rollback is found by its labels.
     fn sweep(&mut self) {
         let sweeps = std::mem::take(&mut self.scene.store.sweeps);
+        // What it may not delete it reports; here a person lifts the protection then.
+        let told = left(&History::of(&self.scene.store.journal).expect("the journal fits"));
+        let is_told = |name: &String| told.iter().any(|orphan| orphan.name == *name);
+        self.scene.cloud.protected.retain(is_told);
         for sweep in sweeps {
             self.scene.now = self.scene.now.max(sweep.at);
             let key = sweep.key.unwrap_or_default();
@@ -246,11 +253,29 @@ impl Stage {
         assert!(!self.scene.script.fails, "wrong ending: a failing script succeeded");
     }
 
+    /// The journal of one call, for the message of a failure.
+    fn told(&self, call: Option<CallId>) -> String {
+        let name = format!("call: {:?}", call.unwrap_or(CallId::single(u32::MAX)));
+        let entries = self.scene.store.journal.iter();
+        let told = entries.map(|entry| (entry.at, format!("{:?}", entry.record)));
+        let told = told.filter(|(_, text)| {
+            text.contains(&name) || text.starts_with("Attempt") || text.starts_with("Rollback")
+        });
+        told.map(|(at, text)| format!("\n  {at} {}", text.split(", class").next().unwrap_or("")))
+            .collect()
+    }
+
     fn check_nothing_left(&self, history: &History) {
         let told: Vec<String> = left(history).into_iter().map(|orphan| orphan.name).collect();
         let ours = self.scene.cloud.things.iter().filter(|thing| thing.call.is_some());
         for thing in ours.filter(|thing| thing.is_alive) {
-            assert!(told.contains(&thing.name), "leaked: {} after {:?}", thing.name, self.ending());
+            assert!(
+                told.contains(&thing.name),
+                "leaked: {} after {:?}{}",
+                thing.name,
+                self.ending(),
+                self.told(thing.call)
+            );
         }
         let is_incomplete = self.ending() == Ending::RollbackIncomplete;
         assert_eq!(

@@ -35,7 +35,7 @@ enum Phase {
     Guest(u32),
     Check(CallId, bool, u32),
     Send(CallId, bool, u32),
-    Accept(CallId, Option<u64>, bool),
+    Accept(CallId, Option<u64>, bool, bool),
     Answer(CallId, Outcome, bool),
     Undo(UndoAct),
     CheckedUndo(UndoAct),
@@ -88,10 +88,10 @@ impl Worker {
                 Ok(())
             }
             Phase::Send(call, is_repeated, tries) => self.send(scene, call, is_repeated, tries),
-            Phase::Accept(call, id, is_adopted) => {
+            Phase::Accept(call, id, is_adopted, is_resent) => {
                 let remote_id = id.map(|id| id.to_string());
                 let (actions, note) = (Vec::new(), serde_json::Value::Null);
-                let accepted = Accepted { call, remote_id, actions, is_adopted, note };
+                let accepted = Accepted { call, remote_id, actions, is_adopted, is_resent, note };
                 self.phase = Phase::Answer(call, Outcome::Ok(serde_json::Value::Null), false);
                 self.append_promised(scene, call, Record::Accepted(accepted))
             }
@@ -301,7 +301,7 @@ impl Worker {
                         self.probed.insert(call);
                         self.phase = Phase::Check(call, true, 0);
                     }
-                    Probe::Adopt => self.phase = Phase::Accept(call, Some(found[0].0), true),
+                    Probe::Adopt => self.phase = Phase::Accept(call, Some(found[0].0), true, true),
                     Probe::Ambiguous => panic!("doubled: two things carry the mark of {call}"),
                 }
             }
@@ -322,16 +322,16 @@ impl Worker {
         let class = self.history.effects[&call].intent.class;
         let failed = |code: &str| Outcome::Err(Failure::Failed(Problem::new(code, "no")));
         match scene.cloud.send(call, class, scene.now, &mut scene.dice) {
-            Told::Made(id) => self.phase = Phase::Accept(call, Some(id), false),
+            Told::Made(id) => self.phase = Phase::Accept(call, Some(id), false, is_repeated),
             Told::Refused => {
-                let is_proof = is_refusal_proof(is_repeated || tries > 0);
+                let is_proof = is_refusal_proof(is_repeated);
                 self.phase = Phase::Answer(call, failed("stock"), is_proof);
             }
             Told::Conflict => match scene.cloud.look(&name(call), scene.now).first() {
                 Some((id, owner)) => match self.owner(call, *owner) {
-                    Ownership::Ours => self.phase = Phase::Accept(call, Some(*id), true),
+                    Ownership::Ours => self.phase = Phase::Accept(call, Some(*id), true, true),
                     Ownership::Foreign => {
-                        let is_proof = is_refusal_proof(is_repeated || tries > 0);
+                        let is_proof = is_refusal_proof(is_repeated);
                         self.phase = Phase::Answer(call, failed("key-conflict"), is_proof);
                     }
                 },
@@ -375,22 +375,25 @@ impl Worker {
     }
 
     fn undo(&mut self, scene: &mut Scene, call: CallId) -> Tried {
-        let known = self.history.effects[&call].remote_id().map(str::to_owned);
+        let known = self.history.effects[&call].undo_id().map(str::to_owned);
         let found = match known.and_then(|id| id.parse().ok()) {
-            Some(id) => Some((id, Some(call))),
-            None => scene.cloud.look(&name(call), scene.now).first().copied(),
+            Some(id) => vec![(id, Some(call))],
+            None => scene.cloud.look(&name(call), scene.now),
         };
-        let Some((id, owner)) = found else { return Tried::Absent };
-        if self.owner(call, owner) == Ownership::Foreign {
-            return Tried::NotOurs;
+        let mut tried = Tried::Absent;
+        for (id, owner) in found {
+            if self.owner(call, owner) == Ownership::Foreign {
+                return Tried::NotOurs;
+            }
+            scene.expect_intent(call);
+            match scene.cloud.delete(id, &mut scene.dice) {
+                Gone::Deleted => tried = Tried::Done,
+                Gone::Absent => {}
+                Gone::Later => return Tried::Later("locked".to_owned()),
+                Gone::Never => return Tried::Never("protected".to_owned()),
+            }
         }
-        scene.expect_intent(call);
-        match scene.cloud.delete(id, &mut scene.dice) {
-            Gone::Deleted => Tried::Done,
-            Gone::Absent => Tried::Absent,
-            Gone::Later => Tried::Later("locked".to_owned()),
-            Gone::Never => Tried::Never("protected".to_owned()),
-        }
+        tried
     }
 
     /// What an undo takes away must not be needed by anything whose undo is still owed.
@@ -411,9 +414,10 @@ impl Worker {
     fn finish(&mut self, scene: &mut Scene, ending: Ending) -> Done {
         let (message, outputs) = (String::new(), BTreeMap::new());
         let record = Record::Finished(Finished { ending, message, outputs });
-        let appended = self.append(scene, vec![record]);
-        if appended.is_err() && !is_broken("unfenced-finish") {
-            return Err(Ended);
+        match self.is_holder(scene) {
+            Ok(()) => scene.store.journal.extend(self.entries(scene, vec![record])),
+            Err(Ended) if is_broken("unfenced-finish") => {}
+            Err(Ended) => return Err(Ended),
         }
         scene.store.ending = Some(ending);
         scene.store.finished_at = scene.now;
