@@ -242,9 +242,9 @@ pub fn judge(
             let error = "it stands there without our labels: somebody changed them";
             Record::UndoQuarantined(orphan(effect, error))
         }
-        Tried::NotOurs => result(UndoOutcome::NotOurs),
-        Tried::Done | Tried::Absent => match settles_at(history, effect, timing) {
+        Tried::NotOurs | Tried::Done | Tried::Absent => match settles_at(history, effect, timing) {
             Some(at) if effect.undo.tried_at < at => result(UndoOutcome::Settling(at)),
+            _ if *tried == Tried::NotOurs => result(UndoOutcome::NotOurs),
             _ if *tried == Tried::Done || has_removed(effect) => result(UndoOutcome::Done),
             _ => result(UndoOutcome::NothingThere),
         },
@@ -545,7 +545,7 @@ mod tests {
     fn an_unknown_creation_is_looked_for_again_when_it_can_no_longer_land() {
         let tale = Tale::new().create("0", Rank::Server, &[]).at(50).rollback();
         let first = tale.clone().at(60).undo_intent("0", 1);
-        for tried in [Tried::Absent, Tried::Done] {
+        for tried in [Tried::Absent, Tried::Done, Tried::NotOurs] {
             // Even after it was deleted: another send may be on its way.
             let settling = outcome(judged(&first, "0", tried.clone(), 65));
             assert_eq!(settling, UndoOutcome::Settling(150), "{tried:?}");
@@ -583,7 +583,11 @@ mod tests {
         let foreign = judged(&known, "0", Tried::NotOurs, 11);
         assert!(matches!(foreign, Record::UndoQuarantined(_)), "ours, but relabeled: {foreign:?}");
         let unknown = Tale::new().create("0", Rank::Server, &[]).rollback().undo_intent("0", 1);
-        assert_eq!(outcome(judged(&unknown, "0", Tried::NotOurs, 11)), UndoOutcome::NotOurs);
+        // Ours may land beside what is not ours, or after somebody took that away.
+        let early = outcome(judged(&unknown, "0", Tried::NotOurs, 11));
+        assert_eq!(early, UndoOutcome::Settling(100));
+        let unknown = unknown.undo_result("0", early).at(100).undo_intent("0", 2);
+        assert_eq!(outcome(judged(&unknown, "0", Tried::NotOurs, 101)), UndoOutcome::NotOurs);
         let Record::UndoQuarantined(orphan) = judged(&known, "0", Tried::Never("no".into()), 11)
         else {
             panic!("a hopeless undo was not put to a person");

@@ -295,7 +295,8 @@ impl Worker {
                 self.phase = Phase::Guest(call.index);
             }
             Forward::ProbeAt(_) => {
-                let found = scene.cloud.look(&name(call), scene.now);
+                let mut found = scene.cloud.look(&name(call), scene.now);
+                found.retain(|(_, owner)| self.owner(call, *owner) == Ownership::Ours);
                 match probe(found.len()) {
                     Probe::Create => {
                         self.probed.insert(call);
@@ -383,7 +384,10 @@ impl Worker {
         let mut tried = Tried::Absent;
         for (id, owner) in found {
             if self.owner(call, owner) == Ownership::Foreign {
-                return Tried::NotOurs;
+                if tried == Tried::Absent {
+                    tried = Tried::NotOurs;
+                }
+                continue;
             }
             scene.expect_intent(call);
             match scene.cloud.delete(id, &mut scene.dice) {
