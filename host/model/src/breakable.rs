@@ -5,8 +5,8 @@
 //!   (`intent-committed/hetzner.servers.create:3`).
 //! - `RUNWRIT_STOP_AT` stops it (SIGSTOP) there instead.
 //! - `RUNWRIT_CRASH_LOG=FILE` appends a line `17 intent-committed hetzner.servers.create` for each
-//!   boundary passed, before anything happens to the process, and `crash` or `stop` as a fourth word
-//!   to the one where it does.
+//!   boundary passed, before anything happens to the process, and `crash` or `stop` as a fourth
+//!   word to the one where it does.
 //! - `RUNWRIT_BREAK=no-settle,no-adoption` breaks rules.
 
 #[cfg(feature = "breakable")]

@@ -50,8 +50,8 @@ pub enum GuestEnd {
     Nondeterministic(String),
 }
 
-/// Returns what to do with the run of `history`. `next` after writing what it says is never the same
-/// step again, so the loop around it ends.
+/// Returns what to do with the run of `history`. `next` after writing what it says is never the
+/// same step again, so the loop around it ends.
 pub fn next(history: &History, now: UnixMs, timing: &Timing) -> Next {
     if let Some(ending) = history.ending() {
         return ended(history, ending, now, timing);

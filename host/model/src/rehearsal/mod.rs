@@ -1,5 +1,5 @@
-//! Thousands of runs in virtual time: workers that die, sleep and take over, a cloud that lands late
-//! and loses answers, and the very functions that decide in the product.
+//! Thousands of runs in virtual time: workers that die, sleep and take over, a cloud that lands
+//! late and loses answers, and the very functions that decide in the product.
 //!
 //! `RUNWRIT_SEEDS=100000` rehearses more seeds than the default; a failing one is printed.
 

@@ -1,5 +1,5 @@
-//! A process that works on a run: the thin loop of the engine, one interaction at a time, so that it
-//! can die or sleep between any two.
+//! A process that works on a run: the thin loop of the engine, one interaction at a time, so that
+//! it can die or sleep between any two.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,11 +1,14 @@
 //! What every store must do, whatever it is made of. Each case gets an empty store.
 
+mod books;
+mod ledger;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::thread;
 
-use runwrit_capabilities::books::{AuditEvent, BookError, TenantRow, TenantState, Writer};
+use runwrit_capabilities::books::{BookError, Writer};
 use runwrit_model::call::{CallClass, CallId, Rank, UndoPlan};
 use runwrit_model::id::{Digest, RunId, Scope};
 use runwrit_model::journal::{
@@ -14,8 +17,11 @@ use runwrit_model::journal::{
     Verdict, World,
 };
 use runwrit_model::limits::JOURNAL_ENTRY_BYTES_MAX;
-use runwrit_model::undo::LateSweep;
 
+use self::books::{
+    audit_is_written_once, component_is_kept, event, octet_is_unique, tenant, tenant_revision,
+};
+use self::ledger::{budget_is_shared, sweeps_are_scheduled};
 use super::*;
 
 /// A store under test, which can be opened by several hosts at once.
@@ -398,22 +404,6 @@ fn executed_and_lost(bench: &dyn Bench) {
     assert_eq!((row.state, row.entries), (RunState::Finished(Ending::Held), 5));
 }
 
-fn budget_is_shared(bench: &dyn Bench) {
-    let (one, other) = (bench.open(), bench.open());
-    let bucket = Bucket { credential: "prod".to_owned(), capacity: 3, refill_per_second: 2.0 };
-    for host in [&one, &other, &one] {
-        assert_eq!(wait(host.take_tokens(&bucket, 1, 1_000)).unwrap(), Tokens::Taken);
-    }
-    assert_eq!(wait(other.take_tokens(&bucket, 1, 1_000)).unwrap(), Tokens::Wait(1_500));
-    assert_eq!(wait(one.take_tokens(&bucket, 1, 1_500)).unwrap(), Tokens::Taken);
-    assert_eq!(wait(one.take_tokens(&bucket, 1, 900)).unwrap(), Tokens::Wait(2_000));
-    let correction = Correction { credential: "prod".to_owned(), remaining: 2, at: 1_600 };
-    wait(other.correct_tokens(correction)).unwrap();
-    assert_eq!(wait(one.take_tokens(&bucket, 2, 1_600)).unwrap(), Tokens::Taken);
-    let another = Bucket { credential: "other".to_owned(), ..bucket };
-    assert_eq!(wait(one.take_tokens(&another, 9, 1_600)).unwrap(), Tokens::Taken);
-}
-
 fn things_follow_the_journal(bench: &dyn Bench) {
     let store = bench.open();
     let claim = wait(store.create_run(new_run(1, "acme"))).unwrap();
@@ -454,107 +444,6 @@ fn things_follow_the_journal(bench: &dyn Bench) {
     wait(store.resolve(&run_id(1), word(calls[2], Verdict::Deleted), 11)).unwrap();
     assert_eq!(wait(store.orphans()).unwrap(), vec![]);
     assert_eq!(wait(store.externals()).unwrap(), vec![]);
-}
-
-fn sweeps_are_scheduled(bench: &dyn Bench) {
-    let store = bench.open();
-    let claim = wait(store.create_run(new_run(1, "acme"))).unwrap();
-    let sweep = |at| LateSweep {
-        call: CallId::single(4),
-        at,
-        kind: "hetzner.server".to_owned(),
-        key: Some("acme-db".to_owned()),
-        labels: BTreeMap::from([("runwrit/run".to_owned(), "x".to_owned())]),
-    };
-    let sweeps = vec![sweep(100), sweep(200)];
-    let end = vec![finished(2, Ending::RollbackIncomplete)];
-    wait(store.finish(&claim.fence, end, sweeps.clone())).unwrap();
-    wait(store.finish(&claim.fence, vec![finished(3, Ending::RolledBack)], sweeps)).unwrap();
-    assert_eq!(wait(store.due_sweeps(99)).unwrap(), vec![]);
-    let due = wait(store.due_sweeps(150)).unwrap();
-    assert_eq!((due.len(), due[0].at, due[0].labels.len()), (1, 100, 1));
-    wait(store.close_sweep(due[0].id, SweepOutcome::Deleted("9".to_owned()), 151)).unwrap();
-    wait(store.close_sweep(due[0].id, SweepOutcome::Nothing, 152)).unwrap();
-    assert_eq!(wait(store.due_sweeps(199)).unwrap(), vec![]);
-    assert_eq!(wait(store.due_sweeps(200)).unwrap().len(), 1);
-}
-
-fn tenant(id: &str, octet: u8, revision: u64) -> TenantRow {
-    TenantRow {
-        id: id.to_owned(),
-        octet,
-        state: TenantState::Pending,
-        endpoints: BTreeMap::from([("gateway".to_owned(), "192.0.2.1".to_owned())]),
-        reserved_by: Writer { run: run_id(1), call: CallId::single(0) },
-        revision,
-    }
-}
-
-fn octet_is_unique(bench: &dyn Bench) {
-    let store = bench.open();
-    let claim = wait(store.create_run(new_run(1, "acme"))).unwrap();
-    let write = |row: TenantRow| wait(store.write_tenant(&claim.fence, row));
-    write(tenant("acme", 7, 1)).unwrap();
-    match write(tenant("bolt", 7, 1)) {
-        Err(StoreError::Book(BookError::OctetInUse { octet: 7, holder })) => {
-            assert_eq!(holder, "acme");
-        }
-        other => panic!("the octet was given twice: {other:?}"),
-    }
-    let failed = TenantRow { state: TenantState::Failed, ..tenant("acme", 7, 2) };
-    write(failed).unwrap();
-    write(tenant("bolt", 7, 1)).expect_err("a failed tenant still lives");
-    write(TenantRow { state: TenantState::Deleted, ..tenant("acme", 7, 3) }).unwrap();
-    write(tenant("bolt", 7, 1)).expect("the octet is free");
-    write(tenant("acme", 7, 4)).expect_err("and taken again");
-    let states: Vec<_> =
-        wait(store.tenants()).unwrap().into_iter().map(|row| (row.id, row.state)).collect();
-    let expected = [("acme", TenantState::Deleted), ("bolt", TenantState::Pending)];
-    assert_eq!(states, expected.map(|(id, state)| (id.to_owned(), state)));
-}
-
-fn tenant_revision(bench: &dyn Bench) {
-    let store = bench.open();
-    let claim = wait(store.create_run(new_run(1, "acme"))).unwrap();
-    let write = |revision| wait(store.write_tenant(&claim.fence, tenant("acme", 7, revision)));
-    for (revision, is_taken) in [(2, false), (1, true), (1, false), (3, false), (2, true)] {
-        assert_eq!(write(revision).is_ok(), is_taken, "revision {revision}");
-    }
-    assert_eq!(wait(store.tenant("acme")).unwrap(), Some(tenant("acme", 7, 2)));
-    assert_eq!(wait(store.tenant("bolt")).unwrap(), None);
-}
-
-fn event(writer: &Writer) -> AuditEvent {
-    AuditEvent {
-        writer: writer.clone(),
-        kind: "TENANT_PROVISIONED".to_owned(),
-        subject: "acme".to_owned(),
-        details: BTreeMap::from([("octet".to_owned(), "7".to_owned())]),
-    }
-}
-
-fn audit_is_written_once(bench: &dyn Bench) {
-    let store = bench.open();
-    let claim = wait(store.create_run(new_run(1, "acme"))).unwrap();
-    let writer = Writer { run: run_id(1), call: CallId::single(3) };
-    let append = |event, at| wait(store.append_audit(&claim.fence, event, at)).unwrap();
-    assert!(append(event(&writer), 5));
-    assert!(!append(event(&writer), 6));
-    let undone = AuditEvent { kind: "TENANT_PROVISIONED_ROLLED_BACK".to_owned(), ..event(&writer) };
-    assert!(append(undone.clone(), 7));
-    assert_eq!(wait(store.audit_by(&writer)).unwrap(), [event(&writer), undone]);
-    let all = wait(store.audit_events()).unwrap();
-    assert_eq!(all.iter().map(|event| event.at).collect::<Vec<_>>(), [5, 7]);
-    assert_eq!(all[0].starter, "ada");
-}
-
-fn component_is_kept(bench: &dyn Bench) {
-    let store = bench.open();
-    let digest = wait(store.put_component(b"wasm".to_vec())).unwrap();
-    assert_eq!(digest, wait(store.put_component(b"wasm".to_vec())).unwrap());
-    let kept = wait(bench.open().component(&digest)).unwrap();
-    assert_eq!(kept.as_deref(), Some(&b"wasm"[..]));
-    assert_eq!(wait(store.component(&Digest::of(b"other"))).unwrap(), None);
 }
 
 fn unknown_is_not_found(bench: &dyn Bench) {

@@ -1,0 +1,49 @@
+//! What runs share: budgets of requests, and sweeps.
+
+use std::collections::BTreeMap;
+
+use runwrit_model::call::CallId;
+use runwrit_model::journal::Ending;
+use runwrit_model::undo::LateSweep;
+
+use super::{Bench, finished, new_run, wait};
+use crate::store::{Bucket, Correction, SweepOutcome, Tokens};
+
+pub(super) fn budget_is_shared(bench: &dyn Bench) {
+    let (one, other) = (bench.open(), bench.open());
+    let bucket = Bucket { credential: "prod".to_owned(), capacity: 3, refill_per_second: 2.0 };
+    for host in [&one, &other, &one] {
+        assert_eq!(wait(host.take_tokens(&bucket, 1, 1_000)).unwrap(), Tokens::Taken);
+    }
+    assert_eq!(wait(other.take_tokens(&bucket, 1, 1_000)).unwrap(), Tokens::Wait(1_500));
+    assert_eq!(wait(one.take_tokens(&bucket, 1, 1_500)).unwrap(), Tokens::Taken);
+    assert_eq!(wait(one.take_tokens(&bucket, 1, 900)).unwrap(), Tokens::Wait(2_000));
+    let correction = Correction { credential: "prod".to_owned(), remaining: 2, at: 1_600 };
+    wait(other.correct_tokens(correction)).unwrap();
+    assert_eq!(wait(one.take_tokens(&bucket, 2, 1_600)).unwrap(), Tokens::Taken);
+    let another = Bucket { credential: "other".to_owned(), ..bucket };
+    assert_eq!(wait(one.take_tokens(&another, 9, 1_600)).unwrap(), Tokens::Taken);
+}
+
+pub(super) fn sweeps_are_scheduled(bench: &dyn Bench) {
+    let store = bench.open();
+    let claim = wait(store.create_run(new_run(1, "acme"))).unwrap();
+    let sweep = |at| LateSweep {
+        call: CallId::single(4),
+        at,
+        kind: "hetzner.server".to_owned(),
+        key: Some("acme-db".to_owned()),
+        labels: BTreeMap::from([("runwrit/run".to_owned(), "x".to_owned())]),
+    };
+    let sweeps = vec![sweep(100), sweep(200)];
+    let end = vec![finished(2, Ending::RollbackIncomplete)];
+    wait(store.finish(&claim.fence, end, sweeps.clone())).unwrap();
+    wait(store.finish(&claim.fence, vec![finished(3, Ending::RolledBack)], sweeps)).unwrap();
+    assert_eq!(wait(store.due_sweeps(99)).unwrap(), vec![]);
+    let due = wait(store.due_sweeps(150)).unwrap();
+    assert_eq!((due.len(), due[0].at, due[0].labels.len()), (1, 100, 1));
+    wait(store.close_sweep(due[0].id, SweepOutcome::Deleted("9".to_owned()), 151)).unwrap();
+    wait(store.close_sweep(due[0].id, SweepOutcome::Nothing, 152)).unwrap();
+    assert_eq!(wait(store.due_sweeps(199)).unwrap(), vec![]);
+    assert_eq!(wait(store.due_sweeps(200)).unwrap().len(), 1);
+}
