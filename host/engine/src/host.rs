@@ -10,6 +10,9 @@ use crate::clock::Clock;
 use crate::interrupt::Interrupt;
 use crate::report::Reporter;
 
+/// Fills bytes with randomness.
+pub type Entropy = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+
 /// The surroundings of all runs of one process.
 #[derive(Clone)]
 pub struct Host {
@@ -24,7 +27,7 @@ pub struct Host {
     /// How long to wait for what.
     pub timing: Timing,
     /// Fills bytes with randomness fit for secrets.
-    pub entropy: Arc<dyn Fn(&mut [u8]) + Send + Sync>,
+    pub entropy: Entropy,
     /// The version of the host, for the record.
     pub version: String,
     /// The name and version of what executes components, for the record.

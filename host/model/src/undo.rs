@@ -14,6 +14,9 @@ use crate::journal::{Orphan, Record, UndoOutcome, UndoResult, UnixMs, Verdict};
 use crate::reconcile::{Backward, backward};
 use crate::timing::{Timing, after};
 
+/// Tries before an undo counts as blocked by what was left for a person.
+const HELD_FAILURES_MAX: u32 = 3;
+
 /// What a rollback does next.
 #[derive(Debug, Clone, PartialEq)]
 pub enum UndoStep {
@@ -236,6 +239,9 @@ pub fn judge(
     let result = |outcome| Record::UndoResult(UndoResult { call, outcome });
     match tried {
         Tried::Never(error) => Record::UndoQuarantined(orphan(effect, error)),
+        Tried::Later(error) if is_held_in_use(history, effect) => {
+            Record::UndoQuarantined(orphan(effect, error))
+        }
         Tried::Later(error) => later(effect, error, now, timing),
         // What we made must not pass for somebody else's because its labels were edited.
         Tried::NotOurs if effect.undo_id().is_some() => {
@@ -262,6 +268,16 @@ fn settles_at(history: &History, effect: &Effect, timing: &Timing) -> Option<Uni
 /// A second look that finds nothing closes an undo that acted on the first.
 fn has_removed(effect: &Effect) -> bool {
     effect.accepted.is_some()
+}
+
+/// What is left for a person keeps in use what it hangs on. To wait out the whole budget for that
+/// would only keep the person waiting; a few tries tell it from what passes by itself.
+fn is_held_in_use(history: &History, effect: &Effect) -> bool {
+    let call = effect.intent.call;
+    let mut dependents =
+        history.effects.values().filter(|other| other.intent.depends_on.contains(&call));
+    effect.undo.failures >= HELD_FAILURES_MAX
+        && dependents.any(|other| state(history, other) == State::Left)
 }
 
 fn later(effect: &Effect, error: &str, now: UnixMs, timing: &Timing) -> Record {
@@ -573,6 +589,23 @@ mod tests {
         assert_eq!((sweeps[0].call, sweeps[0].at), (call("0"), 1_900));
         assert_eq!(sweeps[0].key.as_deref(), Some("thing-0"));
         assert!(!sweeps[0].labels.is_empty());
+    }
+
+    #[test]
+    fn what_is_kept_in_use_by_something_left_is_soon_left_as_well() {
+        let tale = Tale::new().made("0", Rank::Network, &[]).made("1", Rank::Server, &["0"]);
+        let tale = tale.at(10).rollback().undo_intent("1", 1);
+        let refused = judged(&tale, "1", Tried::Never("protected".to_owned()), 11);
+        let mut tale = tale.then(refused);
+        for attempt in 1..=HELD_FAILURES_MAX {
+            tale = tale.undo_intent("0", attempt);
+            let record = judged(&tale, "0", Tried::Later("in use".to_owned()), 11);
+            assert!(matches!(outcome(record.clone()), UndoOutcome::Retry(..)), "try {attempt}");
+            tale = tale.then(record);
+        }
+        let tale = tale.undo_intent("0", HELD_FAILURES_MAX + 1);
+        let record = judged(&tale, "0", Tried::Later("in use".to_owned()), 12);
+        assert!(matches!(record, Record::UndoQuarantined(_)), "{record:?}");
     }
 
     #[test]

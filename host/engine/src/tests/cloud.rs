@@ -1,5 +1,7 @@
 //! A stand-in for an outside system: names are unique, replies get lost, creations land late.
 
+#![expect(clippy::result_large_err, reason = "the errors of the gate are what is told here")]
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -24,6 +26,8 @@ pub enum Weather {
     Late(u64),
     /// It takes effect, and then fails.
     FailsAfterEffect,
+    /// It takes effect, and the reply is lost; whoever sends again is refused.
+    RefusesAgain,
 }
 
 /// One thing.
@@ -161,6 +165,10 @@ impl Cloud {
                 state.landing.push(Landing { at: self.clock.now() + wait, thing });
                 return lost();
             }
+            Weather::RefusesAgain if !is_first => {
+                let problem = Problem::new("resource_limit_exceeded", "no more of them");
+                return Err(SendError::Refused(Failure::Unavailable(problem)));
+            }
             _ => {}
         }
         let (id, is_adopted) = match state.create(thing.clone()) {
@@ -172,7 +180,7 @@ impl Cloud {
             }
         };
         match self.weather {
-            Weather::LostReply if is_first => lost(),
+            Weather::LostReply | Weather::RefusesAgain if is_first => lost(),
             Weather::FailsAfterEffect if is_first => {
                 let problem = Problem::new("action_failed", "it did not start");
                 Err(SendError::FailedAfterEffect(Failure::Failed(problem)))

@@ -150,7 +150,9 @@ async fn a_kill_in_bad_weather_leaks_nothing_and_doubles_nothing() {
 async fn what_fails_after_its_effect_is_rolled_back() {
     for row in ROWS.iter().filter(|row| row.outcome != FailedClean && row.name != "keep") {
         let row = Row { outcome: RolledBack, standing: &[], ..*row };
-        kill_everywhere(&row, Weather::FailsAfterEffect).await;
+        for weather in [Weather::FailsAfterEffect, Weather::RefusesAgain] {
+            kill_everywhere(&row, weather).await;
+        }
     }
 }
 
