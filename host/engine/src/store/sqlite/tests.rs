@@ -95,13 +95,14 @@ fn a_newer_store_is_refused_and_left_alone() {
 
 #[test]
 fn what_is_no_store_is_refused() {
+    type Damage<'a> = &'a dyn Fn(&TempDir);
     let page = |folder: &TempDir, at: usize| {
         let path = folder.path().join("store.sqlite");
         let mut bytes = fs::read(&path).unwrap();
         bytes[at..at + 512].fill(0xa5);
         fs::write(&path, bytes).unwrap();
     };
-    let rows: [(&str, &dyn Fn(&TempDir)); 4] = [
+    let rows: [(&str, Damage<'_>); 4] = [
         ("text", &|folder| {
             fs::write(folder.path().join("store.sqlite"), "hello, world".repeat(99)).unwrap();
         }),
