@@ -38,6 +38,9 @@ pub struct Finding {
 const PROVISIONED: [(&str, usize); 4] =
     [("firewall", 1), ("network", 1), ("server", 3), ("volume", 1)];
 
+/// Exit code of a cancel that came after the end of its run.
+const OVER: i32 = 2;
+
 /// Judges a case that came to its end.
 pub async fn judge(trace: &Trace<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -58,8 +61,8 @@ fn should_stand(trace: &Trace<'_>) -> bool {
     match trace.case.scenario {
         Scenario::Success => true,
         Scenario::Fails(_) => false,
-        // A cancel that came after the end changes nothing.
-        Scenario::Canceled => trace.exit() == Some(0),
+        // A cancel that came after the end is refused and changes nothing.
+        Scenario::Canceled => trace.exit() != Some(1),
     }
 }
 
@@ -67,7 +70,7 @@ fn judge_ending(trace: &Trace<'_>) -> Option<Finding> {
     let expected: &[i32] = match trace.case.scenario {
         Scenario::Success => &[0],
         Scenario::Fails(_) => &[1],
-        Scenario::Canceled if trace.is_canceled => &[0, 1],
+        Scenario::Canceled if trace.is_canceled => &[0, 1, OVER],
         Scenario::Canceled => &[0],
     };
     let last = trace.processes.last()?;
