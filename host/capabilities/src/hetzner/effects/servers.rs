@@ -258,6 +258,10 @@ impl Order {
         let name = &self.spec.name;
         let mut ordered = self.batch.ordered().await;
         let mut alive = self.batch.paid(&self.hetzner).await?.to_vec();
+        // After a crash an order may have landed before its answer was read: it counts once.
+        alive.retain(|it| {
+            it.kind != Kind::Server || (it.name != *name && !ordered.contains_key(&it.name))
+        });
         alive.extend(ordered.values().filter(|other| other.name != *name).cloned());
         let permitted = Permitted { networks, firewalls, candidate: candidate.clone() };
         let situation = Situation { now: 0, alive: &alive };
