@@ -138,10 +138,6 @@ mod on {
     }
 
     impl Plan {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a build for tests only, which no argument reaches at every boundary"
-        )]
         fn read() -> Self {
             let log = variable("RUNWRIT_CRASH_LOG").map(|path| {
                 let file = OpenOptions::new().append(true).create(true).open(&path);
@@ -175,7 +171,6 @@ mod on {
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a build for tests only, told by its harness")]
     fn variable(name: &str) -> Option<String> {
         std::env::var(name).ok().filter(|text| !text.is_empty())
     }
