@@ -136,7 +136,9 @@ fn written_as_text(workspace: &Path) -> Result<Vec<Guest>, Failure> {
     let guest = |folder: PathBuf| {
         let text = folder.join("guest.wat");
         let name = folder.file_name()?.to_string_lossy().into_owned();
-        text.is_file().then(|| Guest { name, source: Source::Text(text), folder: Some(folder) })
+        let is_guest = text.is_file();
+        let guest = Guest { name, source: Source::Text(text), folder: Some(folder) };
+        is_guest.then_some(guest)
     };
     Ok(folders.filter_map(guest).collect())
 }

@@ -17,6 +17,7 @@ pub struct Clock {
 
 impl Clock {
     /// Starts at `starts_at`; a factor of 0.001 lets a simulated second last a millisecond.
+    #[expect(clippy::disallowed_methods, reason = "the one place where simulated time begins")]
     pub fn start(starts_at: Timestamp, factor: f64, is_frozen: bool) -> Self {
         let factor = if factor.is_finite() && factor > 0.0 { factor } else { 1.0 };
         Self { starts_at, origin: Instant::now(), factor, is_frozen, pushed: Duration::ZERO }

@@ -110,6 +110,7 @@ impl Drop for Handle {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "to listen is what a simulator is started for")]
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let refuse = |source| StartError { address, source };
     let listener = TcpListener::bind(address).await.map_err(refuse)?;
