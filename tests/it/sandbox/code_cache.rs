@@ -1,0 +1,179 @@
+//! Compiled code is kept, trusted only with its MAC, and made within limits.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use runwrit_engine::code_cache::{CodeCache, CodeError, CompileBounds, Compiler};
+use runwrit_engine::sandbox::{Bounds, Sandbox};
+use runwrit_model::id::Digest;
+use runwrit_model::labels::HostKey;
+use tempfile::TempDir;
+
+use super::bench;
+
+struct Bench {
+    folder: TempDir,
+    sandbox: Sandbox,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("the temporary folder is writable");
+        Self { folder, sandbox: Sandbox::new(Bounds::default()).expect("the engine starts") }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("code")
+    }
+
+    fn cache(&self, key: u8, bounds: CompileBounds) -> CodeCache {
+        let compiler = Compiler { program: bench::program(), bounds };
+        CodeCache::open(&self.path(), &HostKey::from_bytes([key; 32]), compiler)
+            .expect("the folder is ours")
+    }
+
+    fn file(&self, extension: &str) -> PathBuf {
+        let files = fs::read_dir(self.path()).expect("the cache is there").flatten();
+        let mut paths = files.map(|file| file.path());
+        let is_wanted = |path: &PathBuf| path.extension().is_some_and(|it| it == extension);
+        paths.find(is_wanted).expect("the cache holds one entry")
+    }
+
+    fn written(&self) -> SystemTime {
+        let metadata = fs::metadata(self.file("cwasm")).expect("it is there");
+        metadata.modified().expect("the disk keeps times")
+    }
+}
+
+fn change_byte(path: &Path, place: usize) {
+    let mut bytes = fs::read(path).expect("it is there");
+    bytes[place] ^= 1;
+    fs::write(path, bytes).expect("it is ours");
+}
+
+#[tokio::test]
+async fn code_is_compiled_once_and_again_when_it_was_touched() {
+    let bench = Bench::new();
+    let quiet = bench::component("quiet");
+    let cache = bench.cache(1, CompileBounds::default());
+    assert!(!cache.holds(&bench.sandbox, &Digest::of(&quiet)));
+    cache.load(&bench.sandbox, &quiet).await.expect("it compiles");
+    assert!(cache.holds(&bench.sandbox, &Digest::of(&quiet)));
+    let first = bench.written();
+    cache.load(&bench.sandbox, &quiet).await.expect("it is kept");
+    assert_eq!(bench.written(), first, "kept code was compiled again");
+
+    type Damage = (&'static str, fn(&Bench));
+    let damages: [Damage; 5] = [
+        ("a byte of the code", |bench| change_byte(&bench.file("cwasm"), 4_000)),
+        ("a byte of the MAC", |bench| change_byte(&bench.file("mac"), 3)),
+        ("no MAC", |bench| fs::remove_file(bench.file("mac")).expect("it is there")),
+        ("half of the code", |bench| {
+            let bytes = fs::read(bench.file("cwasm")).expect("it is there");
+            fs::write(bench.file("cwasm"), &bytes[..bytes.len() / 2]).expect("it is ours");
+        }),
+        ("no code", |bench| fs::remove_file(bench.file("cwasm")).expect("it is there")),
+    ];
+    for (what, damage) in damages {
+        damage(&bench);
+        cache.load(&bench.sandbox, &quiet).await.unwrap_or_else(|error| panic!("{what}: {error}"));
+        let kept = bench.written();
+        cache.load(&bench.sandbox, &quiet).await.expect("it is kept");
+        assert_eq!(bench.written(), kept, "after {what} the code was not made whole");
+    }
+}
+
+#[tokio::test]
+async fn code_of_another_host_key_or_component_is_not_trusted() {
+    let bench = Bench::new();
+    let quiet = bench::component("quiet");
+    let bounds = CompileBounds::default();
+    bench.cache(1, bounds).load(&bench.sandbox, &quiet).await.expect("it compiles");
+    let first = fs::read(bench.file("mac")).expect("it is there");
+    bench.cache(2, bounds).load(&bench.sandbox, &quiet).await.expect("it compiles again");
+    assert_ne!(fs::read(bench.file("mac")).expect("it is there"), first);
+
+    // The code of one component under the name of another: its MAC holds for its own name only.
+    let (code, mac) = (bench.file("cwasm"), bench.file("mac"));
+    let panic = bench::component("panic");
+    let other = code.file_name().expect("it has one").to_string_lossy().into_owned();
+    let other = other.replace(&Digest::of(&quiet).hex(), &Digest::of(&panic).hex());
+    let other = bench.path().join(other);
+    fs::rename(code, &other).expect("both are in the folder");
+    fs::rename(mac, other.with_extension("mac")).expect("both are in the folder");
+    let planted = fs::read(&other).expect("it is there");
+    bench.cache(2, bounds).load(&bench.sandbox, &panic).await.expect("it compiles");
+    assert_ne!(fs::read(&other).expect("it is there"), planted, "planted code was kept");
+}
+
+#[tokio::test]
+async fn a_folder_that_others_can_write_to_is_refused() {
+    let bench = Bench::new();
+    drop(bench.cache(1, CompileBounds::default()));
+    let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+    assert_eq!(mode(&bench.path()), 0o700);
+    fs::set_permissions(bench.path(), fs::Permissions::from_mode(0o770)).expect("it is ours");
+    let compiler = Compiler { program: bench::program(), bounds: CompileBounds::default() };
+    let opened = CodeCache::open(&bench.path(), &HostKey::from_bytes([1; 32]), compiler);
+    assert!(matches!(opened, Err(CodeError::Open { mode: 0o770, .. })));
+}
+
+#[tokio::test]
+async fn compiled_code_is_no_component() {
+    let bench = Bench::new();
+    let cache = bench.cache(1, CompileBounds::default());
+    cache.load(&bench.sandbox, &bench::component("quiet")).await.expect("it compiles");
+    let code = fs::read(bench.file("cwasm")).expect("it is there");
+    let error = cache.load(&bench.sandbox, &code).await.err().expect("it is refused");
+    assert!(matches!(error, CodeError::Precompiled), "{error}");
+}
+
+/// A component with one function of `count` additions: a few megabytes that cost a compiler
+/// gigabytes and many seconds.
+fn bomb(count: usize) -> Vec<u8> {
+    let mut body = vec![0]; // no local variables
+    body.extend([0x41, 1]); // i32.const 1
+    body.extend([0x41, 3, 0x6a].repeat(count)); // i32.const 3, i32.add
+    body.extend([0x1a, 0x0b]); // drop, end
+    let code = [leb128(1), leb128(body.len()), body].concat();
+    let mut module = b"\0asm\x01\0\0\0".to_vec();
+    module.extend([1, 4, 1, 0x60, 0, 0]); // one type: nothing to nothing
+    module.extend([3, 2, 1, 0]); // one function of it
+    module.extend([vec![10], leb128(code.len()), code].concat());
+    // A component is a row of sections, so that one more core module can stand behind the others.
+    let mut component = bench::component("quiet");
+    component.extend([vec![1], leb128(module.len()), module].concat());
+    component
+}
+
+fn leb128(mut number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    loop {
+        let low = u8::try_from(number & 0x7f).expect("seven bits fit a byte");
+        number >>= 7;
+        if number == 0 {
+            bytes.push(low);
+            return bytes;
+        }
+        bytes.push(low | 0x80);
+    }
+}
+
+#[tokio::test]
+async fn a_component_bomb_ends_in_its_child() {
+    let bench = Bench::new();
+    let (wall, default) = (Duration::from_secs(120), CompileBounds::default());
+    let slow = CompileBounds { cpu_seconds_max: 1, wall_max: wall, ..default };
+    let large = CompileBounds { address_space_bytes_max: 400 << 20, wall_max: wall, ..default };
+    let waited = CompileBounds { wall_max: Duration::from_millis(200), ..default };
+    bench.cache(1, default).load(&bench.sandbox, &bomb(10)).await.expect("a small one compiles");
+    let bomb = bomb(2_400_000);
+    let mut texts = Vec::new();
+    for bounds in [slow, large, waited] {
+        let error = bench.cache(1, bounds).load(&bench.sandbox, &bomb).await.err();
+        texts.push(error.expect("it does not compile").to_string());
+    }
+    insta::assert_snapshot!(texts.join("\n"), @"");
+}

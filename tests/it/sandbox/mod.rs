@@ -1,0 +1,7 @@
+//! Hostile components: each is refused or ended with a clear error, and the host stays unharmed.
+
+mod admission;
+mod bench;
+mod code_cache;
+mod gate;
+mod hostile;
