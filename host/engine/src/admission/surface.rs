@@ -100,11 +100,13 @@ impl Surface {
             return Err(SurfaceError::NoEntry { exports: names.exports });
         }
         let import = |name: String| {
-            let item = types.component_item_for_import(&name);
-            let is_type_only = item.is_some_and(|item| brings_types_only(&types, item));
-            Import { name, is_type_only }
+            let item = types.component_item_for_import(&name)?;
+            // A type by itself, as a world that uses one imports it, is no interface.
+            let is_interface = !matches!(item.ty, ComponentEntityType::Type { .. });
+            let is_type_only = brings_types_only(&types, item);
+            is_interface.then_some(Import { name, is_type_only })
         };
-        let imports = names.imports.into_iter().map(import).collect();
+        let imports = names.imports.into_iter().filter_map(import).collect();
         Ok(Self { imports, exports: names.exports, producers: names.producers })
     }
 }
@@ -158,7 +160,6 @@ fn features() -> WasmFeatures {
 /// Returns whether an import holds no function and no resource: nothing can be done with it.
 fn brings_types_only(types: &Types, item: &ComponentItem) -> bool {
     match item.ty {
-        ComponentEntityType::Type { .. } => true,
         ComponentEntityType::Instance(id) => types[id]
             .exports
             .values()
