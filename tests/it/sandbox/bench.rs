@@ -1,0 +1,125 @@
+//! Where the guests are, and a host to run them with its memory watched.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How often the memory of the host is read; its high-water mark misses nothing in between.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// The product where `cargo xtask test` names it, else the build with crash points.
+pub fn program() -> PathBuf {
+    let breakable = env!("CARGO_BIN_EXE_runwrit-breakable");
+    std::env::var_os("RUNWRIT_BIN").map_or_else(|| PathBuf::from(breakable), PathBuf::from)
+}
+
+/// Returns the package of a guest.
+pub fn package(name: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests stand in the root");
+    let folder = root.join("target/packages").join(name);
+    assert!(folder.is_dir(), "`{}` is missing: run `cargo xtask guests`", folder.display());
+    folder
+}
+
+/// Returns the component of a guest.
+pub fn component(name: &str) -> Vec<u8> {
+    fs::read(package(name).join("component.wasm")).expect("the package holds a component")
+}
+
+/// What became of a run.
+#[derive(Debug)]
+pub struct Ended {
+    /// The exit code; nothing when a signal ended the host.
+    pub code: Option<i32>,
+    /// What it wrote for programs.
+    pub stdout: String,
+    /// What it wrote for people.
+    pub stderr: String,
+    /// The most memory that it held.
+    pub peak_mib: u64,
+}
+
+impl Ended {
+    /// Returns the last event of the run.
+    pub fn finished(&self) -> Value {
+        let events =
+            self.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let last = events.last().unwrap_or_else(|| panic!("no event: {self:?}"));
+        assert_eq!(last["event"], "finished", "{self:?}");
+        last
+    }
+
+    /// Returns whether an event of this kind was told.
+    pub fn has_event(&self, kind: &str) -> bool {
+        self.stdout.contains(&format!("{{\"event\":\"{kind}\""))
+    }
+}
+
+/// An installation with a state directory of its own.
+pub struct Installation {
+    folder: TempDir,
+}
+
+impl Installation {
+    /// Makes one.
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("the temporary folder is writable") }
+    }
+
+    /// Runs a guest on the tenant `acme`, with leave to reserve it.
+    pub fn run(&self, guest: &str, options: &[&str]) -> Ended {
+        let grant = self.folder.path().join("grant.toml");
+        fs::write(&grant, grant_for(guest)).expect("the folder is writable");
+        let mut host = Command::new(program());
+        host.arg("run").arg(package(guest)).args(["--input", "tenant=acme", "--yes", "--grant"]);
+        host.arg(grant).arg("--state").arg(self.folder.path().join("state")).args(options);
+        host.env_clear().env("HOME", self.folder.path()).current_dir(self.folder.path());
+        watch(&mut host)
+    }
+}
+
+fn grant_for(guest: &str) -> String {
+    let name = if guest.starts_with("changing") { "changing" } else { guest };
+    format!(
+        "version = 1\nexpires = 2099-01-01T00:00:00Z\n\n[runbook]\nname = \"{name}\"\n\n\
+         [scope]\ntenant = \"acme\"\n\n[registry]\noperations = [\"tenants.reserve\"]\n"
+    )
+}
+
+/// Runs a program to its end, and looks at its memory meanwhile.
+fn watch(host: &mut Command) -> Ended {
+    let host = host.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = host.spawn().expect("the host is built");
+    let status = format!("/proc/{}/status", child.id());
+    let stdout = child.stdout.take().map(gather).expect("it is piped");
+    let stderr = child.stderr.take().map(gather).expect("it is piped");
+    let mut peak_kib = 0;
+    let ended = loop {
+        peak_kib = peak_kib.max(high_water_kib(&status).unwrap_or(0));
+        if let Some(ended) = child.try_wait().expect("it is our child") {
+            break ended;
+        }
+        std::thread::sleep(LOOK_EVERY);
+    };
+    let text = |thread: std::thread::JoinHandle<String>| thread.join().expect("reading ends");
+    let (stdout, stderr) = (text(stdout), text(stderr));
+    Ended { code: ended.code(), stdout, stderr, peak_mib: peak_kib.div_ceil(1024) }
+}
+
+fn gather(mut pipe: impl std::io::Read + Send + 'static) -> std::thread::JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        pipe.read_to_string(&mut text).expect("the host writes text");
+        text
+    })
+}
+
+fn high_water_kib(status: &str) -> Option<u64> {
+    let text = fs::read_to_string(status).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
