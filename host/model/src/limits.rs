@@ -22,6 +22,8 @@ pub const CALL_BYTES_MAX: usize = 16 << 20;
 pub const GUEST_HANDLES_MAX: usize = 10_000;
 /// How long a guest may compute between two calls before it is taken for an endless loop.
 pub const GUEST_COMPUTE_MAX: Duration = Duration::from_secs(30);
+/// What a guest in the tier `inert-wasi` may print in one run; it goes to the log.
+pub const GUEST_OUTPUT_BYTES_MAX: usize = 1 << 20;
 /// Calls of one run, local ones too; a loop around `log.write` computes little and must end as well.
 pub const GUEST_CALLS_MAX: u64 = 1_000_000;
 /// Address space of the child that compiles: 186 bytes a byte of Wasm were measured.

@@ -130,3 +130,8 @@ async fn an_interface_that_was_not_granted_does_not_exist() {
     let text = trapped(run("quiet", &["run/inputs", "run/log", "run/steps"]).await);
     insta::assert_snapshot!(text, @"the runbook could not be started: component imports instance `runwrit:registry/tenants@0.1.0`, but a matching implementation was not found in the linker: instance export `reserve` has the wrong type: function implementation is missing");
 }
+
+#[tokio::test]
+async fn wasi_is_there_for_who_imports_it_and_knows_nothing_of_the_host() {
+    assert_eq!(run("inert-wasi", &[]).await, GuestEnd::Returned);
+}

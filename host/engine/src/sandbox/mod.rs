@@ -5,6 +5,7 @@ mod config;
 mod guest;
 mod ticker;
 mod trouble;
+mod wasi;
 
 use std::collections::BTreeSet;
 
@@ -13,6 +14,7 @@ use runwrit_capabilities::gate::Gate;
 use runwrit_capabilities::{Capabilities, linker};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Error, Store, UpdateDeadline};
+use wasmtime_wasi::{WasiCtxView, WasiView};
 
 pub use self::bounds::Bounds;
 use self::bounds::{Memory, Pace};
@@ -20,6 +22,7 @@ pub use self::config::{engine, fingerprint, version};
 pub use self::guest::ComponentGuest;
 use self::trouble::Enforced;
 pub use self::trouble::Trouble;
+use self::wasi::Inert;
 use crate::guest::GuestEnd;
 
 /// The Wasm engine of this process. All runs share its code; each has memory of its own.
@@ -45,13 +48,21 @@ struct State<G> {
     capabilities: Capabilities<G>,
     memory: Memory,
     pace: Pace,
+    wasi: Inert,
 }
 
-impl<G> State<G> {
+impl<G: Gate> State<G> {
     /// Lends the capabilities for one call; the guest has shown that it does not loop.
     fn lend(&mut self) -> &mut Capabilities<G> {
         self.pace.call();
+        self.wasi.flush(&mut self.capabilities.gate, false);
         &mut self.capabilities
+    }
+}
+
+impl<G: Gate> WasiView for State<G> {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        self.wasi.view()
     }
 }
 
@@ -71,7 +82,8 @@ impl Sandbox {
     /// Runs `component` to its end in memory of its own. Only the interfaces of `granted`, named as
     /// in an ask (`hetzner/servers`), exist for it.
     ///
-    /// Dropping the future ends the run at once, also in the middle of a loop.
+    /// A component that imports WASI, which admission allows to the tier `inert-wasi` only, gets an
+    /// empty context. Dropping the future ends the run at once, also in the middle of a loop.
     pub async fn run<G: Gate + 'static>(
         &self,
         component: &Component,
@@ -85,8 +97,11 @@ impl Sandbox {
                 return GuestEnd::Trapped(trouble.to_string());
             }
         };
-        let mut store = self.store(capabilities);
-        match call(&ready, &mut store).await {
+        let mut store = self.store(capabilities, self.imports_wasi(component));
+        let ended = call(&ready, &mut store).await;
+        let State { capabilities, wasi, .. } = store.data_mut();
+        wasi.flush(&mut capabilities.gate, true);
+        match ended {
             Ok(Ok(())) => GuestEnd::Returned,
             Ok(Err(failure)) => GuestEnd::Failed(failure.into()),
             Err(error) => trouble::ending(&error, self.enforced()),
@@ -100,12 +115,29 @@ impl Sandbox {
     ) -> Result<EverythingPre<State<G>>, Error> {
         let mut linker = Linker::new(&self.engine);
         linker::add::<State<G>, G>(&mut linker, granted, State::lend).map_err(Error::new)?;
+        if self.imports_wasi(component) {
+            wasi::link(&mut linker, |state: &mut State<G>| &mut state.wasi)?;
+        }
         EverythingPre::new(linker.instantiate_pre(component)?)
     }
 
-    fn store<G: Gate + 'static>(&self, capabilities: Capabilities<G>) -> Store<State<G>> {
+    fn imports_wasi(&self, component: &Component) -> bool {
+        let surface = component.component_type();
+        surface.imports(&self.engine).any(|(name, _)| name.starts_with("wasi:"))
+    }
+
+    fn store<G: Gate + 'static>(
+        &self,
+        mut capabilities: Capabilities<G>,
+        has_wasi: bool,
+    ) -> Store<State<G>> {
         let bounds = &self.bounds;
-        let state = State { capabilities, memory: Memory::new(bounds), pace: Pace::new(bounds) };
+        let wasi = match has_wasi {
+            true => Inert::new(&mut capabilities.gate, bounds.handles_max),
+            false => Inert::unused(),
+        };
+        let (memory, pace) = (Memory::new(bounds), Pace::new(bounds));
+        let state = State { capabilities, memory, pace, wasi };
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(bounds.call_bytes_max);

@@ -2,6 +2,7 @@
 
 use runwrit_capabilities::gate::{CallError, Stop};
 use wasmtime::{Error, Trap, WasmBacktrace};
+use wasmtime_wasi::I32Exit;
 
 use crate::guest::GuestEnd;
 
@@ -80,6 +81,9 @@ pub enum Trouble {
         /// The function.
         at: Option<String>,
     },
+    /// It ended itself, as programs of WASI do.
+    #[error("the runbook exited with status {0}; its log may tell why")]
+    Exited(i32),
     /// It does not fit the host.
     #[error("the runbook could not be started: {0}")]
     NotStarted(String),
@@ -104,6 +108,9 @@ pub struct Enforced {
 
 /// Tells how a run ended that wasmtime ended with `error`.
 pub fn ending(error: &Error, enforced: Enforced) -> GuestEnd {
+    if let Some(I32Exit(0)) = error.downcast_ref::<I32Exit>() {
+        return GuestEnd::Returned;
+    }
     match stop(error) {
         Some(stop) => GuestEnd::Stopped(stop),
         None => GuestEnd::Trapped(classify(error, enforced).to_string()),
@@ -124,6 +131,9 @@ fn stop(error: &Error) -> Option<Stop> {
 fn classify(error: &Error, enforced: Enforced) -> Trouble {
     if let Some(trouble) = error.downcast_ref::<Trouble>() {
         return trouble.clone();
+    }
+    if let Some(I32Exit(status)) = error.downcast_ref::<I32Exit>() {
+        return Trouble::Exited(*status);
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => Trouble::Stack,
