@@ -98,10 +98,8 @@ fn install_clients(place: &Place, list: &PathBuf) -> Result<String, Failure> {
 /// Installs packages of Debian, with root asked for once and named.
 fn install(packages: &[&str]) -> Result<(), Failure> {
     let list = packages.join(" ");
-    let line = format!(
-        "apt-get install -y --no-install-recommends {list} || \
-         {{ apt-get update && apt-get install -y --no-install-recommends {list}; }}"
-    );
+    // Without the update a fresh machine would get an older compiler than the security archive has.
+    let line = format!("apt-get update; apt-get install -y --no-install-recommends {list}");
     let mut shell = if is_root() {
         Command::new("sh")
     } else {

@@ -8,7 +8,7 @@ use runwrit_engine::admission::{Inspection, Package};
 use runwrit_model::exit::Exit;
 use tempfile::TempDir;
 
-use super::bench;
+use super::bench::{self, wrap};
 
 /// Makes a package of the quiet guest with another component.
 fn package_with(component: &[u8]) -> TempDir {
@@ -46,7 +46,16 @@ fn what_is_no_component_of_a_runbook_is_refused_by_what_it_is() {
     let told = told.join("\n").replace("`[package]/component.wasm` cannot be admitted: ", "");
     // The length changes with the compiler.
     let told = told.replace(&format!("after {} bytes", half.len()), "after [half] bytes");
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(wrap(&told), @r"
+    a script: it is no WebAssembly file; build it with `cargo xtask guests` or `runwrit
+      build`
+    a core module: it is a core module, not a component; make a component of it, as
+      `cargo xtask guests` does
+    half a component: it ends in the middle, after [half] bytes; copy or build it again
+    an empty component: it exports nothing, and a runbook exports a function `run`
+    a proposal: it is not valid for this host: gc proposal must be enabled to use
+      subtypes (at offset 0x10b); build it without that, or build it again
+    ");
 }
 
 #[test]
@@ -65,7 +74,10 @@ fn files_that_are_not_what_they_seem_are_refused() {
     let elsewhere = folder.path().join("elsewhere.wasm");
     fs::rename(&component, &elsewhere).expect("both are in the folder");
     symlink(&elsewhere, &component).expect("the folder is writable");
-    insta::assert_snapshot!(refusal(folder.path()).0, @"`[package]/component.wasm` is no regular file; a package holds no links, so that what was checked is what runs");
+    insta::assert_snapshot!(wrap(&refusal(folder.path()).0), @r"
+    `[package]/component.wasm` is no regular file; a package holds no links, so that
+      what was checked is what runs
+    ");
 
     fs::remove_file(&component).expect("it is there");
     assert_eq!(refusal(folder.path()).1, Exit::Usage, "a missing file");
@@ -75,7 +87,10 @@ fn files_that_are_not_what_they_seem_are_refused() {
     fs::remove_dir(&component).expect("it is there");
     let large = fs::File::create(&component).expect("the folder is writable");
     large.set_len((64 << 20) + 1).expect("the disk takes files with holes");
-    insta::assert_snapshot!(refusal(folder.path()).0, @"`[package]/component.wasm` has more than 67108864 bytes; such a file is refused unread");
+    insta::assert_snapshot!(wrap(&refusal(folder.path()).0), @r"
+    `[package]/component.wasm` has more than 67108864 bytes; such a file is refused
+      unread
+    ");
 }
 
 #[test]
@@ -96,7 +111,7 @@ fn an_inspection_tells_what_a_guest_wants() {
     inspection.bytes = 0;
     inspection.producers.clear();
     let text = serde_json::to_string_pretty(&inspection).expect("it is JSON");
-    insta::assert_snapshot!(text, @r#"
+    insta::assert_snapshot!(wrap(&text), @r#"
     {
       "runbook": "unasked-import@0.1.0",
       "description": "Imports more than it asks for",
@@ -147,7 +162,8 @@ fn an_inspection_tells_what_a_guest_wants() {
       "outputs": [],
       "producers": [],
       "gaps": [
-        "`audit/events` is imported, but `runbook.toml` does not ask for it: add to runbook.toml and sign again: [[ask]] interface = \"audit/events\", why = \"...\""
+        "`audit/events` is imported, but `runbook.toml` does not ask for it: add to
+      runbook.toml and sign again: [[ask]] interface = \"audit/events\", why = \"...\""
       ]
     }
     "#);

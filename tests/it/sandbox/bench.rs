@@ -11,6 +11,9 @@ use tempfile::TempDir;
 /// How often the memory of the host is read; its high-water mark misses nothing in between.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
+/// A line of a snapshot stands indented in a line of at most 100 characters.
+const SNAPSHOT_CHARS_MAX: usize = 84;
+
 /// The product where `cargo xtask test` names it, else the build with crash points.
 pub fn program() -> PathBuf {
     let breakable = env!("CARGO_BIN_EXE_runwrit-breakable");
@@ -28,6 +31,24 @@ pub fn package(name: &str) -> PathBuf {
 /// Returns the component of a guest.
 pub fn component(name: &str) -> Vec<u8> {
     fs::read(package(name).join("component.wasm")).expect("the package holds a component")
+}
+
+/// Breaks long lines between words, so that a snapshot fits a window.
+pub fn wrap(text: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines() {
+        let mut words = line.split_inclusive(' ');
+        lines.push(words.next().unwrap_or_default().to_owned());
+        for word in words {
+            match lines.last_mut() {
+                Some(last) if last.len() + word.trim_end().len() <= SNAPSHOT_CHARS_MAX => {
+                    last.push_str(word);
+                }
+                _ => lines.push(format!("  {word}")),
+            }
+        }
+    }
+    lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n")
 }
 
 /// What became of a run.
@@ -86,7 +107,8 @@ fn grant_for(guest: &str) -> String {
     let name = if guest.starts_with("changing") { "changing" } else { guest };
     format!(
         "version = 1\nexpires = 2099-01-01T00:00:00Z\n\n[runbook]\nname = \"{name}\"\n\n\
-         [scope]\ntenant = \"acme\"\n\n[registry]\noperations = [\"tenants.reserve\"]\n"
+         [scope]\ntenant = \"acme\"\n\n[registry]\noperations = [\"tenants.reserve\"]\n\
+         [[registry.tenants]]\nid = \"acme\"\noctet = 7\n"
     )
 }
 

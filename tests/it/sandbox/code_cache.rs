@@ -11,7 +11,7 @@ use runwrit_model::id::Digest;
 use runwrit_model::labels::HostKey;
 use tempfile::TempDir;
 
-use super::bench;
+use super::bench::{self, wrap};
 
 struct Bench {
     folder: TempDir,
@@ -165,9 +165,9 @@ fn leb128(mut number: usize) -> Vec<u8> {
 async fn a_component_bomb_ends_in_its_child() {
     let bench = Bench::new();
     let (wall, default) = (Duration::from_secs(120), CompileBounds::default());
-    let slow = CompileBounds { cpu_seconds_max: 1, wall_max: wall, ..default };
+    let slow = CompileBounds { cpu_seconds_max: 2, wall_max: wall, ..default };
     let large = CompileBounds { address_space_bytes_max: 400 << 20, wall_max: wall, ..default };
-    let waited = CompileBounds { wall_max: Duration::from_millis(200), ..default };
+    let waited = CompileBounds { wall_max: Duration::from_secs(1), ..default };
     bench.cache(1, default).load(&bench.sandbox, &bomb(10)).await.expect("a small one compiles");
     let bomb = bomb(2_400_000);
     let mut texts = Vec::new();
@@ -175,5 +175,12 @@ async fn a_component_bomb_ends_in_its_child() {
         let error = bench.cache(1, bounds).load(&bench.sandbox, &bomb).await.err();
         texts.push(error.expect("it does not compile").to_string());
     }
-    insta::assert_snapshot!(texts.join("\n"), @"");
+    insta::assert_snapshot!(wrap(&texts.join("\n")), @r"
+    compiling the component took more than 2 s, which counts as an attack; split its
+      largest functions, or leave out what it does not need
+    compiling the component took more than 400 MiB of memory, which counts as an attack;
+      split its largest functions, or leave out what it does not need
+    compiling the component took more than 1 s, which counts as an attack; split its
+      largest functions, or leave out what it does not need
+    ");
 }

@@ -13,7 +13,7 @@ use runwrit_model::failure::Failure;
 use runwrit_model::journal::Refinement;
 use wasmtime::component::Component;
 
-use super::bench;
+use super::bench::{self, wrap};
 
 /// Stops the run at every call.
 struct Shut;
@@ -74,6 +74,10 @@ impl Gate for Shut {
         None
     }
 
+    fn operation_of(&self, _call: u32) -> Option<String> {
+        None
+    }
+
     fn provenance(&self) -> &dyn Provenance {
         self
     }
@@ -117,18 +121,29 @@ async fn a_stop_of_the_gate_comes_out_as_it_went_in() {
 
 #[tokio::test]
 async fn a_start_function_that_loops_is_ended_as_well() {
-    insta::assert_snapshot!(trapped(run("endless-start", &[]).await), @"the runbook computed for 0.3 s without a call, which counts as an endless loop; split the work with `steps.begin`, or wait with `clock.sleep`");
+    insta::assert_snapshot!(wrap(&trapped(run("endless-start", &[]).await)), @r"
+    the runbook computed for 0.3 s without a call, which counts as an endless loop;
+      split the work with `steps.begin`, or wait with `clock.sleep`
+    ");
 }
 
 #[tokio::test]
 async fn handles_that_nobody_drops_end_the_run() {
-    insta::assert_snapshot!(trapped(run("too-many-handles", &[]).await), @"the runbook holds more than 1000 handles at once; drop what it no longer needs");
+    let text = trapped(run("too-many-handles", &[]).await);
+    insta::assert_snapshot!(wrap(&text), @r"
+    the runbook holds more than 1000 handles at once; drop what it no longer needs
+    ");
 }
 
 #[tokio::test]
 async fn an_interface_that_was_not_granted_does_not_exist() {
     let text = trapped(run("quiet", &["run/inputs", "run/log", "run/steps"]).await);
-    insta::assert_snapshot!(text, @"the runbook could not be started: component imports instance `runwrit:registry/tenants@0.1.0`, but a matching implementation was not found in the linker: instance export `reserve` has the wrong type: function implementation is missing");
+    insta::assert_snapshot!(wrap(&text), @r"
+    the runbook could not be started: component imports instance
+      `runwrit:registry/tenants@0.1.0`, but a matching implementation was not found in
+      the linker: instance export `reserve` has the wrong type: function implementation
+      is missing
+    ");
 }
 
 #[tokio::test]

@@ -75,7 +75,7 @@ pub enum SurfaceError {
         count: usize,
     },
     /// It is no runbook.
-    #[error("it exports no function `run`, only {}; a runbook exports `run`", listed(exports))]
+    #[error("it exports {}, and a runbook exports a function `run`", listed(exports))]
     NoEntry {
         /// What it exports.
         exports: Vec<String>,

@@ -1,4 +1,4 @@
-//! How the Wasm engine is configured: what a guest may be made of, and what compiled code depends on.
+//! How the Wasm engine is configured: what a guest may use, and what compiled code depends on.
 
 use std::hash::{Hash, Hasher};
 use std::num::NonZeroUsize;

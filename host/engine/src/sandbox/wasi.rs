@@ -36,7 +36,7 @@ pub struct Inert {
 }
 
 impl Inert {
-    /// Makes a context whose time and randomness come from the gate, so that a replay sees the same.
+    /// Makes a context; its time and randomness come from the gate, so a replay sees the same.
     pub fn new(gate: &mut impl Gate, handles_max: usize) -> Self {
         let [secure, insecure] = [(); 2].map(|()| gate.random(RANDOMNESS_BYTES));
         Self::of(gate.now_unix_ms(), [secure, insecure], handles_max)
