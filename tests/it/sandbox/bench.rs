@@ -104,9 +104,8 @@ impl Installation {
 }
 
 fn grant_for(guest: &str) -> String {
-    let name = if guest.starts_with("changing") { "changing" } else { guest };
     format!(
-        "version = 1\nexpires = 2099-01-01T00:00:00Z\n\n[runbook]\nname = \"{name}\"\n\n\
+        "version = 1\nexpires = 2099-01-01T00:00:00Z\n\n[runbook]\nname = \"{guest}\"\n\n\
          [scope]\ntenant = \"acme\"\n\n[registry]\noperations = [\"tenants.reserve\"]\n\
          [[registry.tenants]]\nid = \"acme\"\noctet = 7\n"
     )
