@@ -101,12 +101,12 @@ pub fn price(view: &RunView) -> String {
 
 /// Returns the last refusal by the grant that the journal holds: its hint says what to grant.
 pub fn last_denial(history: &History) -> Option<Denial> {
-    let told = history.calls.iter().filter_map(|call| match call {
+    let told = history.calls.iter().rev().find_map(|call| match call {
         Recorded::Observed { observed, .. } => match &observed.outcome {
             Outcome::Err(Failure::Denied(denial)) => Some(denial),
             _ => None,
         },
         _ => None,
     });
-    told.last().cloned()
+    told.cloned()
 }
