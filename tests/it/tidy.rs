@@ -140,12 +140,12 @@ fn functions(lines: &[&str]) -> Vec<(String, usize, usize)> {
         let Some(name) = function_name(line) else { continue };
         let indent = line.len() - line.trim_start().len();
         let close = format!("{}}}", " ".repeat(indent));
-        let is_end = |line: &&str| **line == close || line.starts_with(&format!("{close} "));
+        let is_end = |line: &str| line == close || line.starts_with(&format!("{close} "));
         let is_whole = line.trim_end().ends_with('}') || line.trim_end().ends_with(';');
         if is_whole {
             continue;
         }
-        if let Some(length) = lines[start..].iter().position(|line| is_end(&line)) {
+        if let Some(length) = lines[start..].iter().position(|line| is_end(line)) {
             found.push((name, start + 1, length + 1));
         }
     }

@@ -67,9 +67,9 @@ pub struct Ended {
 impl Ended {
     /// Returns the last event of the run.
     pub fn finished(&self) -> Value {
-        let events =
-            self.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let last = events.last().unwrap_or_else(|| panic!("no event: {self:?}"));
+        let mut events =
+            self.stdout.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let last = events.next().unwrap_or_else(|| panic!("no event: {self:?}"));
         assert_eq!(last["event"], "finished", "{self:?}");
         last
     }

@@ -126,7 +126,7 @@ async fn compiled_code_is_no_component() {
     let cache = bench.cache(1, CompileBounds::default());
     cache.load(&bench.sandbox, &bench::component("quiet")).await.expect("it compiles");
     let code = fs::read(bench.file("cwasm")).expect("it is there");
-    let error = cache.load(&bench.sandbox, &code).await.err().expect("it is refused");
+    let error = cache.load(&bench.sandbox, &code).await.expect_err("it is refused");
     assert!(matches!(error, CodeError::Precompiled), "{error}");
 }
 
