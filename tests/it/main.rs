@@ -5,4 +5,6 @@ mod crash;
 mod runbooks;
 mod sandbox;
 mod simulator;
+mod cli;
+mod demo;
 mod tidy;

@@ -37,7 +37,10 @@ pub fn execute(_arguments: Arguments, session: &Session) -> Result<Exit, Error> 
 fn line(run: &RunSummary) -> String {
     let RunSummary { run: id, runbook, scope, created_at, .. } = run;
     let state = state(&run.state, run.is_alive);
-    let price = run.eur_per_month.map_or(String::new(), |eur| format!("  EUR {eur} a month"));
+    // What a run that succeeded made may have been removed by another one since.
+    let is_open = run.state != RunState::Ended(Ending::Succeeded);
+    let price = run.eur_per_month.filter(|_| is_open);
+    let price = price.map_or(String::new(), |eur| format!("  EUR {eur} a month"));
     format!("{id}  {}  {state:<20}  {runbook} on {scope}{price}", view::time(*created_at))
 }
 

@@ -55,7 +55,7 @@ fn print(view: &RunView, output: &Output) {
         output.data(&format!("output    {name} = {value}"));
     }
     if summary::standing(view).next().is_some() {
-        output.styled_data(Style::Strong, &format!("what stands: {}", summary::price(view)));
+        output.styled_data(Style::Strong, &format!("what it made: {}", summary::price(view)));
     }
     for orphan in &view.left {
         output.styled_data(Style::Bad, &format!("left      {}", describe(orphan)));

@@ -23,8 +23,17 @@ pub enum Told {
 /// What must be remembered between events.
 #[derive(Debug, Default)]
 pub struct Narrator {
-    step: Option<(String, Duration)>,
+    step: Option<Step>,
     calls: BTreeMap<CallId, Duration>,
+}
+
+/// The current step.
+#[derive(Debug)]
+struct Step {
+    title: String,
+    began: Duration,
+    /// Whether only recorded calls were seen in it so far.
+    is_replayed: bool,
 }
 
 impl Narrator {
@@ -40,14 +49,15 @@ impl Narrator {
             }
             Event::Step { title, is_replayed, .. } => self.begin_step(title, *is_replayed, at),
             Event::Verified { is_replayed: true, .. } => Vec::new(),
-            Event::Verified { text, .. } => vec![faint(format!("  verified: {text}"))],
+            Event::Verified { text, .. } => self.go_on(faint(format!("  verified: {text}"))),
             Event::CallBegan { call, subject, operation, .. } => {
                 self.calls.insert(*call, at);
-                vec![Told::Passing(format!("{}: {operation} {subject}", self.title()))]
+                self.go_on(Told::Passing(format!("{}: {operation} {subject}", self.title())))
             }
             Event::CallEnded { call, operation, subject, error, is_adopted, .. } => {
                 let took = self.calls.remove(call).map(|began| at.saturating_sub(began));
-                vec![call_ended(operation, subject, error.as_deref(), *is_adopted, took)]
+                let told = call_ended(operation, subject, error.as_deref(), *is_adopted, took);
+                self.go_on(told)
             }
             Event::Log { level, message, .. } => vec![log(level, message)],
             Event::Waiting { reason, .. } => vec![Told::Passing(format!("waiting: {reason}"))],
@@ -82,11 +92,22 @@ impl Narrator {
 
     fn begin_step(&mut self, title: &str, is_replayed: bool, at: Duration) -> Vec<Told> {
         let mut told = self.end_step(at);
-        // A step of an earlier attempt may have been cut off in the middle, so it counts as begun.
-        self.step = Some((title.to_owned(), at));
-        let before = if is_replayed { " (begun before)" } else { "" };
-        told.push(Told::Begun(format!("▸ {title}{before}")));
+        self.step = Some(Step { title: title.to_owned(), began: at, is_replayed });
+        told.push(match is_replayed {
+            true => Told::Passing(format!("replaying {title}")),
+            false => Told::Begun(format!("▸ {title}")),
+        });
         told
+    }
+
+    /// Tells something that happens live; a step that was only replayed so far begins to show.
+    fn go_on(&mut self, told: Told) -> Vec<Told> {
+        let replayed = self.step.as_mut().filter(|step| step.is_replayed);
+        let begun = replayed.map(|step| {
+            step.is_replayed = false;
+            Told::Begun(format!("▸ {} (goes on)", step.title))
+        });
+        begun.into_iter().chain([told]).collect()
     }
 
     fn end_step(&mut self, at: Duration) -> Vec<Told> {
@@ -98,15 +119,18 @@ impl Narrator {
     }
 
     fn close_step(&mut self, style: Style, mark: &str, at: Duration) -> Vec<Told> {
-        let told = self.step.take().map(|(title, began)| {
-            let took = seconds(at.saturating_sub(began));
-            Told::Lasting(style, format!("{mark} {title} ({took})"))
+        let told = self.step.take().map(|Step { title, began, is_replayed }| match is_replayed {
+            true => faint(format!("{mark} {title} (done before)")),
+            false => {
+                let took = seconds(at.saturating_sub(began));
+                Told::Lasting(style, format!("{mark} {title} ({took})"))
+            }
         });
         told.into_iter().collect()
     }
 
     fn title(&self) -> &str {
-        self.step.as_ref().map_or("", |(title, _)| title)
+        self.step.as_ref().map_or("", |step| &step.title)
     }
 }
 
@@ -135,6 +159,8 @@ fn call_ended(
 ) -> Told {
     let took = took.map_or(String::new(), |took| format!(" ({})", seconds(took)));
     match error {
+        // A look that finds nothing is what many steps hope for; a step that does not, says so.
+        Some(error) if is_look(operation) => Told::Passing(format!("{operation}: {error}")),
         Some(error) => {
             let line = format!("  {operation} {subject} failed: {error}{took}");
             Told::Lasting(Style::Warning, line)
@@ -142,6 +168,12 @@ fn call_ended(
         None if is_adopted => faint(format!("  {operation} {subject}: was there already{took}")),
         None => faint(format!("  {operation} {subject}{took}")),
     }
+}
+
+/// Tells functions that only look.
+fn is_look(operation: &str) -> bool {
+    let function = operation.rsplit('.').next().unwrap_or_default();
+    matches!(function, "get" | "list" | "check" | "candidates" | "scope" | "read")
 }
 
 fn undo_ended(subject: &str, outcome: &UndoOutcome) -> Told {
@@ -178,4 +210,73 @@ fn strong(line: String) -> Told {
 
 fn faint(line: String) -> Told {
     Told::Lasting(Style::Faint, line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use runwrit_model::event::RunOutcome;
+    use runwrit_model::id::RunId;
+
+    /// Returns what stays of the events, told one second apart.
+    fn lasting(events: &[Event]) -> Vec<String> {
+        let mut narrator = Narrator::default();
+        let told = events
+            .iter()
+            .enumerate()
+            .flat_map(|(place, event)| narrator.tell(event, Duration::from_secs(place as u64)));
+        let lines = told.filter_map(|told| match told {
+            Told::Lasting(_, line) | Told::Begun(line) => Some(line),
+            Told::Passing(_) => None,
+        });
+        lines.collect()
+    }
+
+    fn run() -> RunId {
+        RunId::new(0, [0; 10])
+    }
+
+    fn step(title: &str, is_replayed: bool) -> Event {
+        Event::Step { run: run(), title: title.to_owned(), is_replayed }
+    }
+
+    fn ended(operation: &str, error: Option<&str>) -> Event {
+        let (call, error) = (CallId::single(1), error.map(str::to_owned));
+        let (operation, subject) = (operation.to_owned(), "server x".to_owned());
+        Event::CallEnded { run: run(), call, operation, subject, error, is_adopted: false }
+    }
+
+    fn finished(outcome: RunOutcome) -> Event {
+        Event::Finished { run: run(), outcome, message: String::new(), eur_per_month: None }
+    }
+
+    #[test]
+    fn steps_open_and_close_with_their_duration() {
+        let create = ended("hetzner.servers.create", None);
+        let events = [step("a", false), create, step("b", false), finished(RunOutcome::RolledBack)];
+        let expected =
+            ["▸ a", "  hetzner.servers.create server x", "✓ a (2.0 s)", "▸ b", "✗ b (1.0 s)"];
+        assert_eq!(lasting(&events), expected);
+    }
+
+    #[test]
+    fn replayed_steps_take_a_line_each_and_the_cut_one_goes_on() {
+        let create = ended("hetzner.servers.create", None);
+        let events = [step("a", true), step("b", true), create, finished(RunOutcome::Succeeded)];
+        let expected = [
+            "✓ a (done before)",
+            "▸ b (goes on)",
+            "  hetzner.servers.create server x",
+            "✓ b (2.0 s)",
+        ];
+        assert_eq!(lasting(&events), expected);
+    }
+
+    #[test]
+    fn a_look_that_finds_nothing_leaves_no_line_but_a_failed_effect_does() {
+        let look = ended("hetzner.servers.get", Some("not found"));
+        assert!(lasting(&[look]).is_empty());
+        let effect = ended("hetzner.servers.delete", Some("locked"));
+        assert_eq!(lasting(&[effect]), ["  hetzner.servers.delete server x failed: locked"]);
+    }
 }

@@ -51,7 +51,8 @@ impl Operator {
         for tenant in [&ACME, &BOLT, &CRAB] {
             for runbook in ["provision-tenant", "deprovision-tenant"] {
                 let grant = tenant.grant(runbook, place)?;
-                operator.write(&grant_name(runbook, tenant), &grant)?;
+                operator.write(&name("grants", runbook, tenant), &grant)?;
+                operator.write(&name("inputs", runbook, tenant), &tenant.inputs(runbook))?;
             }
         }
         Ok(operator)
@@ -142,15 +143,11 @@ impl Operator {
 }
 
 fn run_arguments(runbook: &str, tenant: &Tenant) -> Vec<String> {
-    let mut arguments = vec!["run".to_owned(), runbook.to_owned(), "--grant".to_owned()];
-    arguments.push(grant_name(runbook, tenant));
-    for input in tenant.inputs(runbook) {
-        arguments.extend(["--input".to_owned(), input]);
-    }
-    arguments
+    let (grant, inputs) = (name("grants", runbook, tenant), name("inputs", runbook, tenant));
+    ["run", runbook, "--grant", &grant, "--inputs", &inputs].map(str::to_owned).to_vec()
 }
 
-fn grant_name(runbook: &str, tenant: &Tenant) -> String {
+fn name(folder: &str, runbook: &str, tenant: &Tenant) -> String {
     let verb = runbook.split('-').next().unwrap_or(runbook);
-    format!("grants/{verb}-{}.toml", tenant.id)
+    format!("{folder}/{verb}-{}.toml", tenant.id)
 }

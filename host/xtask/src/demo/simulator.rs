@@ -104,9 +104,9 @@ impl Simulator {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let line = |thing: &Value| {
             let (kind, name) = (text(&thing["type"]), text(&thing["name"]));
-            format!("{kind} `{name}`, EUR {} a month", text(&thing["price_monthly"]))
+            format!("{kind} `{name}`, EUR {} a month", short(&text(&thing["price_monthly"])))
         };
-        let eur_per_month = text(&report["price_monthly"]);
+        let eur_per_month = short(&text(&report["price_monthly"]));
         Ok(Alive { things: things.map(line).collect(), eur_per_month })
     }
 
@@ -118,6 +118,14 @@ impl Simulator {
     fn control(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
         let url = format!("{}/{path}", self.control);
         send(&Request { method, url: &url, token: None, body })
+    }
+}
+
+/// Cuts the zeros behind the point.
+fn short(amount: &str) -> String {
+    match amount.contains('.') {
+        true => amount.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => amount.to_owned(),
     }
 }
 

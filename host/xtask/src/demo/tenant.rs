@@ -15,6 +15,15 @@ pub struct Tenant {
     pub user_data: [&'static str; 3],
 }
 
+/// The inputs that all tenants share.
+const PROVISION: &str = "\
+location = \"nbg1\"
+workers = 1
+bastion = \"203.0.113.7/32\"
+domain = \"example.org\"
+ssh-keys = \"ops\"
+";
+
 /// Is provisioned.
 pub const ACME: Tenant = Tenant {
     id: "acme",
@@ -62,18 +71,13 @@ impl Tenant {
         Ok(text)
     }
 
-    /// Returns the inputs of a runbook.
-    pub fn inputs(&self, runbook: &str) -> Vec<String> {
-        let mut inputs = vec![format!("tenant={}", self.id)];
-        if runbook == "provision-tenant" {
-            let rest = ["location=nbg1", "workers=1", "bastion=203.0.113.7/32"];
-            inputs.push(format!("octet={}", self.octet));
-            inputs.extend(rest.map(str::to_owned));
-            inputs.extend(["domain=example.org", "ssh-keys=ops"].map(str::to_owned));
-        } else {
-            inputs.push("delete-data=true".to_owned());
+    /// Returns the inputs of a runbook, as a TOML file.
+    pub fn inputs(&self, runbook: &str) -> String {
+        let tenant = format!("tenant = \"{}\"\n", self.id);
+        match runbook {
+            "provision-tenant" => format!("{tenant}octet = {}\n{PROVISION}", self.octet),
+            _ => format!("{tenant}delete-data = true\n"),
         }
-        inputs
     }
 }
 

@@ -1,0 +1,9 @@
+//! The command line as people and scripts meet it.
+
+pub mod shell;
+
+mod help;
+mod refusals;
+mod signals;
+mod store;
+mod stream;

@@ -1,0 +1,202 @@
+//! Bad input from end to end: one clear error each, its exit code, and nothing touched.
+
+use std::fs;
+
+use super::shell::{Cloud, Printed, READ_ONLY, Shell, TOKEN, grant, nowhere, packages};
+
+/// Runs `hello` with a change, and returns what it says.
+fn hello(change: impl FnOnce(&mut Shell)) -> Printed {
+    let mut shell = Shell::new();
+    change(&mut shell);
+    shell.run(&["run", "hello", "--grant", "hello.toml", "--input", "name=you"])
+}
+
+#[test]
+fn a_runbook_that_is_none() {
+    let shell = Shell::new();
+    let name = shell.run(&["run", "helo", "--grant", "hello.toml"]);
+    insta::assert_snapshot!(name.told().replace(&packages().display().to_string(), "PACKAGES"), @"");
+    let path = shell.run(&["run", "./nothing", "--grant", "hello.toml"]);
+    insta::assert_snapshot!(path.told(), @"");
+    let version = shell.run(&["run", "hello@9.9.9", "--grant", "hello.toml"]);
+    assert_eq!(version.code, Some(2), "{}", version.stderr);
+}
+
+/// Copies the package `hello` into the folder, with a changed component.
+fn package(shell: &Shell, component: impl FnOnce(Vec<u8>) -> Vec<u8>) {
+    let source = packages().join("hello");
+    let manifest = fs::read(source.join("runbook.toml")).expect("readable");
+    let wasm = fs::read(source.join("component.wasm")).expect("readable");
+    shell.write("package/runbook.toml", manifest);
+    shell.write("package/component.wasm", component(wasm));
+}
+
+#[test]
+fn a_component_that_is_truncated_or_none() {
+    let shell = Shell::new();
+    package(&shell, |wasm| wasm[..wasm.len() / 2].to_vec());
+    let arguments = ["run", "./package", "--grant", "hello.toml", "--input", "name=you"];
+    let half = shell.run(&arguments);
+    assert_eq!(half.code, Some(4), "{}", half.stderr);
+    assert!(half.stderr.contains("component.wasm"), "{}", half.stderr);
+    for bytes in [b"".to_vec(), b"#!/bin/sh\n".to_vec(), vec![0; 100]] {
+        package(&shell, |_| bytes.clone());
+        let printed = shell.run(&arguments);
+        assert_eq!(printed.code, Some(4), "{bytes:?}: {}", printed.stderr);
+    }
+    assert!(shell.run(&["runs", "--json"]).stdout.is_empty(), "no run began");
+}
+
+#[test]
+fn a_component_of_another_world() {
+    let shell = Shell::new();
+    shell.write("other.toml", grant("other-world", ""));
+    let printed = shell.run(&["run", "other-world", "--grant", "other.toml"]);
+    insta::assert_snapshot!(printed.told(), @"");
+}
+
+#[test]
+fn a_grant_that_is_missing_or_wrong() {
+    let missing = hello(|shell| fs::remove_file(shell.path("hello.toml")).expect("it is there"));
+    insta::assert_snapshot!(missing.told(), @"");
+    let unknown = hello(|shell| shell.write("hello.toml", grant("hello", "allow = \"all\"\n")));
+    insta::assert_snapshot!(unknown.told(), @"");
+    let other = hello(|shell| shell.write("hello.toml", grant("other", "")));
+    insta::assert_snapshot!(other.told(), @"");
+    let binary = hello(|shell| shell.write("hello.toml", [0xff, 0xfe]));
+    insta::assert_snapshot!(binary.told(), @"");
+}
+
+#[test]
+fn an_expired_grant() {
+    let text = grant("hello", "").replace("2099", "2020");
+    let printed = hello(|shell| shell.write("hello.toml", text));
+    insta::assert_snapshot!(printed.told(), @"");
+}
+
+#[test]
+fn inputs_that_are_missing_or_unknown() {
+    let shell = Shell::new();
+    let printed = shell.run(&["run", "hello", "--grant", "hello.toml", "--input", "nmae=you"]);
+    insta::assert_snapshot!(printed.told(), @"");
+}
+
+#[test]
+fn a_tenant_id_and_an_octet_that_are_none() {
+    let cloud = Cloud::start();
+    let before = cloud.requests();
+    let shell = Shell::new().with_cloud(&cloud);
+    let arguments = shell.provision();
+    let inputs = fs::read_to_string(shell.path("inputs.toml")).expect("readable");
+    for (from, to, part) in [
+        ("\"acme\"", "\"ACME\"", "`tenant`"),
+        ("\"acme\"", "\"a-b\"", "`tenant`"),
+        ("\"acme\"", "\"\"", "`tenant`"),
+        ("octet = 7", "octet = 256", "`octet`"),
+        ("octet = 7", "octet = -1", "`octet`"),
+        ("octet = 7", "octet = \"7\"", "`octet`"),
+    ] {
+        shell.write("inputs.toml", inputs.replace(from, to));
+        let printed = shell.run(&arguments);
+        assert_eq!(printed.code, Some(2), "{to}: {}", printed.stderr);
+        assert!(printed.stderr.contains(part), "{to}: {}", printed.stderr);
+    }
+    assert_eq!(cloud.requests(), before, "nothing was sent");
+}
+
+/// Runs `provision-tenant` with a change, and returns what it says.
+fn provision(change: impl FnOnce(&mut Shell)) -> Printed {
+    let mut shell = Shell::new();
+    let arguments = shell.provision();
+    change(&mut shell);
+    shell.run(&arguments)
+}
+
+#[test]
+fn a_token_that_is_absent_empty_or_malformed() {
+    let absent = provision(|_| {});
+    insta::assert_snapshot!(absent.told(), @"");
+    let empty = provision(|shell| shell.set("HCLOUD_TOKEN", ""));
+    insta::assert_snapshot!(empty.told(), @"");
+    let short = provision(|shell| shell.set("HCLOUD_TOKEN", "canary"));
+    insta::assert_snapshot!(short.told(), @"");
+    assert!(!short.stderr.contains("canary"), "a token is never shown");
+}
+
+#[test]
+fn a_real_token_never_reaches_a_simulator_nor_a_made_up_one_the_api() {
+    let cloud = Cloud::start();
+    let before = cloud.requests();
+    let real = provision(|shell| {
+        shell.set("HCLOUD_TOKEN", &"r".repeat(64));
+        shell.set("HCLOUD_ENDPOINT", &cloud.handle.endpoint());
+    });
+    insta::assert_snapshot!(real.told(), @"");
+    let simulated = provision(|shell| shell.set("HCLOUD_TOKEN", TOKEN));
+    insta::assert_snapshot!(simulated.told(), @"");
+    assert_eq!(cloud.requests(), before, "nothing was sent");
+}
+
+#[test]
+fn a_token_that_is_wrong_or_reads_only() {
+    let cloud = Cloud::start();
+    let wrong = provision(|shell| {
+        shell.set("HCLOUD_ENDPOINT", &cloud.handle.endpoint());
+        shell.set("HCLOUD_TOKEN", &format!("simulatedwrong{}", "0".repeat(50)));
+    });
+    insta::assert_snapshot!(wrong.told(), @"");
+    let read_only = provision(|shell| {
+        shell.set("HCLOUD_ENDPOINT", &cloud.handle.endpoint());
+        shell.set("HCLOUD_TOKEN", READ_ONLY);
+    });
+    insta::assert_snapshot!(read_only.told(), @"");
+    assert!(cloud.alive().is_empty());
+}
+
+#[test]
+fn an_endpoint_that_is_none_or_does_not_answer() {
+    let none = provision(|shell| {
+        shell.set("HCLOUD_TOKEN", TOKEN);
+        shell.set("HCLOUD_ENDPOINT", "cloud.example");
+    });
+    insta::assert_snapshot!(none.told(), @"");
+    let silent = provision(|shell| {
+        shell.set("HCLOUD_TOKEN", TOKEN);
+        shell.set("HCLOUD_ENDPOINT", &format!("http://{}/v1", nowhere()));
+    });
+    assert_eq!(silent.code, Some(2), "{}", silent.stderr);
+    assert!(silent.stderr.contains("cannot be told"), "{}", silent.stderr);
+}
+
+#[test]
+fn an_octet_in_use_fails_before_anything_is_ordered() {
+    let cloud = Cloud::start();
+    let shell = Shell::new().with_cloud(&cloud);
+    let arguments = shell.provision();
+    let first = shell.run(&arguments);
+    assert_eq!(first.code, Some(0), "{}", first.stderr);
+    let alive = cloud.alive();
+    for name in ["acme.toml", "inputs.toml"] {
+        let text = fs::read_to_string(shell.path(name)).expect("readable");
+        shell.write(name, text.replace("acme", "beta"));
+    }
+    let second = shell.run(&arguments);
+    assert_eq!(second.code, Some(1), "{}", second.stderr);
+    assert!(second.stderr.contains("octet 7 belongs to tenant `acme`"), "{}", second.stderr);
+    assert_eq!(cloud.alive(), alive);
+}
+
+#[test]
+fn a_credential_file_that_others_can_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let printed = provision(|shell| {
+        let path = shell.path("runwrit.toml");
+        let text = fs::read_to_string(&path).expect("readable");
+        let own = "\n[credentials.hetzner]\nfile = \"token\"\n";
+        shell.write("runwrit.toml", format!("{text}{own}"));
+        shell.write("token", format!("{TOKEN}\n"));
+        let mode = fs::Permissions::from_mode(0o644);
+        fs::set_permissions(shell.path("token"), mode).expect("ours");
+    });
+    insta::assert_snapshot!(printed.told(), @"");
+}

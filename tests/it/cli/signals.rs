@@ -1,0 +1,112 @@
+//! Ctrl-C, termination, a closed terminal and a closed pipe: nothing is lost.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command};
+
+use super::shell::{Cloud, Shell};
+
+/// Starts `provision-tenant` with JSON events and returns once a step whose title begins with
+/// `title` has begun.
+fn start_until(shell: &Shell, title: &str) -> (Child, String) {
+    let arguments = shell.provision();
+    let mut command = shell.command(&arguments);
+    let mut child = command.arg("--json").spawn().expect("the product starts");
+    let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut line = String::new();
+    loop {
+        line.clear();
+        assert_ne!(stdout.read_line(&mut line).expect("readable"), 0, "it ended too early");
+        let event: serde_json::Value = serde_json::from_str(&line).expect("an object");
+        if event["title"].as_str().is_some_and(|found| found.starts_with(title)) {
+            let run = event["run"].as_str().expect("events name their run").to_owned();
+            // What comes after must still have a reader, unless the test closes it.
+            std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
+            return (child, run);
+        }
+    }
+}
+
+fn send(child: &Child, signal: &str) {
+    let status = Command::new("kill").args([signal, &child.id().to_string()]).status();
+    assert!(status.expect("`kill` is everywhere").success());
+}
+
+#[test]
+fn one_interrupt_finishes_the_call_and_a_resume_goes_on() {
+    for signal in ["-INT", "-TERM"] {
+        let cloud = Cloud::start();
+        let shell = Shell::new().with_cloud(&cloud);
+        let (child, run) = start_until(&shell, "4-6/14");
+        send(&child, signal);
+        let stopped = shell.wait(child);
+        assert_eq!(stopped.code, Some(130), "{signal}: {}", stopped.stderr);
+        let resumed = shell.run(&["resume", &run]);
+        assert_eq!(resumed.code, Some(0), "{signal}: {}", resumed.stderr);
+        assert_eq!(cloud.alive().len(), 8, "{signal}: {:?}", cloud.alive());
+    }
+}
+
+#[test]
+fn a_second_interrupt_stops_at_once_and_loses_nothing() {
+    let cloud = Cloud::start();
+    let shell = Shell::new().with_cloud(&cloud);
+    let (child, run) = start_until(&shell, "4-6/14");
+    send(&child, "-INT");
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    send(&child, "-INT");
+    let stopped = shell.wait(child);
+    assert_eq!(stopped.code, Some(130), "{}", stopped.stderr);
+    let rolled_back = shell.run(&["rollback", &run]);
+    assert_eq!(rolled_back.code, Some(1), "{}", rolled_back.stderr);
+    assert!(cloud.alive().is_empty(), "{:?}", cloud.alive());
+}
+
+#[test]
+fn a_closed_terminal_does_not_stop_a_run() {
+    let cloud = Cloud::start();
+    let shell = Shell::new().with_cloud(&cloud);
+    let (child, _) = start_until(&shell, "2/14");
+    send(&child, "-HUP");
+    let ended = shell.wait(child);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+}
+
+#[test]
+fn closed_pipes_do_not_stop_a_run() {
+    let cloud = Cloud::start();
+    let shell = Shell::new().with_cloud(&cloud);
+    for is_json in [true, false] {
+        let arguments = shell.provision();
+        let mut command = shell.command(&arguments);
+        if is_json {
+            command.arg("--json");
+        }
+        let mut child = command.spawn().expect("the product starts");
+        drop((child.stdout.take(), child.stderr.take()));
+        assert_eq!(child.wait().expect("it ends").code(), Some(0), "--json: {is_json}");
+    }
+    assert_eq!(cloud.alive().len(), 8, "the second run found all of it: {:?}", cloud.alive());
+}
+
+#[test]
+fn a_second_run_on_the_same_tenant_is_refused_and_the_first_goes_on() {
+    let cloud = Cloud::start();
+    let shell = Shell::new().with_cloud(&cloud);
+    let (child, _) = start_until(&shell, "4-6/14");
+    let second = shell.run(&shell.provision());
+    assert_eq!(second.code, Some(7), "{}", second.stderr);
+    insta::assert_snapshot!(second.told(), @"");
+    assert_eq!(shell.wait(child).code, Some(0));
+}
+
+#[test]
+fn a_cancelled_run_rolls_back() {
+    let cloud = Cloud::start();
+    let shell = Shell::new().with_cloud(&cloud);
+    let (child, run) = start_until(&shell, "4-6/14");
+    let asked = shell.run(&["cancel", &run]);
+    assert_eq!(asked.code, Some(0), "{}", asked.stderr);
+    let ended = shell.wait(child);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(cloud.alive().is_empty(), "{:?}", cloud.alive());
+}

@@ -1,0 +1,61 @@
+//! `--json`: one object per line, the last one says how it ended.
+
+use super::shell::{Cloud, Shell};
+
+#[test]
+fn a_run_is_a_stream_of_events_that_ends_with_its_outcome() {
+    let shell = Shell::new();
+    let arguments = ["run", "hello", "--grant", "hello.toml", "--input", "name=you", "--json"];
+    let printed = shell.run(&arguments);
+    assert_eq!((printed.code, printed.stderr.as_str()), (Some(0), ""));
+    insta::assert_snapshot!(printed.stdout, @"");
+}
+
+#[test]
+fn every_event_names_its_run_and_the_last_one_its_outcome() {
+    let cloud = Cloud::start();
+    let shell = Shell::new().with_cloud(&cloud);
+    let mut arguments = shell.provision().to_vec();
+    arguments.push("--json");
+    let printed = shell.run(&arguments);
+    assert_eq!(printed.code, Some(0), "{}", printed.stderr);
+    let events = printed.objects();
+    assert!(events.iter().all(|event| event["event"].is_string() && event["run"] == "RUN"));
+    assert_eq!(events.first().expect("events")["event"], "started");
+    let last = events.last().expect("events");
+    assert_eq!((&last["event"], &last["outcome"]), (&"finished".into(), &"succeeded".into()));
+    assert_eq!(events.iter().filter(|event| event["event"] == "finished").count(), 1);
+}
+
+#[test]
+fn runs_and_show_print_objects_too() {
+    let shell = Shell::new();
+    shell.run(&["run", "hello", "--grant", "hello.toml", "--input", "name=you"]);
+    let runs = shell.run(&["runs", "--json"]).objects();
+    assert_eq!(runs.len(), 1);
+    assert_eq!(runs[0]["runbook"], "hello@0.1.0");
+    let human = shell.run(&["runs"]).stdout;
+    assert!(human.contains("succeeded") && human.contains("hello@0.1.0"), "{human}");
+}
+
+#[test]
+fn a_simulated_run_leaves_nothing_and_reads_no_credential() {
+    let shell = Shell::new();
+    let mut arguments = shell.provision().to_vec();
+    arguments.push("--simulate");
+    let printed = shell.run(&arguments);
+    assert_eq!(printed.code, Some(0), "{}", printed.stderr);
+    assert!(printed.stderr.contains("simulated: nothing real is touched"), "{}", printed.stderr);
+    assert!(!shell.path("state").exists(), "the real state directory stays unmade");
+}
+
+#[test]
+fn what_a_guest_writes_cannot_move_the_cursor() {
+    let shell = Shell::new();
+    let name = "name=\u{1b}[2J\u{202e}you";
+    let printed = shell.run(&["run", "hello", "--grant", "hello.toml", "--input", name]);
+    assert_eq!(printed.code, Some(0), "{}", printed.stderr);
+    let shown = printed.stderr + &printed.stdout;
+    assert!(!shown.contains(['\u{1b}', '\u{202e}']), "{shown}");
+    assert!(shown.contains("\\u{1b}[2J\\u{202e}you"), "{shown}");
+}

@@ -1,0 +1,84 @@
+//! The demo does what the README says it does.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use regex::Regex;
+
+const BEGIN: &str = "<!-- demo: begin -->\n```text\n";
+const END: &str = "```\n<!-- demo: end -->";
+
+#[test]
+fn the_demo_prints_what_the_readme_shows() {
+    let readme = root().join("README.md");
+    let text = fs::read_to_string(&readme).expect("there is a README");
+    let (before, rest) = text.split_once(BEGIN).expect("the README shows the demo");
+    let (shown, after) = rest.split_once(END).expect("what it shows ends");
+    let printed = demo();
+    if std::env::var_os("RUNWRIT_BLESS").is_some_and(|one| one == "1") {
+        fs::write(&readme, format!("{before}{BEGIN}{printed}{END}{after}")).expect("writable");
+        return;
+    }
+    let (shown, printed) = (redact(shown), redact(&printed));
+    let lines = shown.lines().zip(printed.lines());
+    for (place, (shown, printed)) in lines.enumerate() {
+        assert_eq!(shown, printed, "line {} of the demo; RUNWRIT_BLESS=1 shows anew", place + 1);
+    }
+    assert_eq!(shown.lines().count(), printed.lines().count(), "{printed}");
+}
+
+/// Runs the demo with both streams in one file, as a person would see them.
+fn demo() -> String {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let path = folder.path().join("printed");
+    let file = fs::File::create(&path).expect("writable");
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["run", "--quiet", "--package", "xtask", "--", "demo", "--runwrit"]);
+    command.arg(super::cli::shell::binary()).current_dir(root());
+    command.env("NO_COLOR", "1").stdin(Stdio::null());
+    command.stdout(file.try_clone().expect("a second handle")).stderr(file);
+    let status = command.status().expect("cargo runs");
+    let printed = fs::read_to_string(&path).expect("readable");
+    assert!(status.success(), "the demo ended with {status}:\n{printed}");
+    printed
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests stand below the root").into()
+}
+
+/// Replaces what differs from run to run: ids, times, ports, addresses, digests, and whether the
+/// killed process had been answered. Servers of a batch end in any order, so such lines are sorted.
+fn redact(text: &str) -> String {
+    let rules = [
+        (r"\b[0-9A-HJKMNP-TV-Z]{26}\b", "RUN"),
+        (r"\d{4}-\d\d-\d\dT[0-9:.]+Z", "TIME"),
+        (r"\(\d+\.\d s\)", "(TIME)"),
+        (r"127\.0\.0\.1:\d+", "ADDRESS"),
+        (r"sha256:[0-9a-f]{64}", "DIGEST"),
+        (r"\b10\d{5}\b", "ID"),
+        (r"\b198\.18\.\d+\.\d+", "IPV4"),
+        (r"\b10\.(\d)\.1\.\d+\b", "10.$1.1.HOST"),
+        (r": was there already", ""),
+        (r"  replayed \d+ recorded calls without acting\n", ""),
+        (r" \(TIME\)", ""),
+    ];
+    let mut text = text.to_owned();
+    for (pattern, with) in rules {
+        text = Regex::new(pattern).expect("a pattern").replace_all(&text, with).into_owned();
+    }
+    sort_batches(&text)
+}
+
+fn sort_batches(text: &str) -> String {
+    let mut lines: Vec<&str> = text.lines().collect();
+    let is_batch = |line: &str| {
+        let starts = ["  hetzner.servers.create ", "  undone: ", "  hetzner.servers.delete "];
+        starts.iter().any(|start| line.starts_with(start)) || line.ends_with(" is gone")
+    };
+    for group in lines.chunk_by_mut(|one, other| is_batch(one) && is_batch(other)) {
+        group.sort_unstable();
+    }
+    lines.join("\n")
+}
