@@ -41,8 +41,8 @@ pub struct Admitted {
 }
 
 impl Order {
-    /// Checks the imports against the ask, the ask against the grant, and the inputs, in this order;
-    /// each check tells all that is wrong at once.
+    /// Checks the imports against the ask, the ask against the grant, and the inputs, in this
+    /// order; each check tells all that is wrong at once.
     pub fn admit(self, run: RunId) -> Result<Admitted, Error> {
         let inputs = self.inputs();
         let manifest = &self.package.manifest;

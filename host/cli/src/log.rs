@@ -1,4 +1,4 @@
-//! Diagnostics on standard error, for `-v` and `RUNWRIT_LOG`. Secrets have no text, so none can leak.
+//! Diagnostics on standard error, for `-v` and `RUNWRIT_LOG`. Secrets have no text.
 
 use std::io;
 

@@ -8,7 +8,8 @@ use crate::ambient;
 use crate::configuration::Configuration;
 use crate::error::{Error, chain};
 
-/// Reads the package at a path, or of a name with an optional `@version` in the package directories.
+/// Reads the package at a path, or that of a name with an optional `@version` in the directories of
+/// the configuration.
 pub fn find(runbook: &str, configuration: &Configuration) -> Result<Package, Error> {
     let is_path = runbook.contains('/') || runbook == "." || runbook == "..";
     if is_path || ambient::exists(&Path::new(runbook).join("runbook.toml")) {

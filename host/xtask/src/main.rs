@@ -39,8 +39,8 @@ enum Task {
     },
     /// Finds or installs what building and testing needs; again changes nothing.
     Setup,
-    /// Sets up, then shows the main job against a simulated cloud, from the first order to the proof
-    /// that nothing is left.
+    /// Sets up, then shows the main job against a simulated cloud, from the first order to the
+    /// proof that nothing is left.
     Demo {
         /// Use this `runwrit` and the packages that stand, and build nothing.
         #[arg(long, value_name = "PATH")]

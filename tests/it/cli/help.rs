@@ -6,14 +6,73 @@ use super::shell::Shell;
 fn the_help_names_every_command_and_exit_code() {
     let printed = Shell::new().run(&["--help"]);
     assert_eq!(printed.code, Some(0));
-    insta::assert_snapshot!(printed.stdout, @"");
+    insta::assert_snapshot!(printed.stdout, @"
+    Runs signed runbooks with exactly the authority that you grant
+
+    Usage: runwrit [OPTIONS] <COMMAND>
+
+    Commands:
+      run       Run a runbook with exactly the authority of a grant
+      resume    Go on with a run that was killed, interrupted or parked
+      rollback  Undo everything that a run did
+      cancel    Ask a run to stop at its next call and to roll back
+      runs      List the runs of this installation
+      show      Show one run: what it did, what exists now, what it costs
+      resolve   Answer for a call whose outcome nobody but a person can know
+      inspect   Show what a runbook is and asks for, without running any of it
+      grants    Work with grants
+      simulate  Serve a stand-in for an outside system
+      help      Print this message or the help of the given subcommand(s)
+
+    Options:
+          --state <DIR>    Keep runs, tenants and keys in this directory
+          --config <FILE>  Read the configuration from this file
+          --json           Print one JSON object per line on standard output
+      -v, --verbose...     Say more on standard error; twice says everything
+      -h, --help           Print help
+      -V, --version        Print version
+
+    Exit codes:
+        0  done
+        1  failed and rolled back fully
+        2  arguments, inputs or configuration are wrong
+        3  stuck, or volumes with data are held: a person must look
+        4  signature, keyring, floor, or imports outside the ask
+        5  the grant is missing something
+        6  a verification found differences, or the run left its plan
+        7  another run holds the scope
+        8  parked: an approval, a timer, an unknown outcome to resolve
+        9  stopped because a replay did not match the journal
+       70  a bug in runwrit
+      130  interrupted; `runwrit resume` goes on
+    ");
 }
 
 #[test]
 fn the_help_of_run_names_its_options() {
     let printed = Shell::new().run(&["run", "--help"]);
     assert_eq!(printed.code, Some(0));
-    insta::assert_snapshot!(printed.stdout, @"");
+    insta::assert_snapshot!(printed.stdout, @"
+    Run a runbook with exactly the authority of a grant
+
+    Usage: runwrit run [OPTIONS] --grant <FILE> <RUNBOOK>
+
+    Arguments:
+      <RUNBOOK>  A package: its path, or its name with an optional @version
+
+    Options:
+          --grant <FILE>        What the run may do: a grant file
+          --state <DIR>         Keep runs, tenants and keys in this directory
+          --config <FILE>       Read the configuration from this file
+          --input <NAME=VALUE>  An input of the runbook; repeat for more
+          --inputs <FILE>       Inputs of the runbook as a TOML file
+          --json                Print one JSON object per line on standard output
+          --simulate            Run against a simulator in this process, with a made-up token and a
+                                throw-away store
+      -v, --verbose...          Say more on standard error; twice says everything
+          --yes                 Start without asking
+      -h, --help                Print help
+    ");
 }
 
 #[test]

@@ -15,9 +15,17 @@ fn hello(change: impl FnOnce(&mut Shell)) -> Printed {
 fn a_runbook_that_is_none() {
     let shell = Shell::new();
     let name = shell.run(&["run", "helo", "--grant", "hello.toml"]);
-    insta::assert_snapshot!(name.told().replace(&packages().display().to_string(), "PACKAGES"), @"");
+    let told = name.told().replace(&packages().display().to_string(), "PACKAGES");
+    insta::assert_snapshot!(told, @"
+    exit 2
+    error: there is no runbook `helo`
+    hint: looked in `PACKAGES`; or give the path of a package
+    ");
     let path = shell.run(&["run", "./nothing", "--grant", "hello.toml"]);
-    insta::assert_snapshot!(path.told(), @"");
+    insta::assert_snapshot!(path.told(), @"
+    exit 2
+    error: `./nothing` is no package: a package is a folder with `runbook.toml` and `component.wasm`
+    ");
     let version = shell.run(&["run", "hello@9.9.9", "--grant", "hello.toml"]);
     assert_eq!(version.code, Some(2), "{}", version.stderr);
 }
@@ -52,33 +60,61 @@ fn a_component_of_another_world() {
     let shell = Shell::new();
     shell.write("other.toml", grant("other-world", ""));
     let printed = shell.run(&["run", "other-world", "--grant", "other.toml"]);
-    insta::assert_snapshot!(printed.told(), @"");
+    insta::assert_snapshot!(printed.told(), @r#"
+    exit 4
+    error: the run was not started
+      `runwrit:run/random@0.9.0` is imported, but this host does not offer it: this host offers version 0.1.0
+      `registry/tenants` is asked for, but nothing of it is granted: add to `[registry]` in other.toml what is needed of: operations = ["tenants.get", "tenants.list", "tenants.reserve", "tenants.activate", "tenants.retire"]
+    "#);
 }
 
 #[test]
 fn a_grant_that_is_missing_or_wrong() {
     let missing = hello(|shell| fs::remove_file(shell.path("hello.toml")).expect("it is there"));
-    insta::assert_snapshot!(missing.told(), @"");
+    insta::assert_snapshot!(missing.told(), @"
+    exit 2
+    error: the grant `hello.toml` cannot be read: No such file or directory (os error 2)
+    ");
     let unknown = hello(|shell| shell.write("hello.toml", grant("hello", "allow = \"all\"\n")));
-    insta::assert_snapshot!(unknown.told(), @"");
+    insta::assert_snapshot!(unknown.told(), @"
+    exit 2
+    error: `hello.toml` is refused
+      line 4: `allow` is no known field: remove it; known here are `version`, `expires`, `on-failure`, `runbook`, `scope`, `hetzner`, `registry`, `audit`, `http`, `recovery`
+    ");
     let other = hello(|shell| shell.write("hello.toml", grant("other", "")));
-    insta::assert_snapshot!(other.told(), @"");
+    insta::assert_snapshot!(other.told(), @r#"
+    exit 5
+    error: the run was not started
+      `hello@0.1.0` is not what the grant is for, `other`: write in hello.toml: [runbook] name = "hello", version = "0.1.0"
+    "#);
     let binary = hello(|shell| shell.write("hello.toml", [0xff, 0xfe]));
-    insta::assert_snapshot!(binary.told(), @"");
+    insta::assert_snapshot!(binary.told(), @"
+    exit 2
+    error: the grant `hello.toml` is not UTF-8 at byte 0
+    ");
 }
 
 #[test]
 fn an_expired_grant() {
     let text = grant("hello", "").replace("2099", "2020");
     let printed = hello(|shell| shell.write("hello.toml", text));
-    insta::assert_snapshot!(printed.told(), @"");
+    insta::assert_snapshot!(printed.told(), @"
+    exit 5
+    error: the run was not started
+      `hello.toml` expired at TIME: set a later `expires`
+    ");
 }
 
 #[test]
 fn inputs_that_are_missing_or_unknown() {
     let shell = Shell::new();
     let printed = shell.run(&["run", "hello", "--grant", "hello.toml", "--input", "nmae=you"]);
-    insta::assert_snapshot!(printed.told(), @"");
+    insta::assert_snapshot!(printed.told(), @"
+    exit 2
+    error: `inputs` is refused
+      `nmae` is no input of the runbook: did you mean `name`?
+      `name` is missing: add `--input name=VALUE`: a text that matches `.{1,64}` (whom to greet)
+    ");
 }
 
 #[test]
@@ -115,11 +151,24 @@ fn provision(change: impl FnOnce(&mut Shell)) -> Printed {
 #[test]
 fn a_token_that_is_absent_empty_or_malformed() {
     let absent = provision(|_| {});
-    insta::assert_snapshot!(absent.told(), @"");
+    insta::assert_snapshot!(absent.told(), @"
+    exit 2
+    UNSIGNED: nobody vouches for provision-tenant@0.1.0 (DIGEST)
+    error: the credential `hetzner` needs `HCLOUD_TOKEN`, which is not set
+    hint: `export HCLOUD_TOKEN=…`, or name a file of mode 0600 under `[credentials.hetzner]` in runwrit.toml
+    ");
     let empty = provision(|shell| shell.set("HCLOUD_TOKEN", ""));
-    insta::assert_snapshot!(empty.told(), @"");
+    insta::assert_snapshot!(empty.told(), @"
+    exit 2
+    UNSIGNED: nobody vouches for provision-tenant@0.1.0 (DIGEST)
+    error: the token of the credential `hetzner` is empty: set the variable or file that it names
+    ");
     let short = provision(|shell| shell.set("HCLOUD_TOKEN", "canary"));
-    insta::assert_snapshot!(short.told(), @"");
+    insta::assert_snapshot!(short.told(), @"
+    exit 2
+    UNSIGNED: nobody vouches for provision-tenant@0.1.0 (DIGEST)
+    error: the token of the credential `hetzner` is malformed: expected 64 letters and digits, without spaces, quotes or line feeds
+    ");
     assert!(!short.stderr.contains("canary"), "a token is never shown");
 }
 
@@ -131,9 +180,17 @@ fn a_real_token_never_reaches_a_simulator_nor_a_made_up_one_the_api() {
         shell.set("HCLOUD_TOKEN", &"r".repeat(64));
         shell.set("HCLOUD_ENDPOINT", &cloud.handle.endpoint());
     });
-    insta::assert_snapshot!(real.told(), @"");
+    insta::assert_snapshot!(real.told(), @"
+    exit 2
+    UNSIGNED: nobody vouches for provision-tenant@0.1.0 (DIGEST)
+    error: the credential `hetzner` holds a real token, which is never sent to `http://ADDRESS/v1`: use an `https://` endpoint, or a made-up token that begins with `simulated`
+    ");
     let simulated = provision(|shell| shell.set("HCLOUD_TOKEN", TOKEN));
-    insta::assert_snapshot!(simulated.told(), @"");
+    insta::assert_snapshot!(simulated.told(), @"
+    exit 2
+    UNSIGNED: nobody vouches for provision-tenant@0.1.0 (DIGEST)
+    error: the credential `hetzner` holds a made-up token, which is never sent to `https://api.hetzner.cloud/v1`: use the `http://` endpoint of a simulator, or a real token
+    ");
     assert_eq!(cloud.requests(), before, "nothing was sent");
 }
 
@@ -144,12 +201,22 @@ fn a_token_that_is_wrong_or_reads_only() {
         shell.set("HCLOUD_ENDPOINT", &cloud.handle.endpoint());
         shell.set("HCLOUD_TOKEN", &format!("simulatedwrong{}", "0".repeat(50)));
     });
-    insta::assert_snapshot!(wrong.told(), @"");
+    insta::assert_snapshot!(wrong.told(), @"
+    exit 2
+    UNSIGNED: nobody vouches for provision-tenant@0.1.0 (DIGEST)
+    error: the project behind credential `hetzner` cannot be told: the token you have provided is invalid (HTTP 401, `unauthorized`)
+    hint: nothing was touched; check the token and the endpoint
+    ");
     let read_only = provision(|shell| {
         shell.set("HCLOUD_ENDPOINT", &cloud.handle.endpoint());
         shell.set("HCLOUD_TOKEN", READ_ONLY);
     });
-    insta::assert_snapshot!(read_only.told(), @"");
+    insta::assert_snapshot!(read_only.told(), @"
+    exit 2
+    UNSIGNED: nobody vouches for provision-tenant@0.1.0 (DIGEST)
+    error: the project behind credential `hetzner` cannot be told: the token is only allowed to perform GET requests (HTTP 401, `token_readonly`)
+    hint: nothing was touched; check the token and the endpoint
+    ");
     assert!(cloud.alive().is_empty());
 }
 
@@ -159,7 +226,11 @@ fn an_endpoint_that_is_none_or_does_not_answer() {
         shell.set("HCLOUD_TOKEN", TOKEN);
         shell.set("HCLOUD_ENDPOINT", "cloud.example");
     });
-    insta::assert_snapshot!(none.told(), @"");
+    insta::assert_snapshot!(none.told(), @"
+    exit 2
+    UNSIGNED: nobody vouches for provision-tenant@0.1.0 (DIGEST)
+    error: `HCLOUD_ENDPOINT`: `cloud.example` is no endpoint: expected `https://HOST/PATH`, or `http://HOST/PATH` for a simulator
+    ");
     let silent = provision(|shell| {
         shell.set("HCLOUD_TOKEN", TOKEN);
         shell.set("HCLOUD_ENDPOINT", &format!("http://{}/v1", nowhere()));
@@ -198,5 +269,10 @@ fn a_credential_file_that_others_can_read() {
         let mode = fs::Permissions::from_mode(0o644);
         fs::set_permissions(shell.path("token"), mode).expect("ours");
     });
-    insta::assert_snapshot!(printed.told(), @"");
+    insta::assert_snapshot!(printed.told(), @"
+    exit 2
+    UNSIGNED: nobody vouches for provision-tenant@0.1.0 (DIGEST)
+    error: the token file `FOLDER/token` has mode 0644
+    hint: `chmod 600 FOLDER/token`: a secret is readable by its owner alone
+    ");
 }

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use regex::Regex;
+use runwrit_simulator::hetzner::auth::Presented;
+use runwrit_simulator::hetzner::request::Request;
 use runwrit_simulator::hetzner::{Handle, Options, Simulator, TokenRule, Tokens};
 use serde_json::json;
 use tempfile::TempDir;
@@ -187,7 +189,8 @@ pub fn grant(runbook: &str, rest: &str) -> String {
 pub struct Cloud {
     /// The simulator.
     pub handle: Handle,
-    runtime: tokio::runtime::Runtime,
+    /// Serves until it is dropped.
+    _runtime: tokio::runtime::Runtime,
 }
 
 impl Cloud {
@@ -202,7 +205,7 @@ impl Cloud {
         let options = Options { time_factor: TIME_FACTOR, tokens, ..Options::default() };
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let handle = runtime.block_on(Simulator::start(options)).expect("a free port");
-        let cloud = Self { handle, runtime };
+        let cloud = Self { handle, _runtime: runtime };
         cloud.add_ssh_key();
         cloud
     }
@@ -220,14 +223,16 @@ impl Cloud {
     }
 
     fn add_ssh_key(&self) {
-        let url = format!("{}/ssh_keys", self.handle.endpoint());
-        let body = json!({"name": "ops", "public_key": PUBLIC_KEY}).to_string();
-        let send = async move {
-            let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-            let request = client.post(url).bearer_auth(TOKEN).body(body);
-            request.send().await.expect("an answer").error_for_status().expect("created");
-        };
-        self.runtime.block_on(send);
+        let body = json!({"name": "ops", "public_key": PUBLIC_KEY});
+        let (answer, _) = self.handle.desk().receive(Request {
+            method: "POST".to_owned(),
+            path: "/ssh_keys".to_owned(),
+            query: Vec::new(),
+            origin: self.handle.endpoint(),
+            token: Presented::from_header(Some(&format!("Bearer {TOKEN}"))),
+            body: Some(body.to_string().into_bytes()),
+        });
+        drop(answer);
     }
 }
 

@@ -16,20 +16,32 @@ fn a_store_that_is_damaged_newer_or_open_to_others() {
     connection.pragma_update(None, "user_version", 9_999).expect("writable");
     drop(connection);
     let newer = shell.run(&["runs"]);
-    insta::assert_snapshot!(newer.told(), @"");
+    insta::assert_snapshot!(newer.told(), @"
+    exit 2
+    error: the store `FOLDER/state/store.sqlite` has version 9999, this host knows version 1; use the newer host, nothing was changed
+    ");
     fs::write(&database, "this is no database, however long it may be").expect("writable");
     let damaged = shell.run(&["runs"]);
-    insta::assert_snapshot!(damaged.told(), @"");
+    insta::assert_snapshot!(damaged.told(), @"
+    exit 2
+    error: the store `FOLDER/state/store.sqlite` is damaged: file is not a database; restore the state directory from a backup
+    ");
     fs::set_permissions(shell.path("state"), fs::Permissions::from_mode(0o777)).expect("ours");
     let exposed = shell.run(&["runs"]);
-    insta::assert_snapshot!(exposed.told(), @"");
+    insta::assert_snapshot!(exposed.told(), @"
+    exit 2
+    error: others may write to `FOLDER/state` (mode 777); run `chmod 700 FOLDER/state`
+    ");
 }
 
 #[test]
 fn a_run_that_is_unknown() {
     let shell = Shell::new();
     let printed = shell.run(&["show", "01M7YQ1DPXPQT2QRXR0J67KEK7"]);
-    insta::assert_snapshot!(printed.told(), @"");
+    insta::assert_snapshot!(printed.told(), @"
+    exit 2
+    error: there is no run `RUN`; `runwrit runs` lists those of this state directory
+    ");
 }
 
 #[test]
@@ -39,7 +51,11 @@ fn a_host_key_that_is_short() {
     let key = shell.path("state/host.key");
     fs::write(key, "short").expect("ours");
     let printed = shell.run(&["runs"]);
-    insta::assert_snapshot!(printed.told(), @"");
+    insta::assert_snapshot!(printed.told(), @"
+    exit 2
+    error: the host key `FOLDER/state/host.key` has 5 bytes
+    hint: restore its 32 bytes from a backup: without them nothing that runs made can be recognized
+    ");
 }
 
 /// A file system of a few hundred KiB in a mount namespace of its own; without root, one of a user

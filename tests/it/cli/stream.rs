@@ -8,7 +8,13 @@ fn a_run_is_a_stream_of_events_that_ends_with_its_outcome() {
     let arguments = ["run", "hello", "--grant", "hello.toml", "--input", "name=you", "--json"];
     let printed = shell.run(&arguments);
     assert_eq!((printed.code, printed.stderr.as_str()), (Some(0), ""));
-    insta::assert_snapshot!(printed.stdout, @"");
+    insta::assert_snapshot!(printed.stdout, @r#"
+    {"event":"started","run":"RUN","runbook":"hello@0.1.0","scope":"run:RUN","is_resumed":false}
+    {"event":"step","run":"RUN","title":"greet","is_replayed":false}
+    {"event":"log","run":"RUN","level":"info","message":"hello, you"}
+    {"event":"verified","run":"RUN","text":"the greeting names its guest","is_replayed":false}
+    {"event":"finished","run":"RUN","outcome":"succeeded","message":"","eur_per_month":null}
+    "#);
 }
 
 #[test]
@@ -50,12 +56,12 @@ fn a_simulated_run_leaves_nothing_and_reads_no_credential() {
 }
 
 #[test]
-fn what_a_guest_writes_cannot_move_the_cursor() {
+fn what_others_wrote_cannot_move_the_cursor() {
     let shell = Shell::new();
     let name = "name=\u{1b}[2J\u{202e}you";
     let printed = shell.run(&["run", "hello", "--grant", "hello.toml", "--input", name]);
-    assert_eq!(printed.code, Some(0), "{}", printed.stderr);
+    assert_eq!(printed.code, Some(2), "{}", printed.stderr);
     let shown = printed.stderr + &printed.stdout;
     assert!(!shown.contains(['\u{1b}', '\u{202e}']), "{shown}");
-    assert!(shown.contains("\\u{1b}[2J\\u{202e}you"), "{shown}");
+    assert!(shown.contains("[2J\\u{202e}you"), "{shown}");
 }

@@ -60,7 +60,7 @@ pub enum StoreError {
         known: i64,
     },
     /// It is damaged, or no store at all.
-    #[error("the store `{path}` is damaged: {detail}; restore it with `runwrit state restore`")]
+    #[error("the store `{path}` is damaged: {detail}; restore the state directory from a backup")]
     Damaged {
         /// Which file.
         path: PathBuf,

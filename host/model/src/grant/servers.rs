@@ -41,8 +41,8 @@ impl Grant {
         self.server("hetzner.servers.create", request, situation)
     }
 
-    /// Permits checking what an order would do, by the rules of the order itself but one: it may come
-    /// before the firewall that the order must name.
+    /// Permits checking what an order would do, by the rules of the order itself but one: it may
+    /// come before the firewall that the order must name.
     pub fn check_server(
         &self,
         request: &ServerRequest<'_>,

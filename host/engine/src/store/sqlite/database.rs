@@ -100,6 +100,7 @@ pub(super) fn told(
         let path = path.clone();
         match source.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => StoreError::Full { path },
+            _ if is_out_of_space(&source) => StoreError::Full { path },
             Some(ErrorCode::ReadOnly) => StoreError::ReadOnly { path },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 StoreError::Locked { path }
@@ -138,4 +139,11 @@ fn unreadable(
 ) -> rusqlite::Error {
     let place = row.as_ref().column_index(column).unwrap_or_default();
     rusqlite::Error::FromSqlConversionFailure(place, rusqlite::types::Type::Text, error)
+}
+
+/// The index of the write-ahead log could not grow, which only lack of space causes.
+fn is_out_of_space(error: &rusqlite::Error) -> bool {
+    error
+        .sqlite_error()
+        .is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
 }
