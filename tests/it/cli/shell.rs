@@ -72,8 +72,8 @@ impl Shell {
         let timing = "\n[timing]\nsettle-ms = 300\nundo-backoff-ms = 50\npoll-ms = [20]\n\
                       request-timeout-ms = 5000\n";
         let text = roles.replacen("version = 1\n", &format!("version = 1\n{own}"), 1);
-        shell.write("runwrit.toml", &format!("{text}{timing}"));
-        shell.write("hello.toml", &grant("hello", ""));
+        shell.write("runwrit.toml", format!("{text}{timing}"));
+        shell.write("hello.toml", grant("hello", ""));
         shell
     }
 

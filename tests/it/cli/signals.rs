@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command};
 
+use serde_json::Value;
+
 use super::shell::{Cloud, Shell};
 
 /// Three servers with four public addresses, a volume, a network and a firewall.
@@ -15,18 +17,20 @@ fn start_until(shell: &Shell, title: &str) -> (Child, String) {
     let mut command = shell.command(&arguments);
     let mut child = command.arg("--json").spawn().expect("the product starts");
     let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
-    let mut line = String::new();
-    loop {
-        line.clear();
-        assert_ne!(stdout.read_line(&mut line).expect("readable"), 0, "it ended too early");
-        let event: serde_json::Value = serde_json::from_str(&line).expect("an object");
-        if event["title"].as_str().is_some_and(|found| found.starts_with(title)) {
-            let run = event["run"].as_str().expect("events name their run").to_owned();
-            // What comes after must still have a reader, unless the test closes it.
-            std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
-            return (child, run);
-        }
-    }
+    let Some(run) = read_until(&mut stdout, title) else {
+        panic!("it ended too early: {:?}", child.wait());
+    };
+    // What comes after must still have a reader.
+    std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
+    (child, run)
+}
+
+/// Returns the run of the first event whose title begins with `title`.
+fn read_until(stdout: &mut impl BufRead, title: &str) -> Option<String> {
+    let events = stdout.lines().map_while(Result::ok);
+    let mut events = events.filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+    let is_it = |event: &Value| event["title"].as_str().is_some_and(|it| it.starts_with(title));
+    events.find(is_it)?["run"].as_str().map(str::to_owned)
 }
 
 fn send(child: &Child, signal: &str) {
