@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::command;
 use crate::failure::Failure;
 use crate::place::Place;
-use crate::toolchain::{self, Choice, Toolchain};
+use crate::toolchain::{self, Choice, DEBIAN_LINKER, Toolchain};
 
 /// Debian's compiler has some 400 MiB; a slow mirror must still end some time.
 const APT_LIMIT: Duration = Duration::from_secs(1_800);
@@ -16,7 +16,7 @@ const APT_LIMIT: Duration = Duration::from_secs(1_800);
 const PIP_LIMIT: Duration = Duration::from_secs(600);
 
 /// Packages of Debian that build guests where rustup cannot help.
-const DEBIAN_TOOLCHAIN: [&str; 3] = ["cargo-web", "rust-web-src", "rustc-web"];
+const DEBIAN_TOOLCHAIN: [&str; 4] = ["cargo-web", "rust-web-llvm", "rust-web-src", "rustc-web"];
 /// The package of Debian without which Python makes no environments.
 const DEBIAN_VENV: &str = "python3-venv";
 
@@ -99,7 +99,11 @@ fn install_clients(place: &Place, list: &PathBuf) -> Result<String, Failure> {
 fn install(packages: &[&str]) -> Result<(), Failure> {
     let list = packages.join(" ");
     // Without the update a fresh machine would get an older compiler than the security archive has.
-    let line = format!("apt-get update; apt-get install -y --no-install-recommends {list}");
+    // The linker is only recommended, and its package is named as the link to it says.
+    let line = format!(
+        "apt-get update; install='apt-get install -y --no-install-recommends'; $install {list} && \
+         if [ -L {DEBIAN_LINKER} ]; then $install $(basename $(readlink {DEBIAN_LINKER})); fi"
+    );
     let mut shell = if is_root() {
         Command::new("sh")
     } else {

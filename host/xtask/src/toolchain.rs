@@ -18,6 +18,8 @@ const RUSTUP_LIMIT: Duration = Duration::from_secs(120);
 /// Debian's compiler for browsers; it can build the standard library for Wasm by itself.
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
+/// The linker that Debian's compiler calls; a link to the package of LLVM that it was built with.
+pub const DEBIAN_LINKER: &str = "/usr/bin/rust-lld";
 const DEBIAN_SOURCES: &str = "/usr/lib/rustlib/src/rust/library/std";
 
 /// Where the toolchain may come from.
@@ -88,7 +90,8 @@ pub fn prepare(choice: Choice) -> Result<Toolchain, Failure> {
 
 /// Returns whether Debian's packages are complete.
 pub fn has_debian() -> bool {
-    [DEBIAN_RUSTC, DEBIAN_CARGO, DEBIAN_SOURCES].iter().all(|path| Path::new(path).exists())
+    let parts = [DEBIAN_RUSTC, DEBIAN_CARGO, DEBIAN_SOURCES, DEBIAN_LINKER];
+    parts.iter().all(|path| Path::new(path).exists())
 }
 
 fn is_installed() -> bool {
