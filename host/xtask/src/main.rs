@@ -46,7 +46,8 @@ enum Task {
         #[arg(long, value_name = "PATH")]
         runwrit: Option<PathBuf>,
     },
-    /// Sets up, then kills runs at every boundary in every scenario and prints the table: half an hour.
+    /// Sets up, then kills runs at every boundary in every scenario and prints the table, which
+    /// takes half an hour.
     CrashMatrix {
         /// Kill only at every n-th boundary.
         #[arg(long, default_value_t = 1)]

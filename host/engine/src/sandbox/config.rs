@@ -15,7 +15,7 @@ const VERSION: u32 = 1;
 const WASMTIME: &str = "48.0.8";
 
 /// More frames than this tell nobody anything.
-const BACKTRACE_FRAMES_MAX: NonZeroUsize = NonZeroUsize::new(20).unwrap();
+const BACKTRACE_FRAMES_MAX: NonZeroUsize = NonZeroUsize::new(20).expect("20 is not zero");
 
 /// Builds the one engine of this process.
 pub fn engine() -> Result<Engine, Error> {
