@@ -97,13 +97,20 @@ fn judge_world(trace: &Trace<'_>) -> Option<Finding> {
     (alive != expected).then(|| finding(Violation::Leak, facts()))
 }
 
-/// Finds calls of which two things were alive at once. A creation that lands after its undo and is
-/// then removed again is no double: the API takes no key by which it could be refused.
+/// Finds calls of which two things were alive at once. A creation that lands late, while its twin is
+/// being deleted, is no double: the API takes no key by which it could be refused. Whether it was
+/// removed again is for [`judge_world`] to say.
 fn judge_births(trace: &Trace<'_>) -> Option<Finding> {
     let events = trace.cloud.desk().resource_events("runwrit/run").expect("well formed");
+    let ledger = trace.cloud.desk().ledger();
+    let is_late = |seq: u64| ledger.iter().any(|entry| entry.seq == seq && entry.landed.is_some());
+    let is_birth = |change: &Change| *change == Change::Created;
+    let late_births = events.iter().filter(|event| is_birth(&event.event) && is_late(event.seq));
+    let late: Vec<_> = late_births.map(|event| event.touched.id.clone()).collect();
     let mut alive: BTreeMap<String, i32> = BTreeMap::new();
     let mut doubles = Vec::new();
-    for event in events.iter().filter(|event| event.touched.kind != "primary_ip") {
+    let counts = |id: &String, kind: &str| kind != "primary_ip" && !late.contains(id);
+    for event in events.iter().filter(|event| counts(&event.touched.id, event.touched.kind)) {
         let call = event.touched.labels.get("runwrit/call").cloned().unwrap_or_default();
         let name = format!("{} of call {call}", event.touched.kind);
         let count = alive.entry(name.clone()).or_default();
