@@ -98,8 +98,8 @@ fn judge_world(trace: &Trace<'_>) -> Option<Finding> {
 }
 
 /// Finds calls of which two things were alive at once. A creation that lands late, while its twin
-/// is being deleted, is no double: the API takes no key by which it could be refused. Whether it was
-/// removed again is for [`judge_world`] to say.
+/// is being deleted, is no double: the API takes no key by which it could be refused. Whether it
+/// was removed again is for [`judge_world`] to say.
 fn judge_births(trace: &Trace<'_>) -> Option<Finding> {
     let events = trace.cloud.desk().resource_events("runwrit/run").expect("well formed");
     let ledger = trace.cloud.desk().ledger();
