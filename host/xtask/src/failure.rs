@@ -42,7 +42,8 @@ pub enum Failure {
     /// Nothing on this machine can build Wasm.
     #[error(
         "error: no toolchain for `wasm32-unknown-unknown`: {0}\nhint: `rustup target add \
-         wasm32-unknown-unknown`, or as root `apt-get install rustc-web rust-web-src rust-web-llvm cargo-web`"
+         wasm32-unknown-unknown`, or as root `apt-get install \
+              rustc-web rust-web-src rust-web-llvm cargo-web`"
     )]
     NoToolchain(String),
     /// Something is missing that only a person can bring.
