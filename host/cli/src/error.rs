@@ -34,6 +34,15 @@ impl Error {
         Self::new(exit, chain(error))
     }
 
+    /// Returns the same for a program: `{"event":"error",…}`.
+    pub fn object(&self) -> serde_json::Value {
+        let Self { exit, message, details, hints } = self;
+        let exit = exit.code();
+        serde_json::json!({
+            "event": "error", "exit": exit, "message": message, "details": details, "hints": hints,
+        })
+    }
+
     /// Adds what to do next.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());

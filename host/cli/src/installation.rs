@@ -16,7 +16,7 @@ use runwrit_model::id::RunId;
 use runwrit_model::labels::HostKey;
 use wasmtime::component::Component;
 
-use crate::ambient;
+use crate::ambient::{self, ThrowAway};
 use crate::configuration::Configuration;
 use crate::error::{Error, chain};
 use crate::host_key;
@@ -38,6 +38,7 @@ pub struct Installation {
     /// Raised by the first Ctrl-C.
     pub interrupt: Interrupt,
     state: PathBuf,
+    is_kept: bool,
 }
 
 impl Installation {
@@ -46,8 +47,17 @@ impl Installation {
         Self::open_at(&configuration.state_directory(session)?, session, configuration)
     }
 
-    /// Opens a state directory, and makes it where it is missing.
-    pub fn open_at(
+    /// Opens a state directory that vanishes with the process: no command can go on with its runs.
+    pub fn open_thrown_away(
+        state: &ThrowAway,
+        session: &Session,
+        configuration: &Configuration,
+    ) -> Result<Self, Error> {
+        let installation = Self::open_at(state.path(), session, configuration)?;
+        Ok(Self { is_kept: false, ..installation })
+    }
+
+    fn open_at(
         state: &Path,
         session: &Session,
         configuration: &Configuration,
@@ -67,7 +77,7 @@ impl Installation {
             engine: sandbox::version(),
         };
         let engine = Engine::new(Arc::clone(&store), host);
-        Ok(Self { store, engine, key, progress, interrupt, state: state.to_owned() })
+        Ok(Self { store, engine, key, progress, interrupt, state: state.to_owned(), is_kept: true })
     }
 
     /// Returns the sandbox and the code of an admitted component, compiling it where that was not
@@ -88,9 +98,13 @@ impl Installation {
         ended: Result<RunOutcome, EngineError>,
         session: &Session,
     ) -> Result<Exit, Error> {
+        self.progress.close();
         let outcome = ended?;
         if !session.output.is_json {
-            let view = self.engine.show(run).await?;
+            let mut view = self.engine.show(run).await?;
+            if !self.is_kept {
+                view.next_commands.clear();
+            }
             summary::print(&view, outcome, &session.output);
             let denial = summary::last_denial(&self.engine.history(run).await?);
             if let Some(denial) = denial.filter(|_| outcome != RunOutcome::Succeeded) {

@@ -101,6 +101,9 @@ fn enter(ambient: Ambient) -> Exit {
 }
 
 fn complain(output: &Output, error: &Error) -> Exit {
+    if output.is_json {
+        output.object(&error.object());
+    }
     output.error(error);
     error.exit
 }

@@ -30,12 +30,23 @@ pub fn watch(interrupt: Interrupt, progress: Arc<Progress>) {
                 () = next(&mut hangups) => continue,
             }
             if interrupt.is_raised() {
-                ambient::exit_now(Exit::Interrupted);
+                stop_now(&progress);
             }
             interrupt.raise();
             progress.say(&Told::Lasting(Style::Warning, FIRST.to_owned()));
         }
     });
+}
+
+/// Ends the process; the call in flight is settled by `resume`.
+fn stop_now(progress: &Progress) -> ! {
+    let next = match progress.run() {
+        Some(run) => format!("stopped; next: runwrit resume {run}"),
+        None => "stopped before the run began".to_owned(),
+    };
+    progress.say(&Told::Lasting(Style::Warning, next));
+    progress.close();
+    ambient::exit_now(Exit::Interrupted)
 }
 
 /// What the first Ctrl-C says.

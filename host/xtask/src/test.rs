@@ -27,7 +27,7 @@ pub fn run(place: &Place) -> Result<(), Failure> {
     missing.extend(style(place)?);
     guests::build(place, &toolchain, &[])?;
     cargo(place, &["build", "--package", "runwrit"])?;
-    cargo(place, &["test", "--workspace", "--exclude", "runwrit-tests"])?;
+    cargo(place, &["test", "--no-fail-fast", "--workspace", "--exclude", "runwrit-tests"])?;
     integration(place)?;
     report(&missing);
     Ok(())

@@ -65,3 +65,12 @@ fn what_others_wrote_cannot_move_the_cursor() {
     assert!(!shown.contains(['\u{1b}', '\u{202e}']), "{shown}");
     assert!(shown.contains("[2J\\u{202e}you"), "{shown}");
 }
+
+#[test]
+fn an_error_is_an_object_too() {
+    let printed = Shell::new().run(&["run", "helo", "--grant", "hello.toml", "--json"]);
+    let objects = printed.objects();
+    assert_eq!(objects.len(), 1, "{}", printed.stdout);
+    assert_eq!((&objects[0]["event"], &objects[0]["exit"]), (&"error".into(), &2.into()));
+    assert_eq!(objects[0]["message"], "there is no runbook `helo`");
+}

@@ -72,7 +72,7 @@ async fn simulate(
     session: &Session,
 ) -> Result<Exit, Error> {
     let folder = ThrowAway::new()?;
-    let installation = Installation::open_at(folder.path(), session, configuration)?;
+    let installation = Installation::open_thrown_away(&folder, session, configuration)?;
     let admitted = order.admit(installation.engine.new_run_id())?;
     let stage = Stage::start(admitted.grant()).await?;
     let wallet = Wallet::Simulated(stage.endpoint()?);

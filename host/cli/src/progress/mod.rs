@@ -3,11 +3,12 @@
 mod live;
 pub mod narrate;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use runwrit_engine::report::Reporter;
 use runwrit_model::event::Event;
+use runwrit_model::id::RunId;
 
 use self::live::Live;
 use self::narrate::{Narrator, Told};
@@ -27,27 +28,30 @@ pub struct Progress {
     state: Mutex<State>,
 }
 
+#[derive(Default)]
 struct State {
     narrator: Narrator,
     live: Option<Live>,
+    run: Option<RunId>,
 }
 
 impl Progress {
     /// Builds the watcher that suits the output.
     pub fn new(output: Arc<Output>) -> Self {
-        let live = (output.is_live && !output.is_json).then(Live::new);
-        let state = State { narrator: Narrator::default(), live };
-        Self { output, began: ambient::now(), state: Mutex::new(state) }
+        Self { output, began: ambient::now(), state: Mutex::default() }
     }
 
     /// Shows one event.
     pub fn event(&self, event: &Event) {
+        let mut state = self.state();
+        if let Event::Started { run, .. } = event {
+            state.run = Some(run.clone());
+            state.live = (self.output.is_live && !self.output.is_json).then(Live::new);
+        }
         if self.output.is_json {
             self.output.object(event);
             return;
         }
-        // A poisoned lock means that showing panicked once; the run matters more than the show.
-        let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         for told in state.narrator.tell(event, self.began.elapsed()) {
             self.show(&mut state, &told);
         }
@@ -61,8 +65,22 @@ impl Progress {
         if self.output.is_json {
             return;
         }
-        let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        self.show(&mut state, told);
+        self.show(&mut self.state(), told);
+    }
+
+    /// Ends the live picture, so that what is printed next stands on lines of its own.
+    pub fn close(&self) {
+        self.state().live = None;
+    }
+
+    /// Returns the run that is shown, once it has begun.
+    pub fn run(&self) -> Option<RunId> {
+        self.state().run.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A poisoned lock means that showing panicked once; the run matters more than the show.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn show(&self, state: &mut State, told: &Told) {
