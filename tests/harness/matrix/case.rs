@@ -1,6 +1,7 @@
 //! What one cell of the matrix is: a scenario, a mood of the cloud, and where processes are killed.
 
 use std::fmt;
+use std::time::Duration;
 
 /// How the run is meant to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,12 +85,17 @@ pub struct Case {
     pub kills: Vec<u64>,
     /// A rule of the protocol that this build is told to break.
     pub broken: Option<&'static str>,
+    /// How long a late commit takes to land.
+    pub late_by: Duration,
 }
+
+/// Longer than a retry, shorter than the settle time.
+const LATE_BY: Duration = Duration::from_millis(120);
 
 impl Case {
     /// Names a case without kills.
     pub fn new(scenario: Scenario, mood: Mood) -> Self {
-        Self { scenario, mood, kills: Vec::new(), broken: None }
+        Self { scenario, mood, kills: Vec::new(), broken: None, late_by: LATE_BY }
     }
 
     /// Kills the processes at these boundaries.
@@ -101,6 +107,12 @@ impl Case {
     /// Breaks a rule.
     pub fn breaking(mut self, rule: &'static str) -> Self {
         self.broken = Some(rule);
+        self
+    }
+
+    /// Lets late commits land so late.
+    pub fn late_by(mut self, delay: Duration) -> Self {
+        self.late_by = delay;
         self
     }
 }

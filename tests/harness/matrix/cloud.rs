@@ -28,9 +28,6 @@ const MUTATING: [(&str, &str, u64); 10] = [
     ("DELETE", "/networks/*", 1),
 ];
 
-/// How long a late commit takes to land: longer than a retry, shorter than the settle time.
-const LATE_MS: u64 = 120;
-
 /// Starts a cloud for `case`, with the SSH key that the grant names. Actions take milliseconds, so
 /// that a run takes a fraction of a second.
 pub async fn start(case: &Case) -> Handle {
@@ -73,7 +70,7 @@ fn rules(case: &Case) -> Vec<Rule> {
         rules.push(rule(refused.method, refused.path, (refused.nth, 0), fault));
     }
     for (method, path, times) in MUTATING {
-        if let Some(fault) = fault(case.mood) {
+        if let Some(fault) = fault(case) {
             rules.push(rule(method, path, (1, times), fault));
         }
     }
@@ -85,15 +82,18 @@ fn rule(method: &str, path: &str, (nth, times): (u64, u64), fault: Fault) -> Rul
     Rule { method, path, nth, times, parts_per_million: None, project: None, fault }
 }
 
-fn fault(mood: Mood) -> Option<Fault> {
+fn fault(case: &Case) -> Option<Fault> {
     let refuse = |status, code: &str| {
         let message = String::new();
         Some(Fault::Refuse { status, code: code.to_owned(), message })
     };
-    match mood {
+    match case.mood {
         Mood::Normal => None,
         Mood::LostReply => Some(Fault::DropAfter),
-        Mood::LateCommit => Some(Fault::LateCommit { delay_ms: LATE_MS }),
+        Mood::LateCommit => {
+            let delay_ms = u64::try_from(case.late_by.as_millis()).expect("a short time");
+            Some(Fault::LateCommit { delay_ms })
+        }
         Mood::Locked => refuse(423, "locked"),
         Mood::Conflict => refuse(409, "conflict"),
         Mood::RateLimited => refuse(429, "rate_limit_exceeded"),

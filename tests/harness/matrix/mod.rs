@@ -56,6 +56,10 @@ pub async fn run_case(places: &Places, case: Case) -> Verdict {
     let cloud = cloud::start(&case).await;
     let installation = Installation::new(places, cloud.endpoint(), case.broken);
     let trace = driver::drive(&case, installation, cloud).await;
+    if case.mood == Mood::LateCommit {
+        // Judged is what stays: whatever is still on its way lands first.
+        tokio::time::sleep(case.late_by).await;
+    }
     let findings = judge::judge(&trace).await;
     let boundaries = trace.installation.boundaries();
     let place = |boundary: &process::Boundary| (boundary.name.clone(), boundary.operation.clone());

@@ -1,6 +1,7 @@
 //! A part of the crash matrix that fits into every test run; `cargo xtask crash-matrix` runs all.
 
 use std::path::Path;
+use std::time::Duration;
 
 use runwrit_tests::matrix::case::{Case, Mood, REFUSED, Scenario};
 use runwrit_tests::matrix::judge::Violation;
@@ -54,6 +55,9 @@ async fn killed_twice_and_thrice_and_while_it_recovers_it_still_ends_well() {
     }
 }
 
+/// Longer than a whole run takes on a busy machine: what lands then finds nobody who waits for it.
+const LATE_BY: Duration = Duration::from_secs(5);
+
 /// Runs one scenario with a rule broken, killed at every `stride`-th boundary, until the violation
 /// shows that breaking the rule must lead to.
 async fn finds(
@@ -63,7 +67,7 @@ async fn finds(
     expected: Violation,
 ) -> bool {
     for kill in 1..400 {
-        let case = Case::new(cell.0, cell.1).breaking(rule).killed_at(&[kill]);
+        let case = Case::new(cell.0, cell.1).breaking(rule).late_by(LATE_BY).killed_at(&[kill]);
         let verdict: Verdict = run_case(places, case).await;
         if verdict.findings.iter().any(|finding| finding.violation == expected) {
             return true;
