@@ -13,6 +13,7 @@ pub mod run;
 pub mod registry;
 pub mod audit;
 pub mod http;
+pub mod hetzner_api;
 pub mod hetzner;
 pub mod undo;
 pub mod linker;

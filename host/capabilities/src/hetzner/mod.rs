@@ -1,13 +1,8 @@
 //! Hetzner Cloud: what a run holds of it.
 //!
-//! `client` talks to the API, `effects` holds what changes the project, `observations` what reads
-//! it, `undo` what reverts; `scope` decides what belongs to the run, `world` tells which project it
-//! is.
+//! `hetzner_api` talks to the API, `effects` holds what changes the project, `observations` what
+//! reads it, `undo` what reverts; `scope` decides what belongs to the run.
 
-pub mod budget;
-pub mod client;
-pub mod clock;
-pub mod wire;
 pub mod price;
 mod scope;
 mod batch;
@@ -16,7 +11,6 @@ mod views;
 mod effects;
 mod observations;
 mod undo;
-mod world;
 mod host;
 
 #[cfg(test)]
@@ -33,7 +27,7 @@ use runwrit_model::settings;
 
 use client::Client;
 
-pub use world::{MARKER_LABEL, MARKER_NAME, WorldError};
+pub use crate::hetzner_api::{MARKER_LABEL, MARKER_NAME, WorldError, budget, client, clock, wire};
 
 /// A project, and how a run proves what it made there. That is all that an undo needs: its
 /// authority is the journaled intent, which a permit allowed.

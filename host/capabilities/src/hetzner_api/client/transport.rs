@@ -10,7 +10,7 @@ use runwrit_model::secret::Secret;
 use serde_json::Value;
 
 use super::error::{ApiError, Refusal};
-use crate::hetzner::budget::Levels;
+use crate::hetzner_api::budget::Levels;
 
 /// What tells the provider who asks.
 const USER_AGENT: &str = concat!("runwrit/", env!("CARGO_PKG_VERSION"));

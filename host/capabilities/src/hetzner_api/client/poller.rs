@@ -10,7 +10,7 @@ use runwrit_model::limits::{ACTION_WAIT_MAX, ACTIONS_PER_LOOK_MAX};
 use super::Client;
 use super::error::ApiError;
 use crate::gate::{SendError, UndoError};
-use crate::hetzner::wire::Action;
+use crate::hetzner_api::wire::Action;
 
 /// What all waiting callers share.
 #[derive(Default)]
