@@ -30,6 +30,7 @@ pub mod settings;
 pub mod world;
 pub mod grant;
 pub mod admission;
+pub mod plan;
 pub mod event;
 
 #[cfg(test)]

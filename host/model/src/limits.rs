@@ -53,6 +53,8 @@ pub const JOURNAL_ENTRIES_MAX: u64 = 10_000;
 pub const JOURNAL_BYTES_MAX: u64 = 16 << 20;
 /// One journal entry; a larger one is a bug or an attack.
 pub const JOURNAL_ENTRY_BYTES_MAX: usize = 1 << 20;
+/// A plan: it stands whole in one journal entry, where its quotes and line ends are escaped.
+pub const PLAN_BYTES_MAX: usize = 512 << 10;
 /// A log message is cut beyond this.
 pub const LOG_MESSAGE_BYTES_MAX: usize = 4_096;
 /// Log messages of one run that are shown; a loop around `log.write` must not fill a disk.

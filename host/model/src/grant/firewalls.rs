@@ -20,7 +20,7 @@ impl Grant {
         asked.named(self, Kind::Firewall, &spec.name)?;
         self.firewall_rules(&asked, &spec.name, &spec.rules)?;
         asked.count(Kind::Firewall, situation)?;
-        Ok(asked.permit("hetzner.firewalls"))
+        Ok(asked.permit("hetzner.firewalls").counting(Kind::Firewall, situation))
     }
 
     /// Permits replacing all rules of a firewall. `name` is the firewall's own, as fetched: it

@@ -38,17 +38,29 @@ use crate::money::Eur;
 pub struct Permit {
     line: String,
     eur_per_month: Option<Eur>,
+    scope_eur_per_month: Option<Eur>,
+    scope_count: Option<u32>,
 }
 
 impl Permit {
     /// Mints a permit that rests on `line` of the grant.
     pub(in crate::grant) fn mint(line: impl Into<String>) -> Self {
-        Self { line: line.into(), eur_per_month: None }
+        let line = line.into();
+        Self { line, eur_per_month: None, scope_eur_per_month: None, scope_count: None }
     }
 
-    /// Adds what the effect will cost.
-    pub(in crate::grant) fn costing(mut self, eur_per_month: Eur) -> Self {
-        self.eur_per_month = Some(eur_per_month);
+    /// Adds how many of `kind` are alive in the scope with what will be created.
+    pub(in crate::grant) fn counting(mut self, kind: Kind, situation: &Situation<'_>) -> Self {
+        let alive = situation.alive.iter().filter(|holding| holding.kind == kind).count();
+        self.scope_count = u32::try_from(alive).ok().map(|alive| alive + 1);
+        self
+    }
+
+    /// Adds what the effect will cost, alone and with everything alive in the scope.
+    pub(in crate::grant) fn costing(mut self, eur: Eur, situation: &Situation<'_>) -> Self {
+        let alive: Eur = situation.alive.iter().map(|holding| holding.eur_per_month).sum();
+        self.eur_per_month = Some(eur);
+        self.scope_eur_per_month = Some(alive + eur);
         self
     }
 
@@ -60,6 +72,17 @@ impl Permit {
     /// Returns the net price per month of what will be created; nothing where it is free.
     pub fn eur_per_month(&self) -> Option<&Eur> {
         self.eur_per_month.as_ref()
+    }
+
+    /// Returns the net price per month of everything alive in the scope afterwards, where the grant
+    /// caps it.
+    pub fn scope_eur_per_month(&self) -> Option<Eur> {
+        self.scope_eur_per_month
+    }
+
+    /// Returns how many of the kind are alive in the scope afterwards, where the grant counts them.
+    pub fn scope_count(&self) -> Option<u32> {
+        self.scope_count
     }
 }
 

@@ -78,7 +78,8 @@ impl Grant {
         user_data(&asked, hetzner, spec)?;
         asked.count(Kind::Server, situation)?;
         asked.cost(candidate.eur_per_month, situation)?;
-        Ok(asked.permit("hetzner.servers").costing(candidate.eur_per_month))
+        let permit = asked.permit("hetzner.servers").counting(Kind::Server, situation);
+        Ok(permit.costing(candidate.eur_per_month, situation))
     }
 
     /// Requires that exactly the things that the specification names were looked at.

@@ -89,7 +89,7 @@ impl Grant {
             line: format!("public-key = {}", quote(&spec.public_key)),
         })?;
         asked.count(Kind::SshKey, situation)?;
-        Ok(asked.permit("hetzner.new-ssh-keys"))
+        Ok(asked.permit("hetzner.new-ssh-keys").counting(Kind::SshKey, situation))
     }
 
     /// Permits creating a public address at its price.
@@ -105,6 +105,7 @@ impl Grant {
         asked.listed(Rule::Location, "locations", listed, &spec.location)?;
         asked.count(Kind::PrimaryIp, situation)?;
         asked.cost(eur_per_month, situation)?;
-        Ok(asked.permit("hetzner.primary-ips").costing(eur_per_month))
+        let permit = asked.permit("hetzner.primary-ips").counting(Kind::PrimaryIp, situation);
+        Ok(permit.costing(eur_per_month, situation))
     }
 }

@@ -28,6 +28,7 @@ impl Grant {
         asked.listed(Rule::Location, "locations", listed, &spec.location)?;
         asked.count(Kind::Volume, situation)?;
         asked.cost(eur_per_month, situation)?;
-        Ok(asked.permit("hetzner.volumes").costing(eur_per_month))
+        let permit = asked.permit("hetzner.volumes").counting(Kind::Volume, situation);
+        Ok(permit.costing(eur_per_month, situation))
     }
 }
