@@ -8,9 +8,11 @@
 //!   boundary passed, before anything happens to the process, and `crash` or `stop` as a fourth
 //!   word to the one where it does.
 //! - `RUNWRIT_BREAK=no-settle,no-adoption` breaks rules.
+//! - `RUNWRIT_FAIL_CALL=registry.tenants.activate#1` lets the first call of that operation in a run
+//!   fail before it has any effect.
 
 #[cfg(feature = "breakable")]
-pub use on::{crash_point, is_broken};
+pub use on::{crash_point, failing_call, is_broken};
 
 #[cfg(all(test, not(feature = "breakable")))]
 pub use switches::is_broken;
@@ -19,6 +21,13 @@ pub use switches::is_broken;
 #[cfg(not(feature = "breakable"))]
 #[inline(always)]
 pub fn crash_point(_name: &'static str, _operation: &str) {}
+
+/// Returns which call of which operation, counted from one, is to fail. None in this build.
+#[cfg(not(feature = "breakable"))]
+#[inline(always)]
+pub fn failing_call() -> Option<(&'static str, usize)> {
+    None
+}
 
 /// Returns whether the rule of this code is switched off. Never in this build.
 #[cfg(not(any(test, feature = "breakable")))]
@@ -77,6 +86,7 @@ mod on {
         stop_at: Option<Place>,
         log: Option<std::fs::File>,
         broken: Vec<String>,
+        failing: Option<(String, usize)>,
     }
 
     /// The k-th boundary, of all or of one name.
@@ -133,6 +143,12 @@ mod on {
         super::switches::is_broken(rule) || plan.broken.iter().any(|name| name == rule)
     }
 
+    /// Returns which call of which operation, counted from one, is to fail.
+    pub fn failing_call() -> Option<(&'static str, usize)> {
+        let plan = PLAN.get_or_init(Plan::read);
+        plan.failing.as_ref().map(|(operation, nth)| (operation.as_str(), *nth))
+    }
+
     fn kill(signal: Signal) {
         kill_process(getpid(), signal).expect("a process may signal itself");
     }
@@ -149,6 +165,7 @@ mod on {
                 stop_at: variable("RUNWRIT_STOP_AT").map(|text| Place::parse(&text)),
                 log,
                 broken: broken.split(',').map(|name| name.trim().to_owned()).collect(),
+                failing: variable("RUNWRIT_FAIL_CALL").map(|text| call(&text)),
             }
         }
 
@@ -169,6 +186,14 @@ mod on {
             let count = count.parse().unwrap_or_else(|_| panic!("`{text}` is no crash point"));
             Self { name, count }
         }
+    }
+
+    /// A harness that asks for nonsense must not believe that it tested something.
+    fn call(text: &str) -> (String, usize) {
+        let read = text
+            .split_once('#')
+            .and_then(|(operation, nth)| nth.parse().ok().map(|nth| (operation.to_owned(), nth)));
+        read.unwrap_or_else(|| panic!("`{text}` is no `<operation>#<n>`"))
     }
 
     fn variable(name: &str) -> Option<String> {

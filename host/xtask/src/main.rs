@@ -48,14 +48,7 @@ enum Task {
     },
     /// Sets up, then kills runs at every boundary in every scenario and prints the table, which
     /// takes half an hour.
-    CrashMatrix {
-        /// Kill only at every n-th boundary.
-        #[arg(long, default_value_t = 1)]
-        stride: u64,
-        /// Cases at once.
-        #[arg(long, default_value_t = 4)]
-        jobs: usize,
-    },
+    CrashMatrix(crash_matrix::Settings),
     /// Sets up, then checks format and lints, builds everything and runs all tests.
     Test,
 }
@@ -83,7 +76,7 @@ fn run(task: Task) -> Result<(), Failure> {
             }
         }),
         Task::Demo { runwrit } => demo::run(&place, runwrit.as_deref()),
-        Task::CrashMatrix { stride, jobs } => crash_matrix::run(&place, stride, jobs),
+        Task::CrashMatrix(settings) => crash_matrix::run(&place, &settings),
         Task::Test => test::run(&place),
     }
 }

@@ -3,15 +3,21 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::calls::{Calls, Nth};
+
 /// How the run is meant to go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scenario {
-    /// It succeeds.
+    /// It provisions a tenant.
     Success,
-    /// The cloud refuses this call for good, so it rolls back.
+    /// The cloud refuses this request for good, so it rolls back.
     Fails(&'static Refused),
+    /// The host lets this call fail before it has an effect, so it rolls back.
+    FailsInside(Nth),
     /// A person cancels it after the first kill, so it rolls back.
     Canceled,
+    /// It removes a tenant that stands.
+    Deprovision,
 }
 
 /// A call that the cloud refuses for good.
@@ -67,11 +73,16 @@ pub const MOODS: [Mood; 7] = [
     Mood::ErrorAfterCommit,
 ];
 
-/// Returns every scenario.
-pub fn scenarios() -> Vec<Scenario> {
-    let mut all = vec![Scenario::Success, Scenario::Canceled];
-    all.extend(REFUSED.iter().map(Scenario::Fails));
-    all
+/// Returns every cell. What fails inside of the host is not the cloud's doing, so a read that fails
+/// is tried in one mood only: the rollback after it is the same as after the effect before it.
+pub fn cells(calls: &Calls) -> Vec<(Scenario, Mood)> {
+    let mut scenarios = vec![Scenario::Success, Scenario::Canceled, Scenario::Deprovision];
+    scenarios.extend(REFUSED.iter().map(Scenario::Fails));
+    scenarios.extend(calls.effects_inside().map(Scenario::FailsInside));
+    let every = |scenario: Scenario| MOODS.map(|mood| (scenario.clone(), mood));
+    let mut cells: Vec<_> = scenarios.into_iter().flat_map(every).collect();
+    cells.extend(calls.reads().map(|read| (Scenario::FailsInside(read), Mood::Normal)));
+    cells
 }
 
 /// One cell.
@@ -89,7 +100,9 @@ pub struct Case {
     pub late_by: Duration,
 }
 
-/// Longer than a retry, shorter than the settle time.
+/// Longer than a retry, shorter than the settle time. Both are counted from events in their order,
+/// so a slow machine changes nothing: the cloud has taken in whatever a killed process sent before
+/// the next one starts, and what is due by then has happened before a later request is answered.
 const LATE_BY: Duration = Duration::from_millis(120);
 
 impl Case {
@@ -122,6 +135,8 @@ impl fmt::Display for Scenario {
         match self {
             Self::Success => formatter.write_str("success"),
             Self::Canceled => formatter.write_str("cancel"),
+            Self::Deprovision => formatter.write_str("deprovision"),
+            Self::FailsInside(call) => write!(formatter, "{call} fails"),
             Self::Fails(Refused { method, path, nth }) => {
                 write!(formatter, "{method} {path} #{nth} fails")
             }

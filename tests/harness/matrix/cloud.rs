@@ -1,14 +1,20 @@
 //! A simulated cloud in the mood that a case asks for.
 
+use std::time::Duration;
+
 use runwrit_simulator::hetzner::{Fault, Handle, Options, Rule, Settings, Simulator};
 
+use runwrit_model::limits::SENDS_MAX;
 use runwrit_simulator::hetzner::auth::Presented;
 use runwrit_simulator::hetzner::request::Request;
 use runwrit_simulator::hetzner::world::Content;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::case::{Case, Mood, Scenario};
-use super::process::TOKEN;
+use super::secrets::TOKEN;
 
 /// A key that nobody has the other half of.
 const PUBLIC_KEY: &str =
@@ -28,17 +34,41 @@ const MUTATING: [(&str, &str, u64); 10] = [
     ("DELETE", "/networks/*", 1),
 ];
 
-/// Starts a cloud for `case`, with the SSH key that the grant names. Actions take milliseconds, so
-/// that a run takes a fraction of a second.
-pub async fn start(case: &Case) -> Handle {
-    let handle = start_calm().await;
+/// How long a connection of a process that is gone may take to be read to its end.
+const DRAIN_MAX: Duration = Duration::from_secs(60);
+
+/// Puts a cloud into the mood of `case`.
+pub fn disturb(handle: &Handle, case: &Case) {
     for rule in rules(case) {
         handle.desk().add_fault(rule);
     }
-    handle
 }
 
-/// Starts a cloud without faults.
+/// Waits until everything that processes sent before they ended was taken in: however slow this
+/// machine is, no request then arrives later than the case means it to.
+pub async fn drain(handle: &Handle) {
+    let drained = async {
+        // Connections are accepted in their order, so those before this one were accepted too.
+        let mut last = TcpStream::connect(handle.api).await.expect("the simulator listens");
+        last.shutdown().await.expect("the simulator listens");
+        let mut rest = Vec::new();
+        // However this connection ends, it was accepted.
+        drop(last.read_to_end(&mut rest).await);
+        while handle.connections() > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(DRAIN_MAX, drained).await.expect("no process is left, so connections close");
+}
+
+/// Lets happen at once what would happen within `delay`.
+pub fn let_land(handle: &Handle, delay: Duration) {
+    let control = handle.desk();
+    control.advance(delay.div_f64(control.time_factor()));
+}
+
+/// Starts a cloud without faults, with the SSH key that the grant names. Actions take milliseconds,
+/// so that a run takes a fraction of a second.
 pub async fn start_calm() -> Handle {
     let settings = Settings { action_ms: Some(1_000), ..Settings::default() };
     let options = Options { time_factor: 0.001, settings, ..Options::default() };
@@ -61,7 +91,7 @@ pub async fn start_calm() -> Handle {
 /// Returns the faults of a case; the refusal stands first, so that it strikes before the mood.
 fn rules(case: &Case) -> Vec<Rule> {
     let mut rules = Vec::new();
-    if let Scenario::Fails(refused) = case.scenario {
+    if let Scenario::Fails(refused) = &case.scenario {
         let fault = Fault::Refuse {
             status: 422,
             code: "invalid_input".to_owned(),
@@ -69,9 +99,11 @@ fn rules(case: &Case) -> Vec<Rule> {
         };
         rules.push(rule(refused.method, refused.path, (refused.nth, 0), fault));
     }
+    // What sends one request after the other meets the faults one after the other, too.
+    let most = if case.scenario == Scenario::Deprovision { SENDS_MAX - 1 } else { SENDS_MAX };
     for (method, path, times) in MUTATING {
         if let Some(fault) = fault(case) {
-            rules.push(rule(method, path, (1, times), fault));
+            rules.push(rule(method, path, (1, times.min(most.into())), fault));
         }
     }
     rules

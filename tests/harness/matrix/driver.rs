@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use runwrit_simulator::hetzner::Handle;
-use serde_json::Value;
 
 use super::case::{Case, Scenario};
+use super::cloud;
 use super::process::{Ended, Installation};
+use super::template;
 
 /// Processes that one case may need: kills, a cancel, and waits that park.
 const PROCESSES_MAX: usize = 60;
@@ -28,6 +29,14 @@ pub struct Trace<'a> {
     pub processes: Vec<Ended>,
     /// Whether a cancel was accepted.
     pub is_canceled: bool,
+    /// Runs and requests that were there before the run under test.
+    before: Before,
+}
+
+#[derive(Default)]
+struct Before {
+    runs: usize,
+    requests: usize,
 }
 
 impl Trace<'_> {
@@ -40,31 +49,55 @@ impl Trace<'_> {
     pub fn exit(&self) -> Option<i32> {
         self.processes.last().and_then(|process| process.code)
     }
+
+    /// Returns how many requests the run sent, but for looks at running actions: how many of those
+    /// there are depends on how fast the actions end.
+    pub fn requests(&self) -> usize {
+        let ledger = self.cloud.desk().ledger();
+        let sent = ledger.iter().skip(self.before.requests);
+        sent.filter(|entry| entry.path != "/actions").count()
+    }
 }
 
 /// Runs `case` to its end on a fresh installation and cloud.
 pub async fn drive<'a>(case: &'a Case, installation: Installation<'a>, cloud: Handle) -> Trace<'a> {
+    let before = prepare(case, &installation, &cloud).await;
+    cloud::disturb(&cloud, case);
     let processes = Vec::new();
-    let mut trace = Trace { case, installation, cloud, run: None, processes, is_canceled: false };
+    let (run, is_canceled) = (None, false);
+    let mut trace = Trace { case, installation, cloud, run, processes, is_canceled, before };
     let mut kills = case.kills.iter().copied();
     for _ in 0..PROCESSES_MAX {
         let ended = step(&mut trace, kills.next()).await;
+        cloud::drain(&trace.cloud).await;
         let is_over = !ended.is_killed && ended.code != Some(PARKED) && trace.run_is_made(&ended);
         trace.processes.push(ended);
         if is_over && !trace.wants_cancel() {
+            trace.find_run().await;
             return trace;
         }
         // A parked run waits for milliseconds here: settle times are set that low.
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    panic!("{case}: {PROCESSES_MAX} processes did not bring the run to an end");
+    let text = format!("{PROCESSES_MAX} processes did not bring the run to an end");
+    trace.processes.push(Ended::lost(text));
+    trace
+}
+
+/// Makes what the run under test finds: a tenant, where it is to remove one.
+async fn prepare(case: &Case, installation: &Installation<'_>, cloud: &Handle) -> Before {
+    if case.scenario != Scenario::Deprovision {
+        return Before::default();
+    }
+    let ended = installation.prepare().await;
+    assert_eq!(ended.code, Some(0), "{case}: a tenant is provisioned first: {}", ended.stderr);
+    cloud::drain(cloud).await;
+    Before { runs: 1, requests: cloud.desk().ledger().len() }
 }
 
 /// Starts the next process of a case.
 async fn step(trace: &mut Trace<'_>, kill: Option<u64>) -> Ended {
-    if trace.run.is_none() {
-        trace.run = find_run(&trace.installation).await;
-    }
+    trace.find_run().await;
     let Some(run) = trace.run.clone() else {
         return trace.installation.run(kill).await;
     };
@@ -89,12 +122,17 @@ impl Trace<'_> {
     fn run_is_made(&self, ended: &Ended) -> bool {
         self.run.is_some() || ended.stdout.contains("\"finished\"") || ended.code != Some(0)
     }
-}
 
-/// Returns the one run of an installation, as `runs` tells.
-pub async fn find_run(installation: &Installation<'_>) -> Option<String> {
-    let listed = installation.process(&["runs"], None).await;
-    let first = listed.stdout.lines().find(|line| line.contains("\"run\""))?;
-    let row: Value = serde_json::from_str(first).ok()?;
-    row["run"].as_str().map(str::to_owned)
+    /// Looks for the run under test, once a process may have made it.
+    async fn find_run(&mut self) {
+        let state = self.installation.state();
+        if self.run.is_some() || self.processes.is_empty() {
+            return;
+        }
+        let store = template::open(&state).await.expect("no process works on the store");
+        let runs = store.runs().await.expect("a store that a process left can be read");
+        if runs.len() > self.before.runs {
+            self.run = runs.first().map(|row| row.run.to_string());
+        }
+    }
 }

@@ -1,28 +1,33 @@
 //! Says what a finished case did wrong: leaks, doubles, wrong endings, broken chains, told secrets.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::sync::Arc;
 
+use runwrit_capabilities::books::TenantState;
+use runwrit_engine::store::Store;
 use runwrit_model::id::RunId;
 use runwrit_simulator::hetzner::ledger::Change;
 
 use super::case::Scenario;
 use super::driver::Trace;
-use super::process::TOKEN;
+use super::secrets::Search;
+use super::template;
 
 /// One thing that a case did wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Violation {
     /// Something is alive that should not be, or a thing that should be is not.
     Leak,
-    /// Two things made by one call were alive at once.
+    /// Two things made by one call were alive at once, or an event was written twice.
     Double,
-    /// The run ended as it should not have.
+    /// The run ended as it should not have, or the registry says something else than the world.
     Ending,
     /// The hash chain of the journal does not verify.
     Chain,
     /// A secret was written somewhere.
     Secret,
+    /// More requests were sent than a kill explains.
+    Requests,
 }
 
 /// What a case did wrong, with the facts.
@@ -47,7 +52,14 @@ pub async fn judge(trace: &Trace<'_>) -> Vec<Finding> {
     findings.extend(judge_ending(trace));
     findings.extend(judge_world(trace));
     findings.extend(judge_births(trace));
-    findings.extend(judge_chain(trace).await);
+    match template::open(&trace.installation.state()).await {
+        Ok(store) => {
+            findings.extend(judge_chain(trace, &store).await);
+            findings.extend(judge_registry(trace, &store).await);
+            findings.extend(judge_audit(trace, &store).await);
+        }
+        Err(facts) => findings.push(finding(Violation::Chain, facts)),
+    }
     findings.extend(judge_secrets(trace));
     findings
 }
@@ -60,7 +72,7 @@ fn finding(violation: Violation, facts: impl Into<String>) -> Finding {
 fn should_stand(trace: &Trace<'_>) -> bool {
     match trace.case.scenario {
         Scenario::Success => true,
-        Scenario::Fails(_) => false,
+        Scenario::Fails(_) | Scenario::FailsInside(_) | Scenario::Deprovision => false,
         // A cancel that came after the end is refused and changes nothing.
         Scenario::Canceled => trace.exit() != Some(1),
     }
@@ -68,19 +80,22 @@ fn should_stand(trace: &Trace<'_>) -> bool {
 
 fn judge_ending(trace: &Trace<'_>) -> Option<Finding> {
     let expected: &[i32] = match trace.case.scenario {
-        Scenario::Success => &[0],
-        Scenario::Fails(_) => &[1],
+        Scenario::Success | Scenario::Deprovision => &[0],
+        Scenario::Fails(_) | Scenario::FailsInside(_) => &[1],
         Scenario::Canceled if trace.is_canceled => &[0, 1, OVER],
         Scenario::Canceled => &[0],
     };
     let last = trace.processes.last()?;
     let is_expected = last.code.is_some_and(|code| expected.contains(&code));
-    let facts = || format!("exit {:?}, expected {expected:?}: {}", last.code, tail(&last.stderr));
+    let told = [tail(&last.stdout), tail(&last.stderr)].join(" | ");
+    let facts = || format!("exit {:?}, expected {expected:?}: {told}", last.code);
     (!is_expected).then(|| finding(Violation::Ending, facts()))
 }
 
+/// Returns the last few lines, but for the log that processes write which nobody kills.
 fn tail(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().rev().take(6).collect();
+    let is_log = |line: &&str| [" TRACE ", " DEBUG "].iter().any(|level| line.contains(level));
+    let lines: Vec<&str> = text.lines().filter(|line| !is_log(line)).rev().take(4).collect();
     lines.into_iter().rev().collect::<Vec<_>>().join(" | ")
 }
 
@@ -122,40 +137,58 @@ fn judge_births(trace: &Trace<'_>) -> Option<Finding> {
     (!doubles.is_empty()).then(|| finding(Violation::Double, format!("{doubles:?}")))
 }
 
-async fn judge_chain(trace: &Trace<'_>) -> Option<Finding> {
+async fn judge_chain(trace: &Trace<'_>, store: &Arc<dyn Store>) -> Option<Finding> {
     let run: RunId = trace.run.as_deref()?.parse().ok()?;
-    let state = trace.installation.state();
-    let store = match super::open_store(&state).await {
-        Ok(store) => store,
-        Err(facts) => return Some(finding(Violation::Chain, facts)),
-    };
     let checked = store.verify_chain(&run).await;
     checked.err().map(|error| finding(Violation::Chain, error.to_string()))
 }
 
-fn judge_secrets(trace: &Trace<'_>) -> Option<Finding> {
-    let is_told = |text: &[u8]| text.windows(TOKEN.len()).any(|part| part == TOKEN.as_bytes());
-    let spoken = trace
-        .processes
-        .iter()
-        .find(|process| is_told(process.stdout.as_bytes()) || is_told(process.stderr.as_bytes()));
-    if spoken.is_some() {
-        return Some(finding(Violation::Secret, "the token is in the output"));
-    }
-    let mut files = Vec::new();
-    collect(trace.installation.folder(), &mut files);
-    let told = files.into_iter().find(|file| std::fs::read(file).is_ok_and(|text| is_told(&text)));
-    told.map(|file| finding(Violation::Secret, format!("the token is in `{}`", file.display())))
+/// Compares what the registry says with what stands.
+async fn judge_registry(trace: &Trace<'_>, store: &Arc<dyn Store>) -> Option<Finding> {
+    let tenant = match store.tenant("acme").await {
+        Ok(tenant) => tenant.map(|row| row.state),
+        Err(error) => return Some(finding(Violation::Ending, error.to_string())),
+    };
+    let expected: &[_] = match trace.case.scenario {
+        Scenario::Deprovision => &[Some(TenantState::Deleted)],
+        _ if should_stand(trace) => &[Some(TenantState::Active)],
+        // Nothing, where it turned back before it had reserved the tenant.
+        _ => &[Some(TenantState::Failed), None],
+    };
+    let facts = || format!("the registry says {tenant:?}, expected {expected:?}");
+    (!expected.contains(&tenant)).then(|| finding(Violation::Ending, facts()))
 }
 
-/// Lists every file below a folder, but for compiled code, which is the same for all cases.
-fn collect(folder: &Path, files: &mut Vec<std::path::PathBuf>) {
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            collect(&path, files);
-        } else if path.extension().is_none_or(|extension| extension != "cwasm") {
-            files.push(path);
-        }
+/// Counts what auditors read: each event once, and each that was rolled back with its counterpart.
+async fn judge_audit(trace: &Trace<'_>, store: &Arc<dyn Store>) -> Option<Finding> {
+    let events = match store.audit_events().await {
+        Ok(events) => events,
+        Err(error) => return Some(finding(Violation::Ending, error.to_string())),
+    };
+    let count = |kind: &str| events.iter().filter(|stored| stored.event.kind == kind).count();
+    let made = count("TENANT_PROVISIONED");
+    let unmade = count("TENANT_PROVISIONED_ROLLED_BACK");
+    let removed = count("TENANT_DEPROVISIONED");
+    let facts = format!("{made} provisioned, {unmade} rolled back, {removed} deprovisioned");
+    if [made, unmade, removed].iter().any(|count| *count > 1) {
+        return Some(finding(Violation::Double, facts));
     }
+    let is_expected = match trace.case.scenario {
+        Scenario::Deprovision => (made, unmade, removed) == (1, 0, 1),
+        _ if should_stand(trace) => (made, unmade, removed) == (1, 0, 0),
+        _ => made == unmade && removed == 0,
+    };
+    (!is_expected).then(|| finding(Violation::Ending, facts))
+}
+
+/// Looks for the token in everything that was written. Processes that nobody kills also log all
+/// that they can.
+fn judge_secrets(trace: &Trace<'_>) -> Option<Finding> {
+    let search = Search::default();
+    let told = |text: &String| search.is_told(text.as_bytes());
+    if trace.processes.iter().any(|process| told(&process.stdout) || told(&process.stderr)) {
+        return Some(finding(Violation::Secret, "the token is in the output"));
+    }
+    let file = search.telling_file(trace.installation.folder());
+    file.map(|file| finding(Violation::Secret, format!("the token is in `{}`", file.display())))
 }

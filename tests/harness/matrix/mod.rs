@@ -1,24 +1,27 @@
 //! The crash matrix: every boundary of a run is killed once, in every scenario and every mood of
 //! the cloud, and afterwards nothing is leaked, nothing doubled, and the ending is the right one.
 //!
-//! The matrix extends itself: it kills at boundary 1, 2, 3, … until a run passes fewer.
+//! The matrix extends itself: it kills at boundary 1, 2, 3, … until a run passes fewer, and what
+//! can fail it reads from the journal of a run that nothing disturbed.
 
+pub mod secrets;
+pub mod calls;
 pub mod case;
-pub mod cloud;
 pub mod process;
+pub mod cloud;
+pub mod template;
 pub mod driver;
 pub mod judge;
 pub mod table;
-pub mod template;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use runwrit_engine::store::Store;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use calls::Calls;
 use case::{Case, Mood, Scenario};
 use process::{Installation, Places};
 use table::{Report, Row};
@@ -33,11 +36,6 @@ pub fn scratch() -> tempfile::TempDir {
     tempfile::Builder::new().prefix("runwrit-matrix-").tempdir_in(folder).expect("writable")
 }
 
-/// Opens the store of an installation that no process works on.
-pub async fn open_store(state: &Path) -> Result<Arc<dyn Store>, String> {
-    template::open(state).await
-}
-
 /// What a finished case leaves for the report.
 #[derive(Debug)]
 pub struct Verdict {
@@ -47,32 +45,36 @@ pub struct Verdict {
     pub crashes: Vec<(String, String)>,
     /// Every boundary passed, by the surviving processes too.
     pub passed: BTreeSet<(String, String)>,
+    /// How many requests it sent.
+    pub requests: usize,
     /// What it did wrong.
     pub findings: Vec<judge::Finding>,
 }
 
 /// Runs one case on an installation and a cloud of its own.
 pub async fn run_case(places: &Places, case: Case) -> Verdict {
-    let cloud = cloud::start(&case).await;
-    let installation = Installation::new(places, cloud.endpoint(), case.broken);
+    let cloud = cloud::start_calm().await;
+    let installation = Installation::new(places, cloud.endpoint(), &case);
     let trace = driver::drive(&case, installation, cloud).await;
     if case.mood == Mood::LateCommit {
         // Judged is what stays: whatever is still on its way lands first.
-        tokio::time::sleep(case.late_by).await;
+        cloud::let_land(&trace.cloud, case.late_by);
     }
     let findings = judge::judge(&trace).await;
+    let requests = trace.requests();
     let boundaries = trace.installation.boundaries();
     let place = |boundary: &process::Boundary| (boundary.name.clone(), boundary.operation.clone());
     let crashes = boundaries.iter().filter(|boundary| boundary.is_crash).map(place).collect();
     let passed = boundaries.iter().map(place).collect();
     trace.cloud.stop().await;
-    Verdict { case, crashes, passed, findings }
+    Verdict { case, crashes, passed, requests, findings }
 }
 
 /// Kills at every `stride`-th boundary of one scenario and mood, `jobs` cases at once.
 pub async fn run_row(places: &Places, cell: (Scenario, Mood), stride: u64, jobs: usize) -> Row {
-    let mut row = Row::new(cell);
-    row.add(run_case(places, Case::new(cell.0, cell.1)).await);
+    let calm = run_case(places, Case::new(cell.0.clone(), cell.1)).await;
+    let mut row = Row::new(cell.clone(), calm.requests);
+    row.add(calm);
     let slots = Arc::new(Semaphore::new(jobs));
     let mut running = JoinSet::new();
     let mut is_past_the_end = false;
@@ -86,7 +88,8 @@ pub async fn run_row(places: &Places, cell: (Scenario, Mood), stride: u64, jobs:
         if is_past_the_end {
             break;
         }
-        let (places, case) = (places.clone(), Case::new(cell.0, cell.1).killed_at(&[kill]));
+        let case = Case::new(cell.0.clone(), cell.1).killed_at(&[kill]);
+        let places = places.clone();
         running.spawn(async move {
             let verdict = run_case(&places, case).await;
             drop(slot);
@@ -99,15 +102,26 @@ pub async fn run_row(places: &Places, cell: (Scenario, Mood), stride: u64, jobs:
     row
 }
 
+/// How to run the matrix.
+#[derive(Debug)]
+pub struct Settings {
+    /// Kill only at every n-th boundary.
+    pub stride: u64,
+    /// Cases at once.
+    pub jobs: usize,
+    /// Only rows whose name contains this.
+    pub only: String,
+}
+
 /// Runs every cell.
-pub async fn run_all(places: &Places, stride: u64, jobs: usize) -> Report {
-    let mut report = Report::default();
-    for scenario in case::scenarios() {
-        for mood in case::MOODS {
-            let row = run_row(places, (scenario, mood), stride, jobs).await;
-            println!("{row}");
-            report.rows.push(row);
-        }
+pub async fn run_all(places: &Places, calls: Calls, settings: &Settings) -> Report {
+    let mut cells = case::cells(&calls);
+    cells.retain(|(scenario, mood)| format!("{scenario}, {mood}").contains(&settings.only));
+    let mut report = Report { rows: Vec::new(), calls };
+    for cell in cells {
+        let row = run_row(places, cell, settings.stride, settings.jobs).await;
+        println!("{row}");
+        report.rows.push(row);
     }
     report
 }

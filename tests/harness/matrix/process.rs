@@ -8,36 +8,54 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-/// The token of every case: made up, and searched for in everything that is written.
-pub const TOKEN: &str = "simulatedCanaryCanaryCanaryCanaryCanaryCanaryCanaryCanaryCanary0";
+use super::case::{Case, Scenario};
+use super::secrets::TOKEN;
 
-/// A process that takes longer has lost its way: a whole run lasts less than a second.
-const PROCESS_MAX: Duration = Duration::from_secs(60);
+/// A process that takes longer has lost its way: a whole run lasts less than a second where there
+/// is a processor for it.
+const PROCESS_MAX: Duration = Duration::from_secs(300);
 
 /// Where things are, the same for all cases.
 #[derive(Debug, Clone)]
 pub struct Places {
     /// The build with crash points.
     pub binary: PathBuf,
-    /// The package of `provision-tenant`.
-    pub package: PathBuf,
-    /// The grant of the tenant `acme`.
-    pub grant: PathBuf,
+    /// How to provision the tenant `acme`.
+    pub provision: Job,
+    /// How to remove it.
+    pub deprovision: Job,
     /// A state directory with a warm code cache, copied for every case.
     pub template: PathBuf,
     /// Where state directories go: memory, because no case outlives the test.
     pub scratch: PathBuf,
 }
 
+/// A runbook with all that it needs.
+#[derive(Debug, Clone)]
+pub struct Job {
+    package: PathBuf,
+    grant: PathBuf,
+    inputs: &'static [&'static str],
+}
+
+impl Job {
+    fn of(name: &str, inputs: &'static [&'static str]) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the root");
+        let package = root.join("target/packages").join(name);
+        assert!(package.is_dir(), "`{}` is missing: run `cargo xtask guests`", package.display());
+        let grant = root.join("runbooks").join(name).join("grants.example.toml");
+        Self { package, grant, inputs }
+    }
+}
+
 impl Places {
     /// Finds the packages that `cargo xtask guests` made, and puts all else into `scratch`.
     pub fn of(scratch: &Path, binary: &Path) -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the root");
-        let package = root.join("target/packages/provision-tenant");
-        assert!(package.is_dir(), "`{}` is missing: run `cargo xtask guests`", package.display());
-        let grant = root.join("runbooks/provision-tenant/grants.example.toml");
         let template = scratch.join("template");
-        Self { binary: binary.to_owned(), package, grant, template, scratch: scratch.to_owned() }
+        let provision = Job::of("provision-tenant", &PROVISION);
+        let deprovision = Job::of("deprovision-tenant", &DEPROVISION);
+        let (binary, scratch) = (binary.to_owned(), scratch.to_owned());
+        Self { binary, provision, deprovision, template, scratch }
     }
 }
 
@@ -47,7 +65,11 @@ pub struct Installation<'a> {
     places: &'a Places,
     endpoint: String,
     folder: tempfile::TempDir,
+    job: &'a Job,
     broken: Option<&'static str>,
+    failing: Option<String>,
+    /// What an undisturbed process tells, it tells in full: secrets are searched for in that, too.
+    is_talkative: bool,
 }
 
 /// How a process ended.
@@ -64,11 +86,20 @@ pub struct Ended {
 }
 
 impl<'a> Installation<'a> {
-    /// Makes a fresh installation that talks to `endpoint`.
-    pub fn new(places: &'a Places, endpoint: String, broken: Option<&'static str>) -> Self {
+    /// Makes a fresh installation for a case, which talks to `endpoint`.
+    pub fn new(places: &'a Places, endpoint: String, case: &Case) -> Self {
         let folder = tempfile::tempdir_in(&places.scratch).expect("the scratch folder is writable");
         copy(&places.template, folder.path());
-        Self { places, endpoint, folder, broken }
+        let job = match case.scenario {
+            Scenario::Deprovision => &places.deprovision,
+            _ => &places.provision,
+        };
+        let failing = match &case.scenario {
+            Scenario::FailsInside(call) => Some(call.to_string()),
+            _ => None,
+        };
+        let (broken, is_talkative) = (case.broken, case.kills.is_empty());
+        Self { places, endpoint, folder, job, broken, failing, is_talkative }
     }
 
     /// Returns the state directory.
@@ -83,10 +114,21 @@ impl<'a> Installation<'a> {
 
     /// Starts the runbook, killed at boundary `kill`.
     pub async fn run(&self, kill: Option<u64>) -> Ended {
-        let package = self.places.package.display().to_string();
-        let grant = self.places.grant.display().to_string();
+        self.start(self.job, kill).await
+    }
+
+    /// Provisions the tenant and forgets the boundaries that this passed.
+    pub async fn prepare(&self) -> Ended {
+        let ended = self.start(&self.places.provision, None).await;
+        std::fs::remove_file(self.crash_log()).expect("the process passed boundaries");
+        ended
+    }
+
+    async fn start(&self, job: &Job, kill: Option<u64>) -> Ended {
+        let (package, grant) = (job.package.display(), job.grant.display());
+        let (package, grant) = (package.to_string(), grant.to_string());
         let mut arguments = vec!["run", &package, "--grant", &grant, "--yes"];
-        for input in INPUTS {
+        for input in job.inputs {
             arguments.extend(["--input", input]);
         }
         self.process(&arguments, kill).await
@@ -106,10 +148,17 @@ impl<'a> Installation<'a> {
         if let Some(rule) = self.broken {
             command.env("RUNWRIT_BREAK", rule);
         }
+        if let Some(call) = &self.failing {
+            command.env("RUNWRIT_FAIL_CALL", call);
+        }
+        if self.is_talkative {
+            command.env("RUNWRIT_LOG", "trace");
+        }
         command.stdin(Stdio::null()).kill_on_drop(true);
-        let output = timeout(PROCESS_MAX, command.output()).await;
-        let output = output.unwrap_or_else(|_| panic!("`{arguments:?}` took over {PROCESS_MAX:?}"));
-        Ended::from(output.expect("the binary under test is there"))
+        match timeout(PROCESS_MAX, command.output()).await {
+            Ok(output) => Ended::from(output.expect("the binary under test is there")),
+            Err(_) => Ended::lost(format!("`{arguments:?}` took over {PROCESS_MAX:?}")),
+        }
     }
 
     /// Returns the boundaries passed so far, by all processes, as lines of the crash log.
@@ -124,7 +173,7 @@ impl<'a> Installation<'a> {
 }
 
 /// What `provision-tenant` is told in every case.
-pub const INPUTS: [&str; 7] = [
+const PROVISION: [&str; 7] = [
     "tenant=acme",
     "octet=7",
     "location=nbg1",
@@ -133,6 +182,9 @@ pub const INPUTS: [&str; 7] = [
     "domain=example.org",
     "ssh-keys=ops",
 ];
+
+/// What `deprovision-tenant` is told.
+const DEPROVISION: [&str; 2] = ["tenant=acme", "delete-data=true"];
 
 /// A boundary that a process passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,6 +202,13 @@ impl Boundary {
         let words: Vec<&str> = line.split(' ').collect();
         let word = |place: usize| words.get(place).copied().unwrap_or_default().to_owned();
         Self { name: word(1), operation: word(2), is_crash: word(3) == "crash" }
+    }
+}
+
+impl Ended {
+    /// Tells of a process that found no end: no kill of the matrix, and no exit code either.
+    pub fn lost(stderr: String) -> Self {
+        Self { code: None, is_killed: false, stdout: String::new(), stderr }
     }
 }
 

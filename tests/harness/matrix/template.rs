@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use runwrit_engine::store::{SqliteStore, Store};
 
+use super::calls::Calls;
+use super::case::{Case, Mood, Scenario};
 use super::cloud;
 use super::process::{Installation, Places};
 
-/// Waits of milliseconds, so that settling and backing off do not dominate a case.
+/// Waits of milliseconds, so that settling and backing off do not dominate a case. Where patience
+/// runs out, it is that of minutes: a busy machine must not look like a broken cloud.
 const CONFIGURATION: &str = r#"version = 1
 
 [hetzner.roles]
@@ -19,24 +22,38 @@ db = ["cx33", "cpx32"]
 [timing]
 settle-ms = 300
 undo-backoff-ms = 5
-undo-budget-ms = 20000
+undo-budget-ms = 120000
 poll-ms = [2, 5]
-request-timeout-ms = 2000
+request-timeout-ms = 60000
 "#;
 
-/// Fills `places.template`: compiles the runbook by running it once, then forgets the run.
-pub async fn prepare(places: &Places) {
+/// Fills `places.template`: compiles the runbooks by running them once, then forgets the runs.
+/// Returns what the first one called.
+pub async fn prepare(places: &Places) -> Calls {
     std::fs::create_dir_all(&places.template).expect("the scratch folder is writable");
     let configuration = places.template.join("runwrit.toml");
     std::fs::write(configuration, CONFIGURATION).expect("the scratch folder is writable");
     let calm = cloud::start_calm().await;
-    let installation = Installation::new(places, calm.endpoint(), None);
+    let case = Case::new(Scenario::Deprovision, Mood::Normal);
+    let installation = Installation::new(places, calm.endpoint(), &case);
+    let ended = installation.prepare().await;
+    assert_eq!(ended.code, Some(0), "the runbook runs without faults: {}", ended.stderr);
+    let calls = calls(&installation.state()).await;
     let ended = installation.run(None).await;
     assert_eq!(ended.code, Some(0), "the runbook runs without faults: {}", ended.stderr);
     let state = places.template.join("state");
     std::fs::rename(installation.state(), &state).expect("both are in the scratch folder");
     forget_runs(&state);
     calm.stop().await;
+    calls
+}
+
+/// Reads what the only run of a store called.
+async fn calls(state: &Path) -> Calls {
+    let store = open(state).await.expect("no process works on the store");
+    let runs = store.runs().await.expect("a store that a process left can be read");
+    let journal = store.journal(&runs[0].run).await.expect("its journal too");
+    Calls::of(&journal)
 }
 
 /// Removes the store, but not the key and the code beside it.

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use runwrit_tests::matrix::calls::Nth;
 use runwrit_tests::matrix::case::{Case, Mood, REFUSED, Scenario};
 use runwrit_tests::matrix::judge::Violation;
 use runwrit_tests::matrix::process::Places;
@@ -24,12 +25,15 @@ async fn places() -> (tempfile::TempDir, Places) {
 async fn killed_at_its_boundaries_a_run_leaks_nothing_and_doubles_nothing() {
     let (_folder, places) = places().await;
     let volume = Scenario::Fails(&REFUSED[5]);
+    let activation = Nth { operation: "registry.tenants.activate".to_owned(), nth: 1 };
     let cells = [
         (Scenario::Success, Mood::Normal, 7),
         (Scenario::Success, Mood::LostReply, 11),
-        (volume, Mood::LateCommit, 13),
+        (volume.clone(), Mood::LateCommit, 13),
         (volume, Mood::ErrorAfterCommit, 17),
         (Scenario::Canceled, Mood::Locked, 19),
+        (Scenario::FailsInside(activation), Mood::LostReply, 29),
+        (Scenario::Deprovision, Mood::ErrorAfterCommit, 23),
     ];
     let mut kills = 0;
     for (scenario, mood, stride) in cells {
@@ -48,7 +52,8 @@ async fn killed_twice_and_thrice_and_while_it_recovers_it_still_ends_well() {
     let sequences = [[20, 3, 9], [41, 7, 4], [60, 5, 5], [75, 2, 30], [90, 11, 1], [110, 4, 6]];
     for (scenario, mood) in [(Scenario::Success, Mood::LostReply), (volume, Mood::LateCommit)] {
         for kills in sequences {
-            let verdict = run_case(&places, Case::new(scenario, mood).killed_at(&kills)).await;
+            let verdict =
+                run_case(&places, Case::new(scenario.clone(), mood).killed_at(&kills)).await;
             assert!(verdict.findings.is_empty(), "{}: {:?}", verdict.case, verdict.findings);
             assert!(verdict.crashes.len() >= 2, "{}: too few kills struck", verdict.case);
         }
@@ -63,11 +68,12 @@ const LATE_BY: Duration = Duration::from_secs(5);
 async fn finds(
     places: &Places,
     rule: &'static str,
-    cell: (Scenario, Mood),
+    cell: &(Scenario, Mood),
     expected: Violation,
 ) -> bool {
     for kill in 1..400 {
-        let case = Case::new(cell.0, cell.1).breaking(rule).late_by(LATE_BY).killed_at(&[kill]);
+        let case = Case::new(cell.0.clone(), cell.1);
+        let case = case.breaking(rule).late_by(LATE_BY).killed_at(&[kill]);
         let verdict: Verdict = run_case(places, case).await;
         if verdict.findings.iter().any(|finding| finding.violation == expected) {
             return true;
@@ -91,7 +97,7 @@ async fn a_build_that_breaks_a_rule_is_found_out() {
         ("no-settle", (firewall, Mood::LateCommit), Violation::Leak),
     ];
     for (rule, cell, expected) in rows {
-        let is_found = finds(&places, rule, cell, expected).await;
+        let is_found = finds(&places, rule, &cell, expected).await;
         assert!(is_found, "breaking `{rule}` never led to {expected:?} in {}, {}", cell.0, cell.1);
     }
 }

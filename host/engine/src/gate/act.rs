@@ -159,7 +159,10 @@ impl Seat {
             // The check stands as close to the wire as it can: nobody else fences the send.
             self.recorder.check_fence().await?;
             crash_point("before-send", operation);
-            let answer = item.effect.send(&ticket).await;
+            let answer = match self.ordered_failure(item.call, item.id) {
+                Some(failure) => Err(SendError::Refused(failure)),
+                None => item.effect.send(&ticket).await,
+            };
             crash_point("sent", operation);
             match answer {
                 Ok(acceptance) => {

@@ -49,9 +49,11 @@ impl RunGate {
         call: &Call,
     ) -> Result<(Outcome, UnixMs), Stop> {
         self.seat.check().await?;
-        let answer = match observation.permit(self.seat.as_ref()).await {
-            Ok(_permit) => observation.read(self.seat.as_ref()).await,
-            Err(error) => Err(error),
+        let ordered = self.seat.ordered_failure(call, CallId::single(self.next));
+        let answer = match (observation.permit(self.seat.as_ref()).await, ordered) {
+            (Ok(_permit), None) => observation.read(self.seat.as_ref()).await,
+            (Ok(_permit), Some(failure)) => Err(failure.into()),
+            (Err(error), _) => Err(error),
         };
         let outcome = match answer {
             Ok(value) => Outcome::Ok(encode(&value)),

@@ -5,6 +5,7 @@
 
 mod act;
 mod admit;
+mod failing;
 mod local;
 mod recall;
 mod seat;

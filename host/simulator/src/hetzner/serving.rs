@@ -24,7 +24,7 @@ use super::desk;
 use super::options::{Options, Seen};
 use super::paging::link_header;
 use super::request::{Reply, Request, query_pairs};
-use super::wire::{CuttableListener, Switch};
+use super::wire::{CuttableListener, Open, Switch};
 use super::world::{Answer, Content, Delivery};
 
 // The largest legal body is a server with 32 KiB of user data, or a zone file.
@@ -40,6 +40,7 @@ pub struct Handle {
     /// Where the control port listens, if it does.
     pub control: Option<SocketAddr>,
     desk: Control,
+    open: Open,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -58,11 +59,12 @@ impl Simulator {
         let desk = Control::new(&options);
         let (stop, stopped) = watch::channel(false);
         let (listener, api) = bind(options.listen).await?;
+        let open = Open::default();
         let service = Router::new()
             .fallback(answer)
             .with_state(desk.clone())
             .into_make_service_with_connect_info::<Switch>();
-        let serving = axum::serve(CuttableListener(listener), service)
+        let serving = axum::serve(CuttableListener::new(listener, open.clone()), service)
             .with_graceful_shutdown(until(stopped.clone()));
         let mut tasks = vec![tokio::spawn(async move { report(serving.await) })];
         let mut control = None;
@@ -73,7 +75,7 @@ impl Simulator {
                 .with_graceful_shutdown(until(stopped));
             tasks.push(tokio::spawn(async move { report(serving.await) }));
         }
-        Ok(Handle { api, control, desk, stop, tasks })
+        Ok(Handle { api, control, desk, open, stop, tasks })
     }
 }
 
@@ -86,6 +88,12 @@ impl Handle {
     /// Returns the endpoint for clients, e.g. for `HCLOUD_ENDPOINT`.
     pub fn endpoint(&self) -> String {
         format!("http://{}/v1", self.api)
+    }
+
+    /// Returns how many connections to the API are open. Once it is zero, whatever clients that
+    /// are gone have sent was handled or is lost.
+    pub fn connections(&self) -> usize {
+        self.open.count()
     }
 
     /// Lets requests in flight end, for a moment, and stops.

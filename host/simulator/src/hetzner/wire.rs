@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use axum::extract::connect_info::Connected;
@@ -12,8 +12,15 @@ use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A listener whose connections carry a switch.
-pub struct CuttableListener(pub TcpListener);
+/// A listener whose connections carry a switch and are counted.
+pub struct CuttableListener {
+    listener: TcpListener,
+    open: Open,
+}
+
+/// Counts the connections that are open.
+#[derive(Debug, Clone, Default)]
+pub struct Open(Arc<AtomicUsize>);
 
 /// Cuts one connection: not a byte more leaves it.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +30,27 @@ pub struct Switch(Arc<AtomicBool>);
 pub struct CuttableStream {
     stream: TcpStream,
     switch: Switch,
+    open: Open,
+}
+
+impl CuttableListener {
+    /// Counts what it accepts in `open`.
+    pub fn new(listener: TcpListener, open: Open) -> Self {
+        Self { listener, open }
+    }
+}
+
+impl Open {
+    /// Returns how many there are.
+    pub fn count(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for CuttableStream {
+    fn drop(&mut self) {
+        self.open.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Switch {
@@ -44,16 +72,18 @@ impl Listener for CuttableListener {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let (stream, address) = Listener::accept(&mut self.0).await;
+        let (stream, address) = Listener::accept(&mut self.listener).await;
         // Small answers must not wait for the acknowledgement of the one before.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "no TCP_NODELAY");
         }
-        (CuttableStream { stream, switch: Switch::default() }, address)
+        self.open.0.fetch_add(1, Ordering::SeqCst);
+        let open = self.open.clone();
+        (CuttableStream { stream, switch: Switch::default(), open }, address)
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.0.local_addr()
+        self.listener.local_addr()
     }
 }
 
