@@ -3,6 +3,7 @@
 //! The figures resemble the provider's public list of mid 2026; an estimate must read `/pricing`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
@@ -20,6 +21,8 @@ pub struct Location {
     city: &'static str,
     latitude: f64,
     longitude: f64,
+    /// The document of another cloud that is shown instead of one made from the above.
+    pub told: Option<&'static Value>,
 }
 
 /// A size of server.
@@ -35,6 +38,8 @@ pub struct ServerType {
     cpu: &'static str,
     category: &'static str,
     locations: &'static [&'static str],
+    /// The document of another cloud that is shown instead of one made from the above.
+    pub told: Option<&'static Value>,
 }
 
 /// An operating system to boot from.
@@ -47,12 +52,31 @@ pub struct SystemImage {
     pub version: &'static str,
     pub description: &'static str,
     pub kind: &'static str,
+    /// The document of another cloud that is shown instead of one made from the above.
+    pub told: Option<&'static Value>,
 }
 
 /// What can be ordered now.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Catalogue {
+    pub locations: &'static [Location],
+    pub server_types: &'static [ServerType],
+    pub images: &'static [SystemImage],
+    /// The price list of another cloud that is shown instead of the own one.
+    pub pricing: Option<Arc<Value>>,
     sold_out: BTreeSet<(String, String)>,
+}
+
+impl Default for Catalogue {
+    fn default() -> Self {
+        Self {
+            locations: LOCATIONS,
+            server_types: SERVER_TYPES,
+            images: SYSTEM_IMAGES,
+            pricing: None,
+            sold_out: BTreeSet::new(),
+        }
+    }
 }
 
 /// Net price of a primary IPv4 address a month; IPv6 is free.
@@ -80,7 +104,7 @@ const fn location(
 ) -> Location {
     let (description, country, city) = place;
     let (latitude, longitude) = point;
-    Location { id, name, zone, description, country, city, latitude, longitude }
+    Location { id, name, zone, description, country, city, latitude, longitude, told: None }
 }
 
 /// Every location.
@@ -127,7 +151,19 @@ const fn server_type(
     (cpu, category, architecture, locations): Family,
 ) -> ServerType {
     let monthly = euros(cents * 100);
-    ServerType { id, name, disk, architecture, monthly, cores, memory, cpu, category, locations }
+    ServerType {
+        id,
+        name,
+        disk,
+        architecture,
+        monthly,
+        cores,
+        memory,
+        cpu,
+        category,
+        locations,
+        told: None,
+    }
 }
 
 /// Every server type that can still be ordered somewhere.
@@ -159,7 +195,7 @@ const fn system(
     architecture: &'static str,
 ) -> SystemImage {
     let (version, description) = label;
-    SystemImage { id, name, architecture, flavor, version, description, kind: "system" }
+    SystemImage { id, name, architecture, flavor, version, description, kind: "system", told: None }
 }
 
 /// Every image of the provider; a name stands for one image per architecture.
@@ -183,19 +219,24 @@ pub const SYSTEM_IMAGES: &[SystemImage] = &[
         version: "24.04",
         description: "Docker CE",
         kind: "app",
+        told: None,
     },
 ];
 
 impl Location {
-    /// Finds a location by name or id.
-    pub fn find(reference: &str) -> Option<&'static Self> {
-        LOCATIONS
-            .iter()
-            .find(|location| location.name == reference || location.id.to_string() == reference)
+    // Tables of the catalogue live as long as the process, as those of the product itself do: a
+    // seed adds one list of each, and a process is seeded a handful of times.
+    /// Takes a location over from another cloud.
+    pub(super) fn told(id: u64, (name, zone): (&'static str, &'static str), told: Value) -> Self {
+        let told: &'static Value = Box::leak(Box::new(told));
+        Self { told: Some(told), ..location(id, name, zone, ("", "", ""), (0.0, 0.0)) }
     }
 
     /// Returns the API document.
     pub fn document(&self) -> Value {
+        if let Some(told) = self.told {
+            return told.clone();
+        }
         json!({
             "id": self.id,
             "name": self.name,
@@ -210,9 +251,16 @@ impl Location {
 }
 
 impl ServerType {
-    /// Finds a server type by name or id.
-    pub fn find(reference: &str) -> Option<&'static Self> {
-        SERVER_TYPES.iter().find(|kind| kind.name == reference || kind.id.to_string() == reference)
+    /// Takes a server type over from another cloud.
+    pub(super) fn told(
+        (id, disk): (u64, u64),
+        (name, architecture): (&'static str, &'static str),
+        locations: Vec<&'static str>,
+        told: Value,
+    ) -> Self {
+        let told: &'static Value = Box::leak(Box::new(told));
+        let family = ("shared", "", architecture, &*locations.leak());
+        Self { told: Some(told), ..server_type((id, name), (0, 0, disk), 0, family) }
     }
 
     /// Tells whether the type exists in a location at all, in stock or not.
@@ -221,14 +269,18 @@ impl ServerType {
     }
 
     /// Returns the places that offer this type.
-    pub fn locations(&self) -> impl Iterator<Item = &'static Location> {
-        self.locations.iter().filter_map(|name| Location::find(name))
+    pub fn locations(&self, catalogue: &Catalogue) -> impl Iterator<Item = &'static Location> {
+        let all = catalogue.locations;
+        self.locations.iter().filter_map(|name| all.iter().find(|place| place.name == *name))
     }
 
     /// Returns the API document with the stock flags of `catalogue`.
     pub fn document(&self, catalogue: &Catalogue) -> Value {
+        if let Some(told) = self.told {
+            return self.restocked(told, catalogue);
+        }
         let locations: Vec<Value> = self
-            .locations()
+            .locations(catalogue)
             .map(|location| {
                 json!({
                     "id": location.id,
@@ -257,22 +309,62 @@ impl ServerType {
         })
     }
 
+    fn restocked(&self, told: &Value, catalogue: &Catalogue) -> Value {
+        let mut document = told.clone();
+        for place in document["locations"].as_array_mut().into_iter().flatten() {
+            let is_available =
+                place["name"].as_str().map(|it| catalogue.is_in_stock(self.name, it));
+            place["available"] = json!(is_available);
+        }
+        document
+    }
+
     fn prices(&self) -> Vec<Value> {
         self.locations.iter().map(|name| traffic_price(name, self.monthly)).collect()
     }
 }
 
 impl SystemImage {
-    /// Finds an image of the provider by id, or by name and architecture.
-    pub fn find(reference: &str, architecture: &str) -> Option<&'static Self> {
-        SYSTEM_IMAGES.iter().find(|image| {
-            image.id.to_string() == reference
-                || (image.name == reference && image.architecture == architecture)
-        })
+    /// Takes an image over from another cloud.
+    pub(super) fn told(
+        id: u64,
+        (name, architecture): (&'static str, &'static str),
+        told: Value,
+    ) -> Self {
+        let text = |key: &str| told[key].as_str().unwrap_or_default().to_owned().leak();
+        let (flavor, version, kind) = (text("os_flavor"), text("os_version"), text("type"));
+        let told: &'static Value = Box::leak(Box::new(told));
+        let image = system(id, name, flavor, (version, ""), architecture);
+        Self { kind, told: Some(told), ..image }
     }
 }
 
 impl Catalogue {
+    /// Finds a location by name or id.
+    pub fn location(&self, reference: &str) -> Option<&'static Location> {
+        let is_it = |one: &&Location| one.name == reference || one.id.to_string() == reference;
+        self.locations.iter().find(is_it)
+    }
+
+    /// Finds a server type by name or id.
+    pub fn server_type(&self, reference: &str) -> Option<&'static ServerType> {
+        let is_it = |one: &&ServerType| one.name == reference || one.id.to_string() == reference;
+        self.server_types.iter().find(is_it)
+    }
+
+    /// Finds an image of the provider by id, or by name and architecture.
+    pub fn image(&self, reference: &str, architecture: &str) -> Option<&'static SystemImage> {
+        self.images.iter().find(|image| {
+            image.id.to_string() == reference
+                || (image.name == reference && image.architecture == architecture)
+        })
+    }
+
+    /// Returns the document of `GET /pricing`.
+    pub fn pricing(&self) -> Value {
+        self.pricing.as_ref().map_or_else(pricing, |told| Value::clone(told))
+    }
+
     /// Tells whether a type can be ordered in a location now.
     pub fn is_in_stock(&self, server_type: &str, location: &str) -> bool {
         !self.sold_out.contains(&(server_type.to_owned(), location.to_owned()))
@@ -304,8 +396,7 @@ fn located_price(location: &str, monthly: Decimal) -> Value {
     })
 }
 
-/// Returns the document of `GET /pricing`.
-pub fn pricing() -> Value {
+fn pricing() -> Value {
     let types: Vec<Value> = SERVER_TYPES
         .iter()
         .map(|kind| json!({"id": kind.id, "name": kind.name, "prices": kind.prices()}))
@@ -359,7 +450,7 @@ mod tests {
         catalogue.set_stock("cx23", "nbg1", false);
         assert!(!catalogue.is_in_stock("cx23", "nbg1"));
         assert!(catalogue.is_in_stock("cx23", "fsn1"));
-        let document = ServerType::find("cx23").expect("in the list").document(&catalogue);
+        let document = catalogue.server_type("cx23").expect("in the list").document(&catalogue);
         let flags: Vec<(&str, bool)> = document["locations"]
             .as_array()
             .expect("a list")
@@ -373,9 +464,10 @@ mod tests {
 
     #[test]
     fn removed_types_are_unknown() {
+        let catalogue = Catalogue::default();
         for name in ["cx22", "cx32", "", "CX23"] {
-            assert!(ServerType::find(name).is_none(), "{name:?}");
+            assert!(catalogue.server_type(name).is_none(), "{name:?}");
         }
-        assert!(ServerType::find("114").is_some());
+        assert!(catalogue.server_type("114").is_some());
     }
 }

@@ -4,9 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use runwrit_model::plan::snapshot::Snapshot;
 use serde_json::{Map, Value, json};
 
-use super::auth::{Access, Digest};
+use super::auth::{Access, Digest, Presented};
 use super::clock::Clock;
 use super::faults::{Armed, Rule, is_path_match};
 use super::leaks::{self, LeakReport};
@@ -17,6 +18,7 @@ use super::project::Project;
 use super::refusal::Refusal;
 use super::request::{Input, Request};
 use super::router;
+use super::seed::SeedError;
 use super::selector::Selector;
 use super::world::{Answer, World};
 
@@ -153,6 +155,16 @@ impl Control {
         let project = project.map_or_else(|| digest.project_name(), str::to_owned);
         let access = Access { project, is_read_only, is_revoked: false };
         self.lock().world.guard.set(digest, access);
+    }
+
+    /// Lets the project of a token hold what another cloud showed, ids and prices included, and
+    /// nothing else. New ids begin far behind the known ones.
+    pub fn seed(&self, token: &str, snapshot: &Snapshot) -> Result<(), SeedError> {
+        let mut shared = self.lock();
+        let now = shared.clock.now();
+        let access = shared.world.guard.admit(&Presented::Token(Digest::of(token)));
+        let name = access.map_or_else(|_| Digest::of(token).project_name(), |it| it.project);
+        shared.world.seed(&name, snapshot, now)
     }
 
     /// Makes a token worthless from now on.

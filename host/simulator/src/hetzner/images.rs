@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::actions::{Failure, Job};
-use super::catalogue::{SYSTEM_IMAGES, SystemImage};
+use super::catalogue::SystemImage;
 use super::clock::written;
 use super::labels::Labels;
 use super::paging::Listing;
@@ -90,6 +90,9 @@ impl Image {
 
 /// Returns the API document of an image of the provider.
 pub fn system_document(image: &SystemImage) -> Value {
+    if let Some(told) = image.told {
+        return told.clone();
+    }
     json!({
         "id": image.id,
         "type": image.kind,
@@ -116,7 +119,7 @@ pub fn system_document(image: &SystemImage) -> Value {
 impl<'a> Source<'a> {
     /// Finds what a name or an id stands for on an architecture.
     pub fn find(project: &'a Project, name: &str, architecture: &str) -> Result<Self, Refusal> {
-        if let Some(image) = SystemImage::find(name, architecture) {
+        if let Some(image) = project.catalogue.image(name, architecture) {
             return if image.architecture == architecture {
                 Ok(Self::System(image))
             } else {
@@ -163,14 +166,14 @@ impl<'a> Source<'a> {
 
 /// Returns the document of any image by id, or null when it was deleted.
 pub fn document_of(project: &Project, id: u64) -> Value {
-    let system = SYSTEM_IMAGES.iter().find(|image| image.id == id).map(system_document);
+    let system = project.catalogue.images.iter().find(|image| image.id == id).map(system_document);
     let own = || project.images.get(&id).map(Image::document);
     system.or_else(own).unwrap_or(Value::Null)
 }
 
 fn find<'a>(project: &'a Project, input: &Input) -> Result<&'a Image, Refusal> {
     let id = input.id(Kind::Image)?;
-    if SYSTEM_IMAGES.iter().any(|image| image.id == id) {
+    if project.catalogue.images.iter().any(|image| image.id == id) {
         let message = "only snapshots and backups can be changed";
         return Err(Refusal::new(403, "forbidden", message));
     }
@@ -187,7 +190,7 @@ fn edit(project: &mut Project, id: u64, change: impl FnOnce(&mut Image)) -> Resu
 
 /// Answers `GET /images`.
 pub fn list(project: &mut Project, input: &Input) -> Result<Reply, Refusal> {
-    let system = SYSTEM_IMAGES.iter().map(system_document);
+    let system = project.catalogue.images.iter().map(system_document);
     let documents = system.chain(project.images.values().map(Image::document)).collect();
     LISTING.reply(project, input, documents)
 }

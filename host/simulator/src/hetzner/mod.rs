@@ -37,6 +37,7 @@ mod primary_ips;
 mod records;
 mod rrsets;
 mod zones;
+pub mod seed;
 
 // How a request passes, and who watches.
 mod router;

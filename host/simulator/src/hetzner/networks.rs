@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::actions::{Failure, Job};
 use super::addresses::{self, overlaps};
-use super::catalogue::LOCATIONS;
+use super::catalogue::Catalogue;
 use super::clock::written;
 use super::labels::Labels;
 use super::paging::Listing;
@@ -138,7 +138,12 @@ impl Network {
         self.subnets.iter().find(|subnet| subnet.range.contains(&address))
     }
 
-    fn check_subnet(&self, subnet: &Value, path: &str) -> Result<Subnet, Refusal> {
+    fn check_subnet(
+        &self,
+        subnet: &Value,
+        path: &str,
+        catalogue: &Catalogue,
+    ) -> Result<Subnet, Refusal> {
         if self.subnets.len() >= SUBNETS_MAX {
             return Err(Refusal::limit("network_subnet"));
         }
@@ -151,7 +156,7 @@ impl Network {
             return Err(Refusal::invalid(&format!("{path}vswitch_id"), "only for type vswitch"));
         }
         let zone = subnet["network_zone"].as_str().unwrap_or_default();
-        let is_known = LOCATIONS.iter().any(|location| location.zone == zone);
+        let is_known = catalogue.locations.iter().any(|location| location.zone == zone);
         if !is_known || self.subnets.iter().any(|other| other.zone != zone) {
             let field = format!("{path}network_zone");
             return Err(Refusal::invalid(&field, "network zone is unknown or differs"));
@@ -259,7 +264,8 @@ pub fn create(project: &mut Project, input: &Input) -> Result<Reply, Refusal> {
         exposes_routes: input.flag("expose_routes_to_vswitch").unwrap_or(false),
     };
     for (index, subnet) in input.list("subnets").iter().enumerate() {
-        let subnet = network.check_subnet(subnet, &format!("subnets.{index}."))?;
+        let subnet =
+            network.check_subnet(subnet, &format!("subnets.{index}."), &project.catalogue)?;
         network.subnets.push(subnet);
     }
     for (index, route) in input.list("routes").iter().enumerate() {
@@ -354,7 +360,7 @@ fn change(
 /// Answers `add_subnet`.
 pub fn add_subnet(project: &mut Project, input: &Input) -> Result<Reply, Refusal> {
     let network = find(project, input)?;
-    let (id, subnet) = (network.id, network.check_subnet(&input.body, "")?);
+    let (id, subnet) = (network.id, network.check_subnet(&input.body, "", &project.catalogue)?);
     change(project, id, "add_subnet", move |network| network.subnets.push(subnet.clone()))
 }
 

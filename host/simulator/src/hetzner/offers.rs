@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::catalogue::{self, LOCATIONS, Location, SERVER_TYPES, ServerType};
+use super::catalogue::Location;
 use super::paging::Listing;
 use super::project::Project;
 use super::refusal::Refusal;
@@ -11,13 +11,14 @@ use super::request::{Input, Reply};
 /// Answers `GET /locations`.
 pub fn locations(project: &mut Project, input: &Input) -> Result<Reply, Refusal> {
     const LISTING: Listing = Listing { sortable: &["id", "name"], ..Listing::new("locations") };
-    LISTING.reply(project, input, LOCATIONS.iter().map(Location::document).collect())
+    let documents = project.catalogue.locations.iter().map(Location::document).collect();
+    LISTING.reply(project, input, documents)
 }
 
 /// Answers `GET /locations/{id}`.
-pub fn location(_: &mut Project, input: &Input) -> Result<Reply, Refusal> {
+pub fn location(project: &mut Project, input: &Input) -> Result<Reply, Refusal> {
     let id = input.parameter(0);
-    let found = LOCATIONS.iter().find(|one| one.id.to_string() == id);
+    let found = project.catalogue.locations.iter().find(|one| one.id.to_string() == id);
     let found = found.ok_or_else(|| Refusal::not_found("location", id))?;
     Ok(Reply::new(200, json!({"location": found.document()})))
 }
@@ -25,21 +26,22 @@ pub fn location(_: &mut Project, input: &Input) -> Result<Reply, Refusal> {
 /// Answers `GET /server_types`.
 pub fn server_types(project: &mut Project, input: &Input) -> Result<Reply, Refusal> {
     const LISTING: Listing = Listing { sortable: &["id", "name"], ..Listing::new("server_types") };
-    let documents = SERVER_TYPES.iter().map(|kind| kind.document(&project.catalogue)).collect();
+    let all = project.catalogue.server_types.iter();
+    let documents = all.map(|kind| kind.document(&project.catalogue)).collect();
     LISTING.reply(project, input, documents)
 }
 
 /// Answers `GET /server_types/{id}`.
 pub fn server_type(project: &mut Project, input: &Input) -> Result<Reply, Refusal> {
     let id = input.parameter(0);
-    let found = SERVER_TYPES.iter().find(|kind: &&ServerType| kind.id.to_string() == id);
+    let found = project.catalogue.server_types.iter().find(|kind| kind.id.to_string() == id);
     let found = found.ok_or_else(|| Refusal::not_found("server type", id))?;
     Ok(Reply::new(200, json!({"server_type": found.document(&project.catalogue)})))
 }
 
 /// Answers `GET /pricing`.
-pub fn pricing(_: &mut Project, _: &Input) -> Result<Reply, Refusal> {
-    Ok(Reply::new(200, json!({"pricing": catalogue::pricing()})))
+pub fn pricing(project: &mut Project, _: &Input) -> Result<Reply, Refusal> {
+    Ok(Reply::new(200, json!({"pricing": project.catalogue.pricing()})))
 }
 
 /// Answers what was there once: datacenters.

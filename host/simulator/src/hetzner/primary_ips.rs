@@ -201,7 +201,9 @@ pub fn create(project: &mut Project, input: &Input) -> Result<Reply, Refusal> {
     let name = input.text("name").unwrap_or_default();
     let (server, is_ipv4) = (input.number("assignee_id"), input.text("type") == Some("ipv4"));
     let location = match (input.reference("location"), server) {
-        (Some(name), None) => Location::find(&name)
+        (Some(name), None) => project
+            .catalogue
+            .location(&name)
             .ok_or_else(|| Refusal::invalid("location", format!("location {name} not found")))?,
         (None, Some(server)) => {
             check_server(project, server, is_ipv4)?;

@@ -135,6 +135,11 @@ impl Project {
         }
     }
 
+    /// Lets ids begin behind `id` and addresses behind the `addresses`-th.
+    pub fn begin_behind(&mut self, id: u64, addresses: u64) {
+        (self.id_last, self.addresses) = (self.id_last.max(id), self.addresses.max(addresses));
+    }
+
     /// Returns a fresh id, never used before in this project for any kind.
     pub fn next_id(&mut self) -> u64 {
         self.id_last += 1;

@@ -158,7 +158,9 @@ fn place(
 ) -> Result<&'static Location, Refusal> {
     let named = input.reference("location");
     match (named, server) {
-        (Some(name), None) => Location::find(&name)
+        (Some(name), None) => project
+            .catalogue
+            .location(&name)
             .ok_or_else(|| Refusal::invalid("location", format!("location {name} not found"))),
         (None, Some(server)) => project
             .servers

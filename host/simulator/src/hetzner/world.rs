@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
+use runwrit_model::plan::snapshot::Snapshot;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -23,6 +24,7 @@ use super::project::Project;
 use super::refusal::Refusal;
 use super::request::{Input, Reply, Request};
 use super::router::{self, Found, Route};
+use super::seed::{self, SeedError};
 use super::validation;
 
 /// Everything a simulator knows.
@@ -231,6 +233,24 @@ impl World {
         let mut project = Project::new(&access.project, self.options.seed, settings, catalogue);
         project.now = now;
         self.projects.insert(access.project.clone(), project);
+    }
+
+    /// Lets a project hold what another cloud showed, and nothing else.
+    pub fn seed(
+        &mut self,
+        name: &str,
+        snapshot: &Snapshot,
+        now: Timestamp,
+    ) -> Result<(), SeedError> {
+        let settings = Arc::new(self.options.settings.clone());
+        let catalogue = seed::catalogue(snapshot)?;
+        let mut project = Project::new(name, self.options.seed, settings, catalogue);
+        project.now = now;
+        // How much another cloud allows is not told by it.
+        project.quotas.clear();
+        seed::fill(&mut project, snapshot)?;
+        self.projects.insert(name.to_owned(), project);
+        Ok(())
     }
 
     fn count(&mut self, access: &Access, now: Timestamp) -> Result<Rate, Refusal> {

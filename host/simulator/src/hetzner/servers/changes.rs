@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::super::actions::Job;
-use super::super::catalogue::ServerType;
 use super::super::images::{Image, Source};
 use super::super::placement_groups;
 use super::super::primary_ips;
@@ -51,7 +50,7 @@ pub fn change_type(project: &mut Project, input: &Input) -> Result<Reply, Refusa
     let server = find_unlocked(project, input)?;
     let refuse = |message: &str| Err(Refusal::unprocessable("invalid_server_type", message));
     let name = input.reference("server_type").unwrap_or_default();
-    let Some(kind) = ServerType::find(&name) else {
+    let Some(kind) = project.catalogue.server_type(&name) else {
         return Err(Refusal::invalid("server_type", format!("server type {name} not found")));
     };
     let (id, location) = (server.id, server.location);

@@ -146,14 +146,18 @@ fn check_type(
     input: &Input,
 ) -> Result<(&'static ServerType, &'static Location), Refusal> {
     let name = input.reference("server_type").unwrap_or_default();
-    let kind = ServerType::find(&name)
+    let kind = project
+        .catalogue
+        .server_type(&name)
         .ok_or_else(|| Refusal::invalid("server_type", format!("server type {name} not found")))?;
     let location = match input.reference("location") {
-        Some(name) => Location::find(&name)
+        Some(name) => project
+            .catalogue
+            .location(&name)
             .ok_or_else(|| Refusal::invalid("location", format!("location {name} not found")))?,
         // Without a wish the provider picks a place that has the type in stock.
         None => kind
-            .locations()
+            .locations(&project.catalogue)
             .find(|place| project.catalogue.is_in_stock(kind.name, place.name))
             .ok_or_else(|| Refusal::unavailable("error during placement"))?,
     };
