@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod crash;
+mod plan;
 mod runbooks;
 mod sandbox;
 mod simulator;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 
 use runwrit_model::call::{Call, CallId, Reference, UndoPlan};
+use runwrit_model::departure::Departure;
 use runwrit_model::failure::{Denial, Failure};
 use runwrit_model::journal::Refinement;
 use serde::Serialize;
@@ -63,6 +64,9 @@ pub enum Stop {
         /// Why.
         cause: String,
     },
+    /// The run is about to do something else than its plan says: roll back.
+    #[error("{0}")]
+    LeftPlan(Box<Departure>),
     /// The deadline of the run has passed.
     #[error("the deadline of the run has passed")]
     DeadlinePassed,
@@ -140,6 +144,17 @@ pub trait Effect: Send + Sync {
 
     /// Describes the call. Pure: a replay compares it with the journal.
     fn call(&self) -> Call;
+
+    /// Returns the whole request for a plan: with the texts that a journal keeps as digests.
+    fn request(&self) -> Value {
+        self.call().request
+    }
+
+    /// Returns what the permit found and a plan depends on: the choice made, or the name of what is
+    /// addressed. Asked after the permit.
+    fn found(&self) -> Option<Value> {
+        None
+    }
 
     /// Asks the grant. Live only. `earlier` are the items before this one in its batch, so that
     /// counts and prices add up. Fetches things that the run did not make, to see their labels.

@@ -212,6 +212,25 @@ pub fn write_private_once(what: &str, path: &Path, bytes: &[u8]) -> Result<(), E
     })
 }
 
+/// Writes a file whole or not at all, in place of one that stands there.
+#[expect(clippy::disallowed_methods, reason = "this is where files enter")]
+pub fn write_whole(what: &str, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let partial = path.with_extension(format!("partial-{}", std::process::id()));
+    let write = || {
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).open(&partial)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&partial, path)
+    };
+    write().map_err(|source: io::Error| {
+        // What was begun is worth nothing.
+        let _ = std::fs::remove_file(&partial);
+        Error::usage(format!("the {what} `{}` cannot be written: {source}", path.display()))
+            .hint("free space, or name a file in a directory that can be written")
+    })
+}
+
 /// Returns whether something stands at `path`.
 #[expect(clippy::disallowed_methods, reason = "this is where files enter")]
 pub fn exists(path: &Path) -> bool {

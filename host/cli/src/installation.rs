@@ -8,6 +8,7 @@ use runwrit_engine::engine::Engine;
 use runwrit_engine::error::EngineError;
 use runwrit_engine::host::Host;
 use runwrit_engine::interrupt::Interrupt;
+use runwrit_engine::plan::{RehearsalClock, Silence};
 use runwrit_engine::sandbox::{self, Bounds, Sandbox};
 use runwrit_engine::store::{SqliteStore, Store, StoreError};
 use runwrit_model::event::RunOutcome;
@@ -78,6 +79,35 @@ impl Installation {
         };
         let engine = Engine::new(Arc::clone(&store), host);
         Ok(Self { store, engine, key, progress, interrupt, state: state.to_owned(), is_kept: true })
+    }
+
+    /// Opens a store that vanishes with `state`, for a rehearsal: same key, own time, no reports.
+    pub fn rehearsal(
+        &self,
+        state: &ThrowAway,
+        configuration: &Configuration,
+    ) -> Result<Self, Error> {
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(state.path())?);
+        let host = Host {
+            clock: Arc::new(RehearsalClock::new(ambient::now_unix_ms())),
+            reporter: Arc::new(Silence),
+            interrupt: self.interrupt.clone(),
+            key: self.key.clone(),
+            timing: configuration.settings.timing(),
+            entropy: Arc::new(ambient::fill_random),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            engine: sandbox::version(),
+        };
+        let engine = Engine::new(Arc::clone(&store), host);
+        Ok(Self {
+            store,
+            engine,
+            key: self.key.clone(),
+            progress: Arc::clone(&self.progress),
+            interrupt: self.interrupt.clone(),
+            state: state.path().to_owned(),
+            is_kept: false,
+        })
     }
 
     /// Returns the sandbox and the code of an admitted component, compiling it where that was not

@@ -1,5 +1,6 @@
 //! Puts a run in motion: admission in its order, then the engine.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use runwrit_engine::admission::Package;
@@ -8,10 +9,12 @@ use runwrit_model::admission::{Gap, Gaps, admit, ask_within_grant};
 use runwrit_model::document::Faults;
 use runwrit_model::exit::Exit;
 use runwrit_model::grant::Grant;
-use runwrit_model::id::RunId;
+use runwrit_model::id::{Digest, RunId};
 use runwrit_model::inputs::{self, Given, Inputs};
-use runwrit_model::journal::Created;
+use runwrit_model::journal::{Created, World};
 use runwrit_model::limits;
+use runwrit_model::plan::{self, End, Plan};
+use runwrit_model::settings;
 
 use crate::ambient;
 use crate::configuration::Configuration;
@@ -38,6 +41,7 @@ pub struct Admitted {
     grant: Grant,
     inputs: Inputs,
     run: RunId,
+    plan: Option<Plan>,
 }
 
 impl Order {
@@ -55,7 +59,7 @@ impl Order {
         let gaps = ask_within_grant(manifest, &self.grant, &scope, now);
         admit(self.package.gaps(), gaps)?;
         let inputs = inputs?;
-        Ok(Admitted { package: self.package, grant: self.grant, inputs, run })
+        Ok(Admitted { package: self.package, grant: self.grant, inputs, run, plan: None })
     }
 
     fn inputs(&self) -> Result<Inputs, Error> {
@@ -95,13 +99,62 @@ impl Admitted {
         installation.conclude(run, ended, session).await
     }
 
-    /// Returns what its surroundings depend on.
+    /// Binds it to a plan. `worlds` are those that it would act in now; where anything is not as
+    /// planned, nothing is started.
+    pub fn follow(self, plan: Plan, worlds: &BTreeMap<String, World>) -> Result<Self, Error> {
+        if let End::Fails(cause) = &plan.end {
+            let message = format!("the plan ends in a failure: {cause}");
+            return Err(Error::usage(message).hint("correct what failed, and plan again"));
+        }
+        let manifest = &self.package.manifest;
+        let begun = plan::Start {
+            runbook: &manifest.id(),
+            component: self.package.digest,
+            manifest: digest_of(&manifest.canonical()),
+            inputs: &self.inputs,
+            grant: digest_of(&self.grant.canonical()),
+            worlds,
+        };
+        let found = plan::start(&plan, &begun);
+        if found.is_empty() {
+            return Ok(Self { plan: Some(plan), ..self });
+        }
+        let error = Error::new(Exit::Differs, "the run was not started: it is not as planned");
+        let error = found.into_iter().fold(error, Error::detail);
+        Err(error.hint("nothing was touched; plan again, or run what was planned"))
+    }
+
+    /// Returns what a plan says beside its effects. `known` is every value that is there already.
+    pub fn frame(
+        &self,
+        worlds: BTreeMap<String, World>,
+        settings: settings::Hetzner,
+        known: BTreeSet<String>,
+    ) -> plan::Frame {
+        let manifest = &self.package.manifest;
+        plan::Frame {
+            runbook: manifest.id(),
+            component: self.package.digest,
+            manifest: digest_of(&manifest.canonical()),
+            asks: manifest.ask.iter().map(|ask| ask.interface.clone()).collect(),
+            inputs: self.inputs.clone(),
+            grant: digest_of(&self.grant.canonical()),
+            tenant: self.grant.tenant().map(str::to_owned),
+            worlds,
+            settings,
+            known,
+        }
+    }
+
+    /// Returns what its surroundings depend on. A plan has pinned the choices.
     pub fn subject(&self, configuration: &Configuration) -> Subject {
+        let pinned = self.plan.as_ref().map(|plan| serde_json::from_value(plan.settings.clone()));
+        let pinned = pinned.and_then(Result::ok);
         Subject {
             run: self.run.clone(),
             scope: inputs::scope(&self.package.manifest, &self.inputs, &self.run),
             grant: self.grant.clone(),
-            settings: configuration.settings.hetzner.clone(),
+            settings: pinned.unwrap_or_else(|| configuration.settings.hetzner.clone()),
         }
     }
 
@@ -115,8 +168,14 @@ impl Admitted {
         &self.package
     }
 
-    fn created(&self, session: &Session) -> Created {
-        let Self { package, grant, inputs, run } = self;
+    /// Returns the inputs.
+    pub fn inputs_given(&self) -> &Inputs {
+        &self.inputs
+    }
+
+    /// Returns what a journal of it begins with, but for its worlds and settings.
+    pub fn created(&self, session: &Session) -> Created {
+        let Self { package, grant, inputs, run, plan } = self;
         let manifest = &package.manifest;
         Created {
             run: run.clone(),
@@ -132,8 +191,13 @@ impl Admitted {
             deadline: None,
             on_failure: grant.on_failure().or(manifest.on_failure).unwrap_or_default(),
             host: env!("CARGO_PKG_VERSION").to_owned(),
+            plan: plan.as_ref().and_then(|plan| plan.text().ok()),
         }
     }
+}
+
+fn digest_of(text: &str) -> Digest {
+    Digest::of(text.as_bytes())
 }
 
 /// All gaps, a line each.

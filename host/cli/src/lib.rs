@@ -24,6 +24,7 @@ pub mod installation;
 pub mod budget;
 pub mod surroundings;
 pub mod launch;
+pub mod rehearsal;
 pub mod confirm;
 pub mod standing;
 pub mod commands;

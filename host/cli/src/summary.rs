@@ -56,6 +56,9 @@ fn headline(view: &RunView, outcome: RunOutcome) -> (Style, String) {
         RunOutcome::Nondeterministic => {
             (Style::Bad, format!("run {run} does not repeat what its journal holds{why}"))
         }
+        RunOutcome::LeftPlan => {
+            (Style::Bad, format!("run {run} left its plan, nothing of it is left{why}"))
+        }
         RunOutcome::Parked => (Style::Warning, format!("run {run} waits{why}")),
         RunOutcome::Interrupted => (Style::Warning, format!("run {run} was interrupted")),
     }

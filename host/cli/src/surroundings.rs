@@ -102,6 +102,11 @@ impl Surroundings {
         Ok(worlds)
     }
 
+    /// Lets nothing that may change something leave the host.
+    pub fn predicting(self) -> Self {
+        Self { http: self.http.map(http::Client::predicting), ..self }
+    }
+
     /// Returns what a guest is given: only capabilities that the grant names exist for it.
     pub fn assembler(
         &self,
@@ -159,7 +164,8 @@ impl Outside for Surroundings {
     }
 }
 
-fn connect(
+/// Opens the project of a credential.
+pub fn connect(
     credential: Credential,
     installation: &Installation,
     configuration: &Configuration,

@@ -1,16 +1,18 @@
 //! The loop around a run: asks the model what is next, and does it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt as _;
 use runwrit_capabilities::gate::Stop;
 use runwrit_model::breakable::crash_point;
+use runwrit_model::departure::Departure;
 use runwrit_model::event::{Event, RunOutcome};
 use runwrit_model::history::History;
 use runwrit_model::id::RunId;
 use runwrit_model::journal::{CancelRequested, Ending, Finished, Record, RollbackStarted, UnixMs};
 use runwrit_model::limits;
 use runwrit_model::next::{self, Next, Park};
+use runwrit_model::plan::{Follower, Plan};
 use runwrit_model::replay;
 use runwrit_model::timing::after;
 use runwrit_model::undo;
@@ -24,12 +26,14 @@ use crate::outside::{Outside, WorldsError};
 use crate::recorder::Recorder;
 use crate::seed;
 use crate::view;
+use crate::watch::{Notebook, Watch};
 use crate::worlds;
 
 /// A claimed run in the hands of this process.
 pub(crate) struct Work {
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) host: Host,
+    rehearsal: Option<(Notebook, Books)>,
 }
 
 /// What a stretch of work led to.
@@ -42,7 +46,26 @@ pub(crate) enum Stretch {
 
 impl Work {
     pub(crate) fn new(recorder: Recorder, host: Host) -> Self {
-        Self { recorder: Arc::new(recorder), host }
+        Self { recorder: Arc::new(recorder), host, rehearsal: None }
+    }
+
+    /// Notes what happens, and keeps the books of the installation as they are.
+    pub(crate) fn rehearsing(self, notebook: Notebook, books: Books) -> Self {
+        Self { rehearsal: Some((notebook, books)), ..self }
+    }
+
+    /// Returns who looks at the next attempt.
+    fn watch(&self) -> Result<Watch, EngineError> {
+        if let Some((notebook, _)) = &self.rehearsal {
+            return Ok(Watch::Rehearsal(Arc::clone(notebook)));
+        }
+        let Some(text) = self.recorder.with(|history| history.created.plan.clone()) else {
+            return Ok(Watch::Nobody);
+        };
+        let plan = Plan::parse("the journaled plan", &text);
+        let plan =
+            plan.map_err(|source| EngineError::PlanUnreadable { run: self.run(), source })?;
+        Ok(Watch::Plan(Box::new(Mutex::new(Follower::new(plan)))))
     }
 
     pub(crate) fn run(&self) -> RunId {
@@ -76,7 +99,8 @@ impl Work {
         guest: Option<G>,
         outside: &dyn Outside,
     ) -> Result<RunOutcome, EngineError> {
-        let books = Books::new(&self.recorder);
+        let own = || Books::new(&self.recorder);
+        let books = self.rehearsal.as_ref().map_or_else(own, |(_, books)| books.clone());
         let mut guest = guest;
         let mut is_backward = false;
         loop {
@@ -100,7 +124,7 @@ impl Work {
                     let message = self
                         .recorder
                         .with(|history| history.finished.as_ref().map(|end| end.message.clone()));
-                    Stretch::Leave(ending.into(), message.unwrap_or_default())
+                    Stretch::Leave(self.outcome(ending), message.unwrap_or_default())
                 }
             };
             if let Stretch::Leave(outcome, message) = stretch {
@@ -129,7 +153,8 @@ impl Work {
         let run = self.run();
         let sealed = self.recorder.store().sealed_seed(&run).await?.unwrap_or_default();
         let seed = seed::open(&self.host.key, &run, &sealed);
-        let seat = Arc::new(Seat::new(Arc::clone(&self.recorder), self.host.clone(), seed));
+        let (recorder, host) = (Arc::clone(&self.recorder), self.host.clone());
+        let seat = Arc::new(Seat::new(recorder, host, seed, self.watch()?));
         let running = guest.run(RunGate::new(Arc::clone(&seat)), books.clone());
         // A bug in a host function ends the run, not the process, and the run is rolled back.
         let end = std::panic::AssertUnwindSafe(running).catch_unwind().await;
@@ -144,11 +169,23 @@ impl Work {
         if let Some(mismatch) = unconsumed {
             return self.stopped(nondeterministic(mismatch)).await;
         }
-        match end {
-            GuestEnd::Failed(failure) => self.failed(failure.to_string()).await,
-            GuestEnd::Trapped(message) => self.failed(message).await,
-            GuestEnd::Returned | GuestEnd::Stopped(_) => self.returned(&seat).await,
+        let failure = match end {
+            GuestEnd::Failed(failure) => Some(failure.to_string()),
+            GuestEnd::Trapped(message) => Some(message),
+            GuestEnd::Returned | GuestEnd::Stopped(_) => None,
+        };
+        match (seat.watch.end(failure.as_deref()), failure) {
+            (Err(left), _) => self.left_plan(left).await,
+            (Ok(()), Some(cause)) => self.failed(cause).await,
+            (Ok(()), None) => self.returned(&seat).await,
         }
+    }
+
+    /// Writes down where the run left its plan, and turns back.
+    async fn left_plan(&self, left: Departure) -> Result<Stretch, EngineError> {
+        self.append(Record::PlanLeft(left.clone())).await?;
+        self.host.report(Event::LeftPlan { run: self.run(), left: left.clone() });
+        self.failed(left.to_string()).await
     }
 
     async fn returned(&self, seat: &Seat) -> Result<Stretch, EngineError> {
@@ -171,6 +208,7 @@ impl Work {
         match stop {
             Stop::Fenced | Stop::Store(_) => Err(self.error(stop)),
             Stop::Interrupted => Ok(interrupted()),
+            Stop::LeftPlan(left) => self.left_plan(*left).await,
             Stop::Parked(reason) => self.leave_parked(reason).await,
             Stop::Canceled(by) => {
                 let is_new = self.recorder.with(|history| history.cancel.is_none());
@@ -302,7 +340,12 @@ impl Work {
         message: String,
     ) -> Result<RunOutcome, EngineError> {
         self.finish(ending, message.clone()).await?;
-        self.leave(ending.into(), message).await
+        self.leave(self.outcome(ending), message).await
+    }
+
+    fn outcome(&self, ending: Ending) -> RunOutcome {
+        let has_left_plan = self.recorder.with(|history| history.plan_left.is_some());
+        RunOutcome::of(ending, has_left_plan)
     }
 
     /// Gives the run back and tells how it stands.

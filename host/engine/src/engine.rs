@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use runwrit_model::breakable::crash_point;
+use runwrit_model::cost;
 use runwrit_model::event::{Event, RunOutcome};
 use runwrit_model::history::History;
 use runwrit_model::id::RunId;
@@ -83,7 +84,7 @@ impl Engine {
 
     /// Tells again how a run ended that is over.
     fn tell_ended(&self, history: &History, ending: Ending) -> RunOutcome {
-        let outcome = RunOutcome::from(ending);
+        let outcome = RunOutcome::of(ending, history.plan_left.is_some());
         let run = history.created.run.clone();
         let message = "the run is over already".to_owned();
         let eur_per_month = view::eur_per_month(history).map(|price| price.plain());
@@ -151,9 +152,14 @@ impl Engine {
 
     /// Returns all runs of the store, newest first.
     pub async fn list(&self) -> Result<Vec<RunSummary>, EngineError> {
-        let mut summaries = Vec::new();
+        let (mut summaries, mut histories) = (Vec::new(), Vec::new());
         for row in self.store.runs().await? {
             summaries.push(self.show(&row.run).await?.summary());
+            histories.push(self.history(&row.run).await?);
+        }
+        let costs = cost::of_scopes(&histories);
+        for summary in &mut summaries {
+            summary.scope_eur_per_month = costs.get(&summary.scope).copied();
         }
         Ok(summaries)
     }
@@ -174,7 +180,7 @@ impl Engine {
     }
 
     /// Writes the first entries, which take the scope.
-    async fn create(&self, created: Created) -> Result<Work, EngineError> {
+    pub(crate) async fn create(&self, created: Created) -> Result<Work, EngineError> {
         let (at, run) = (self.host.clock.now(), created.run.clone());
         let records = [Record::Created(Box::new(created)), self.attempt(1)];
         let entry = |(seq, record)| Entry { version: VERSION, seq, at, record };

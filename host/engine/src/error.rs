@@ -2,11 +2,13 @@
 
 use runwrit_capabilities::gate::Stop;
 use runwrit_model::call::CallId;
+use runwrit_model::event::RunOutcome;
 use runwrit_model::exit::Exit;
 use runwrit_model::history::HistoryError;
 use runwrit_model::id::RunId;
 use runwrit_model::journal::Ending;
 use runwrit_model::next::RollbackRefusal;
+use runwrit_model::plan::PlanError;
 use runwrit_model::world::Mismatch;
 
 use crate::outside::WorldsError;
@@ -73,6 +75,20 @@ pub enum EngineError {
         /// Why.
         refusal: RollbackRefusal,
     },
+    /// The plan in the journal cannot be read.
+    #[error("the plan of run {run} cannot be read")]
+    PlanUnreadable {
+        /// The run.
+        run: RunId,
+        /// Why.
+        source: PlanError,
+    },
+    /// A rehearsal came to no end that a plan can tell.
+    #[error("the rehearsal came to no end: {outcome:?}")]
+    NotRehearsed {
+        /// How it was left.
+        outcome: RunOutcome,
+    },
     /// A call that a person has nothing to say about.
     #[error("call {call} of run {run} has nothing to resolve: {reason}")]
     NotResolvable {
@@ -102,8 +118,10 @@ impl EngineError {
             Self::Fenced(_) => Exit::Busy,
             Self::StoreFailed { .. } => Exit::Interrupted,
             Self::Damaged { .. } | Self::OtherWorld { .. } | Self::Worlds { .. } => Exit::Usage,
+            Self::PlanUnreadable { .. } => Exit::Usage,
             Self::NeedsComponent(_) | Self::Over { .. } => Exit::Usage,
             Self::NotRolledBack { .. } | Self::NotResolvable { .. } => Exit::Usage,
+            Self::NotRehearsed { outcome } => outcome.exit(),
         }
     }
 
@@ -116,7 +134,9 @@ impl EngineError {
                  store can be written again"
             )),
             Self::Fenced(run) => Some(format!("watch it with `runwrit show {run}`")),
-            Self::Damaged { .. } => Some("restore the state directory from a backup".to_owned()),
+            Self::Damaged { .. } | Self::PlanUnreadable { .. } => {
+                Some("restore the state directory from a backup".to_owned())
+            }
             Self::OtherWorld { .. } => Some(
                 "nothing was touched; use the credential and endpoint that the run began with"
                     .to_owned(),
@@ -125,6 +145,7 @@ impl EngineError {
             Self::NeedsComponent(run) => Some(format!(
                 "put the package of that version back, or give up with `runwrit rollback {run}`"
             )),
+            Self::NotRehearsed { .. } => Some("nothing was changed; plan again".to_owned()),
             Self::Over { run, ending } => over_hint(run, *ending),
             Self::NotRolledBack { run, .. } | Self::NotResolvable { run, .. } => {
                 Some(format!("look at it with `runwrit show {run}`"))

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use runwrit_model::call::CallId;
+use runwrit_model::cost::{Cost, is_standing};
 use runwrit_model::history::{Effect, History, HistoryError};
 use runwrit_model::id::{RunId, Scope};
 use runwrit_model::journal::{
@@ -63,6 +64,8 @@ pub struct RunSummary {
     pub is_alive: bool,
     /// Net EUR per month of what it made and what still stands.
     pub eur_per_month: Option<Eur>,
+    /// Net EUR per month of everything paid that stands in the scope now, whichever run made it.
+    pub scope_eur_per_month: Option<Cost>,
 }
 
 /// How a run stands.
@@ -187,6 +190,7 @@ impl RunView {
             state: self.state.clone(),
             is_alive: self.is_alive,
             eur_per_month: self.eur_per_month,
+            scope_eur_per_month: None,
         }
     }
 }
@@ -203,15 +207,6 @@ pub(crate) fn eur_per_month(history: &History) -> Option<Eur> {
     let prices = standing.filter_map(|effect| effect.intent.eur_per_month.as_ref());
     let prices: Vec<Eur> = prices.filter_map(|price| price.parse().ok()).collect();
     (!prices.is_empty()).then(|| prices.into_iter().sum())
-}
-
-fn is_standing(effect: &Effect) -> bool {
-    let is_gone = matches!(
-        effect.undo.outcome,
-        Some(UndoOutcome::Done | UndoOutcome::NothingThere | UndoOutcome::NotOurs)
-    );
-    let is_denied = matches!(effect.verdict, Some(Verdict::Deleted | Verdict::NotDone));
-    !is_gone && !is_denied && !effect.is_effect_free()
 }
 
 fn state(history: &History, now: UnixMs, timing: &Timing) -> RunState {

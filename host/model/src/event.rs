@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::call::CallId;
+use crate::departure::Departure;
 use crate::id::RunId;
 use crate::journal::{Ending, Orphan, UndoOutcome};
 
@@ -33,6 +34,8 @@ pub enum Event {
     Log { run: RunId, level: String, message: String },
     /// The run waits or tries again.
     Waiting { run: RunId, reason: String, until_unix_ms: Option<u64> },
+    /// The run was about to do something else than its plan says.
+    LeftPlan { run: RunId, left: Departure },
     /// The run goes backward.
     RollbackBegan { run: RunId, cause: String },
     /// An undo is about to act.
@@ -61,6 +64,8 @@ pub enum RunOutcome {
     FailedClean,
     /// A replay did not match.
     Nondeterministic,
+    /// It left its plan, and everything was undone.
+    LeftPlan,
     /// It waits, without a process.
     Parked,
     /// It was interrupted and can be resumed.
@@ -81,6 +86,15 @@ impl From<Ending> for RunOutcome {
 }
 
 impl RunOutcome {
+    /// Returns the outcome of a run that ended so: one that left its plan and left nothing behind
+    /// is told from one that failed.
+    pub fn of(ending: Ending, has_left_plan: bool) -> Self {
+        match ending {
+            Ending::RolledBack | Ending::FailedClean if has_left_plan => Self::LeftPlan,
+            other => other.into(),
+        }
+    }
+
     /// Returns the exit code that the outcome stands for.
     pub fn exit(self) -> crate::exit::Exit {
         use crate::exit::Exit;
@@ -89,6 +103,7 @@ impl RunOutcome {
             Self::RolledBack | Self::FailedClean => Exit::RolledBack,
             Self::RollbackIncomplete | Self::Held => Exit::Stuck,
             Self::Nondeterministic => Exit::Nondeterministic,
+            Self::LeftPlan => Exit::Differs,
             Self::Parked => Exit::Parked,
             Self::Interrupted => Exit::Interrupted,
         }

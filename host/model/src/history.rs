@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::call::{CallClass, CallId, Reference, UndoPlan};
+use crate::departure::Departure;
 use crate::id::Digest;
 use crate::journal::{
     Accepted, CallResult, Created, Ending, Entry, Finished, Intent, Observed, Orphan, Outcome,
@@ -34,6 +35,8 @@ pub struct History {
     pub pivot: Option<CallId>,
     /// Who asked to cancel.
     pub cancel: Option<String>,
+    /// Where the run left its plan, the last time.
+    pub plan_left: Option<Departure>,
     /// The last turn backward.
     pub rollback: Option<Rollback>,
     /// How the run ended, unless it was opened again.
@@ -208,6 +211,7 @@ impl History {
             refinements: BTreeMap::new(),
             pivot: None,
             cancel: None,
+            plan_left: None,
             rollback: None,
             finished: None,
         })
@@ -253,6 +257,7 @@ impl History {
             Record::Woken(woken) => self.take_woken(woken.call, at)?,
             Record::Resolved(resolved) => self.take_verdict(resolved)?,
             Record::CancelRequested(cancel) => self.cancel = Some(cancel.by.clone()),
+            Record::PlanLeft(left) => self.plan_left = Some(left.clone()),
             Record::RollbackStarted(started) => self.turn_back(started, at),
             Record::UndoIntent(intent) => {
                 let undo = &mut self.effect(intent.call)?.undo;

@@ -10,6 +10,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::call::{CallClass, CallId, UndoPlan};
+use crate::departure::Departure;
 use crate::failure::Failure;
 use crate::id::{Digest, RunId, Scope};
 
@@ -61,6 +62,8 @@ pub enum Record {
     Resolved(Resolved),
     /// A person asked to stop and roll back.
     CancelRequested(CancelRequested),
+    /// The run was about to do something else than its plan says.
+    PlanLeft(Departure),
     /// The run goes backward from here.
     RollbackStarted(RollbackStarted),
     /// An undo is about to act.
@@ -103,6 +106,9 @@ pub struct Created {
     pub on_failure: OnFailure,
     /// The version of the host.
     pub host: String,
+    /// The text of the plan that it must follow, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
 }
 
 /// Where a capability acts: checked before every attempt, resume and rollback.

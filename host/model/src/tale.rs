@@ -43,6 +43,7 @@ pub fn created() -> Created {
         deadline: None,
         on_failure: OnFailure::Rollback,
         host: "0.1.0".to_owned(),
+        plan: None,
     }
 }
 

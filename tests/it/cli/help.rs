@@ -13,6 +13,7 @@ fn the_help_names_every_command_and_exit_code() {
 
     Commands:
       run       Run a runbook with exactly the authority of a grant
+      plan      Show what a run would do and cost, without doing it
       resume    Go on with a run that was killed, interrupted or parked
       rollback  Undo everything that a run did
       cancel    Ask a run to stop at its next call and to roll back
@@ -67,6 +68,7 @@ fn the_help_of_run_names_its_options() {
           --input <NAME=VALUE>  An input of the runbook; repeat for more
           --inputs <FILE>       Inputs of the runbook as a TOML file
           --json                Print one JSON object per line on standard output
+          --plan <FILE>         Follow a plan, and stop before anything else would happen
           --simulate            Run against a simulator in this process, with a made-up token and a
                                 throw-away store
       -v, --verbose...          Say more on standard error; twice says everything
@@ -79,8 +81,8 @@ fn the_help_of_run_names_its_options() {
 fn every_command_has_help_and_the_hidden_one_is_hidden() {
     let shell = Shell::new();
     let commands = [
-        "run", "resume", "rollback", "cancel", "runs", "show", "resolve", "inspect", "grants",
-        "simulate",
+        "run", "plan", "resume", "rollback", "cancel", "runs", "show", "resolve", "inspect",
+        "grants", "simulate",
     ];
     for command in commands {
         let printed = shell.run(&[command, "--help"]);

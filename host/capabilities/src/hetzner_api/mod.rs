@@ -5,5 +5,6 @@ pub mod clock;
 pub mod wire;
 pub mod client;
 mod world;
+mod snapshot;
 
 pub use world::{MARKER_LABEL, MARKER_NAME, WorldError};

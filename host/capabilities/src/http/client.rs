@@ -15,6 +15,7 @@ use super::rules::Request;
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
+    is_predicting: bool,
 }
 
 /// The HTTP client could not be built.
@@ -45,7 +46,20 @@ impl Client {
             .dns_resolver(Arc::new(PublicOnly))
             .build()
             .map_err(ClientError)?;
-        Ok(Self { http })
+        Ok(Self { http, is_predicting: false })
+    }
+
+    /// Returns a client that reads, but answers by itself what may change something.
+    pub fn predicting(self) -> Self {
+        Self { is_predicting: true, ..self }
+    }
+
+    /// Sends a request that may change something, or predicts its answer: 200 and nothing else.
+    pub(super) async fn change(&self, request: &Request) -> Result<Response, Broken> {
+        match self.is_predicting {
+            true => Ok(Response { status: 200, headers: Vec::new(), body: Vec::new() }),
+            false => self.exchange(request).await,
+        }
     }
 
     /// Sends one request once.

@@ -23,6 +23,17 @@ impl Effect for Send {
         call("http.requests.send", CallClass::Opaque, &self.request)
     }
 
+    fn request(&self) -> Value {
+        let mut request = self.request.record();
+        // Text can be read by whoever approves a plan, and what a remote assigned be found in it.
+        if let Ok(body) = std::str::from_utf8(&self.request.body) {
+            request["body"] = json!(body);
+            request["body-sha256"] = Value::Null;
+            request["body-bytes"] = Value::Null;
+        }
+        request
+    }
+
     async fn permit(&self, _: &dyn Provenance, _: &[&Self]) -> Result<Permit, CallError> {
         self.requests.permit("http.requests.send", &self.request)
     }
@@ -32,7 +43,7 @@ impl Effect for Send {
     }
 
     async fn send(&self, _: &Ticket) -> Result<Acceptance, SendError> {
-        let answer = self.requests.client.exchange(&self.request).await;
+        let answer = self.requests.client.change(&self.request).await;
         let response = answer.map_err(|broken| match broken {
             Broken::Unsent(failure) => SendError::Refused(failure),
             Broken::Unclear(failure) => SendError::Unknown(failure.to_string()),

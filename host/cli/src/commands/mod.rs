@@ -1,6 +1,7 @@
 //! One file for each command.
 
 mod run;
+mod plan;
 mod resume;
 mod rollback;
 mod cancel;
@@ -23,6 +24,8 @@ use crate::session::Session;
 pub enum Command {
     /// Run a runbook with exactly the authority of a grant
     Run(run::Arguments),
+    /// Show what a run would do and cost, without doing it
+    Plan(plan::Arguments),
     /// Go on with a run that was killed, interrupted or parked
     Resume(resume::Arguments),
     /// Undo everything that a run did
@@ -51,6 +54,7 @@ impl Command {
     pub fn execute(self, session: &Session) -> Result<Exit, Error> {
         match self {
             Self::Run(arguments) => run::execute(arguments, session),
+            Self::Plan(arguments) => plan::execute(arguments, session),
             Self::Resume(arguments) => resume::execute(arguments, session),
             Self::Rollback(arguments) => rollback::execute(arguments, session),
             Self::Cancel(arguments) => cancel::execute(arguments, session),

@@ -16,6 +16,7 @@ use crate::installation::Installation;
 use crate::launch::{Admitted, Order};
 use crate::output::Style;
 use crate::packages;
+use crate::rehearsal::Outlook;
 use crate::session::Session;
 use crate::signals;
 use crate::simulation::Stage;
@@ -35,6 +36,9 @@ pub struct Arguments {
     /// Inputs of the runbook as a TOML file
     #[arg(long = "inputs", value_name = "FILE")]
     file: Option<PathBuf>,
+    /// Follow a plan, and stop before anything else would happen
+    #[arg(long, value_name = "FILE", conflicts_with = "simulate")]
+    plan: Option<PathBuf>,
     /// Run against a simulator in this process, with a made-up token and a throw-away store
     #[arg(long)]
     simulate: bool,
@@ -48,6 +52,7 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
     let configuration = Configuration::read(session)?;
     let is_simulated = arguments.simulate;
     let is_asked = !arguments.yes && !is_simulated;
+    let plan = arguments.plan.as_ref().map(|path| documents::plan(path)).transpose()?;
     let order = Order {
         package: packages::find(&arguments.runbook, &configuration)?,
         grant: documents::grant(&arguments.grant)?,
@@ -61,6 +66,14 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
         let installation = Installation::open(session, &configuration)?;
         let admitted = order.admit(installation.engine.new_run_id())?;
         let wallet = Wallet::real(&session.ambient, &configuration);
+        let admitted = match plan {
+            Some(plan) => {
+                let grant = admitted.grant();
+                let outlook = Outlook::new(grant, &wallet, &installation, &configuration)?;
+                admitted.follow(plan, &outlook.worlds().await?)?
+            }
+            None => admitted,
+        };
         start(admitted, (&installation, &wallet, &configuration), is_asked, session).await
     })
 }

@@ -1,8 +1,12 @@
 //! `runwrit runs`: the runs of this installation, newest first.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use runwrit_engine::view::{self, RunState, RunSummary};
+use runwrit_model::cost::Cost;
 use runwrit_model::exit::Exit;
+use runwrit_model::id::Scope;
 use runwrit_model::journal::Ending;
 
 use crate::configuration::Configuration;
@@ -27,11 +31,27 @@ pub fn execute(_arguments: Arguments, session: &Session) -> Result<Exit, Error> 
                 false => session.output.data(&line(run)),
             }
         }
+        if !session.output.is_json {
+            costs(&runs).iter().for_each(|line| session.output.data(line));
+        }
         if runs.is_empty() {
             session.note(Style::Plain, "no runs yet");
         }
         Ok(Exit::Done)
     })
+}
+
+/// Says what each scope costs now, as far as the journals of this installation know.
+fn costs(runs: &[RunSummary]) -> Vec<String> {
+    let costs: BTreeMap<_, _> =
+        runs.iter().filter_map(|run| Some((&run.scope, run.scope_eur_per_month?))).collect();
+    let line = |(scope, cost): (&Scope, Cost)| match cost {
+        Cost::Known(eur) => format!("{scope} costs EUR {} a month now, net", eur.plain()),
+        Cost::Unknown => {
+            format!("{scope} costs an unknown amount now: a call of it has no known outcome")
+        }
+    };
+    costs.into_iter().map(line).collect()
 }
 
 fn line(run: &RunSummary) -> String {

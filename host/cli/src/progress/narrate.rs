@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use runwrit_model::call::CallId;
+use runwrit_model::departure::Departure;
 use runwrit_model::event::Event;
 use runwrit_model::journal::{Orphan, UndoOutcome};
 
@@ -67,6 +68,15 @@ impl Narrator {
 
     fn tell_backward(&mut self, event: &Event, at: Duration) -> Vec<Told> {
         match event {
+            Event::LeftPlan { left, .. } => {
+                let Departure { planned, actual, differences, .. } = left;
+                let bad = |line: String| Told::Lasting(Style::Bad, line);
+                let mut told = self.fail_step(at);
+                told.push(bad(format!("  planned: {planned}")));
+                told.push(bad(format!("  actual:  {actual}")));
+                told.extend(differences.iter().map(|it| bad(format!("  differs: {it}"))));
+                told
+            }
             Event::RollbackBegan { cause, .. } => {
                 let mut told = self.fail_step(at);
                 told.push(Told::Lasting(Style::Warning, format!("rolling back: {cause}")));

@@ -7,6 +7,7 @@ use runwrit_model::event::Event;
 use runwrit_model::failure::Failure;
 use runwrit_model::journal::{Intent, Observed, Outcome, Record, UnixMs};
 use runwrit_model::labels::Thing;
+use runwrit_model::plan::Asked;
 use runwrit_model::replay::Request;
 use serde_json::Value;
 
@@ -30,7 +31,10 @@ impl RunGate {
     ) -> Result<Vec<Stage>, CallError> {
         self.seat.check().await?;
         match authorize(self.seat.as_ref(), effects).await {
-            Ok(ready) => Ok(self.seat.promise(effects, calls, ids, ready).await?),
+            Ok(ready) => {
+                self.seat.watch.ask(|| asked(effects, calls, ids, &ready))?;
+                Ok(self.seat.promise(effects, calls, ids, ready).await?)
+            }
             Err(CallError::Stopped(stop)) => Err(stop.into()),
             Err(CallError::Failed(failure)) => {
                 let outcome = Outcome::Err(failure.clone());
@@ -105,6 +109,26 @@ async fn authorize<E: Effect>(provenance: &Seat, effects: &[E]) -> Result<Vec<Re
         ready.push((permit, effect.previous().await?));
     }
     Ok(ready)
+}
+
+/// Describes what was permitted, for whoever watches.
+fn asked<E: Effect>(effects: &[E], calls: &[Call], ids: &[CallId], ready: &[Ready]) -> Vec<Asked> {
+    let all = effects.iter().zip(calls).zip(ids).zip(ready);
+    let one =
+        |(((effect, call), id), (permit, previous)): (((&E, &Call), &CallId), &Ready)| Asked {
+            call: *id,
+            operation: call.operation.clone(),
+            class: call.class,
+            kind: call.kind.clone(),
+            subject: call.subject.clone(),
+            request: effect.request(),
+            found: effect.found(),
+            before: previous.clone(),
+            eur_per_month: permit.eur_per_month().copied(),
+            scope_eur_per_month: permit.scope_eur_per_month(),
+            scope_count: permit.scope_count(),
+        };
+    all.map(one).collect()
 }
 
 impl Seat {

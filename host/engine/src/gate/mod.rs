@@ -15,6 +15,7 @@ use runwrit_capabilities::gate::{CallError, Effect, Gate, Notice, Observation, P
 use runwrit_model::call::{Call, CallId};
 use runwrit_model::failure::Failure;
 use runwrit_model::journal::{Outcome, Record, Refined, Refinement, Step, UnixMs};
+use runwrit_model::plan::Noted;
 use runwrit_model::replay::Request;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -84,7 +85,10 @@ impl RunGate {
                 self.consume(at);
                 return Err(failure.into());
             }
-            Past::Effects(standings) => self.seat.stages(standings).await,
+            Past::Effects(standings) => {
+                self.seat.watch.pass(&ids);
+                self.seat.stages(standings).await
+            }
             Past::Live => match self.admit(effects, &calls, &ids, request).await {
                 Ok(stages) => Ok(stages),
                 Err(CallError::Failed(failure)) => return Err(failure.into()),
@@ -97,6 +101,9 @@ impl RunGate {
         let ends = self.seat.act_all(effects, &calls, &ids, stages).await;
         let ends = ends.map_err(|stop| self.stop(stop))?;
         let at = ends.iter().map(|(_, at)| *at).max().unwrap_or(self.now);
+        for (call, (outcome, _)) in ids.iter().zip(&ends) {
+            self.seat.watch.note(|| Noted::Ended(*call, outcome.clone()));
+        }
         self.consume(at);
         ends.into_iter().map(|(outcome, _)| self.decode(outcome)).collect()
     }
@@ -154,6 +161,12 @@ impl Gate for RunGate {
             }
             other => return Err(self.stop(other.mismatch(self.next, &call))),
         };
+        self.seat.watch.note(|| Noted::Read {
+            call: CallId::single(self.next),
+            operation: call.operation,
+            request: call.request,
+            outcome: outcome.clone(),
+        });
         self.consume(at);
         self.decode(outcome)?.map_err(CallError::Failed)
     }
@@ -168,6 +181,9 @@ impl Gate for RunGate {
         });
         let is_replayed = self.is_replaying();
         self.say(&call, record, false).await.map_err(|stop| self.stop(stop))?;
+        if !is_note {
+            self.seat.watch.note(|| Noted::Step(text.clone()));
+        }
         self.seat.tell_step(text, is_note, is_replayed);
         Ok(())
     }
@@ -178,9 +194,11 @@ impl Gate for RunGate {
         let record = Record::Refined(Refined {
             call: CallId::single(self.next),
             digest: call.digest(),
-            refinement,
+            refinement: refinement.clone(),
         });
-        self.say(&call, record, true).await.map_err(|stop| self.stop(stop))
+        self.say(&call, record, true).await.map_err(|stop| self.stop(stop))?;
+        self.seat.watch.note(|| Noted::Refined(refinement));
+        Ok(())
     }
 
     async fn sleep(&mut self, seconds: u32) -> Result<(), CallError> {

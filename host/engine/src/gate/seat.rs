@@ -11,23 +11,26 @@ use runwrit_model::id::RunId;
 
 use crate::host::Host;
 use crate::recorder::Recorder;
+use crate::watch::Watch;
 
 /// One attempt of one run.
 pub(crate) struct Seat {
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) host: Host,
     pub(crate) seed: [u8; 32],
+    pub(crate) watch: Watch,
     outputs: Mutex<BTreeMap<String, String>>,
     stop: Mutex<Option<Stop>>,
     consumed: AtomicU32,
 }
 
 impl Seat {
-    pub(crate) fn new(recorder: Arc<Recorder>, host: Host, seed: [u8; 32]) -> Self {
+    pub(crate) fn new(recorder: Arc<Recorder>, host: Host, seed: [u8; 32], watch: Watch) -> Self {
         Self {
             recorder,
             host,
             seed,
+            watch,
             outputs: Mutex::default(),
             stop: Mutex::default(),
             consumed: AtomicU32::new(0),

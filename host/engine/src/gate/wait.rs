@@ -62,7 +62,9 @@ impl Seat {
         if now >= until {
             return Ok(());
         }
-        if after(now, limits::SLEEP_INLINE_MAX) < until {
+        // A rehearsal waits for nothing, so it need not be parked.
+        let is_long = after(now, limits::SLEEP_INLINE_MAX) < until;
+        if is_long && !self.watch.is_rehearsal() {
             return Err(Stop::Parked(format!("{reason} until {}", crate::view::time(until))));
         }
         self.pause(until, reason).await

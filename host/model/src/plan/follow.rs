@@ -9,6 +9,7 @@ use super::document::{End, Plan, Step};
 use super::noted::{Asked, Noted};
 use super::tokens::{Values, leaves};
 use crate::call::CallId;
+use crate::departure::Departure;
 use crate::id::Digest;
 use crate::journal::{Outcome, World};
 
@@ -52,33 +53,6 @@ pub fn start(plan: &Plan, start: &Start<'_>) -> Vec<String> {
     found
 }
 
-/// Where a run left its plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Left {
-    /// The place of the effect, from one.
-    pub effect: usize,
-    /// How many were planned.
-    pub of: usize,
-    /// What was planned.
-    pub planned: String,
-    /// What the run was about to do instead.
-    pub actual: String,
-    /// Where they differ.
-    pub differences: Vec<String>,
-}
-
-impl fmt::Display for Left {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { effect, of, planned, actual, differences } = self;
-        write!(formatter, "the run left its plan before effect {effect} of {of}: ")?;
-        write!(formatter, "planned {planned}; actual {actual}")?;
-        if differences.is_empty() {
-            return Ok(());
-        }
-        write!(formatter, " ({})", differences.join("; "))
-    }
-}
-
 /// Walks beside a run.
 #[derive(Debug, Clone)]
 pub struct Follower {
@@ -95,7 +69,7 @@ impl Follower {
     }
 
     /// Compares an effect with the next planned one, and goes on behind it.
-    pub fn check(&mut self, asked: &Asked) -> Result<(), Left> {
+    pub fn check(&mut self, asked: &Asked) -> Result<(), Departure> {
         let Some(step) = self.plan.effects.get(self.next) else {
             return Err(self.left("the end of the run".to_owned(), describe(asked), Vec::new()));
         };
@@ -139,7 +113,7 @@ impl Follower {
     }
 
     /// Tells whether the end of a runbook is the planned one; `failure` is why it failed.
-    pub fn end(&self, failure: Option<&str>) -> Result<(), Left> {
+    pub fn end(&self, failure: Option<&str>) -> Result<(), Departure> {
         let actual = match failure {
             Some(cause) => format!("the runbook failed: {cause}"),
             None => "the runbook ended".to_owned(),
@@ -156,9 +130,10 @@ impl Follower {
         }
     }
 
-    fn left(&self, planned: String, actual: String, differences: Vec<String>) -> Left {
-        let (effect, of) = (self.next + 1, self.plan.effects.len());
-        Left { effect, of, planned, actual, differences }
+    fn left(&self, planned: String, actual: String, differences: Vec<String>) -> Departure {
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let (effect, of) = (number(self.next + 1), number(self.plan.effects.len()));
+        Departure { effect, of, planned, actual, differences }
     }
 
     fn compare(&self, step: &Step, asked: &Asked) -> Vec<String> {

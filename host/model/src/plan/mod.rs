@@ -18,7 +18,7 @@ mod tests;
 
 pub use document::{End, Plan, PlanError, Read, Recovery, Step, VERSION};
 pub use draft::{Frame, draft};
-pub use follow::{Follower, Left, Start, start};
+pub use follow::{Follower, Start, start};
 pub use noted::{Asked, Noted};
 pub use rows::{Row, rows};
 pub use suggest::suggest;

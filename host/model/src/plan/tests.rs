@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::tokens::Values;
 use super::*;
 use crate::call::{CallClass, CallId};
+use crate::departure::Departure;
 use crate::grant::Grant;
 use crate::id::Digest;
 use crate::journal::{Outcome, World};
@@ -108,7 +109,7 @@ fn plan() -> Plan {
 }
 
 /// Lets a follower see a story, and returns where it left the plan.
-fn walk(plan: Plan, noted: &[Noted]) -> Result<(), Left> {
+fn walk(plan: Plan, noted: &[Noted]) -> Result<(), Departure> {
     let mut follower = Follower::new(plan);
     for noted in noted {
         match noted {

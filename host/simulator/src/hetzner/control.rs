@@ -144,6 +144,18 @@ impl Control {
         self.lock().world.set_stock(server_type, location, is_available);
     }
 
+    /// Returns the price list that a token sees.
+    pub fn pricing(&self, token: &str) -> Value {
+        let shared = self.settled();
+        let name = Digest::of(token).project_name();
+        shared.world.projects.get(&name).map_or(Value::Null, |it| it.catalogue.pricing())
+    }
+
+    /// Shows another price list from now on, to everybody.
+    pub fn set_pricing(&self, document: &Value) {
+        self.lock().world.set_pricing(document);
+    }
+
     /// Changes how many of a kind a project may hold.
     pub fn set_quota(&self, name: &str, most: usize) {
         self.lock().world.set_quota(name, most);

@@ -362,6 +362,15 @@ impl World {
         }
     }
 
+    /// Shows another price list in every project, now and later.
+    pub fn set_pricing(&mut self, document: &Value) {
+        let document = Some(Arc::new(document.clone()));
+        self.catalogue.pricing.clone_from(&document);
+        for project in self.projects.values_mut() {
+            project.catalogue.pricing.clone_from(&document);
+        }
+    }
+
     /// Changes a quota of every project, now and later.
     pub fn set_quota(&mut self, name: &str, most: usize) {
         self.options.settings.quotas.insert(name.to_owned(), most);

@@ -1,5 +1,6 @@
 //! Deletions. What is gone already counts as deleted.
 
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
 
@@ -22,13 +23,16 @@ pub struct Delete<R> {
     id: String,
     /// Whether the permit of this process saw it.
     seen: OnceLock<bool>,
+    /// What the permit of this process saw of it, for a plan.
+    found: OnceLock<Value>,
     kind: PhantomData<fn() -> R>,
 }
 
 impl<R> Delete<R> {
     /// Describes the deletion of what has this id.
     pub fn new(hetzner: Arc<Hetzner>, id: String) -> Self {
-        Self { hetzner, id, seen: OnceLock::new(), kind: PhantomData }
+        let (seen, found) = (OnceLock::new(), OnceLock::new());
+        Self { hetzner, id, seen, found, kind: PhantomData }
     }
 }
 
@@ -39,9 +43,21 @@ impl<R: Resource> Effect for Delete<R> {
         converge::<R>("delete", &self.id, json!({"id": self.id}))
     }
 
+    fn found(&self) -> Option<Value> {
+        self.found.get().cloned()
+    }
+
     async fn permit(&self, provenance: &dyn Provenance, _: &[&Self]) -> Result<Permit, CallError> {
         let hetzner = &self.hetzner;
         let look = hetzner.look::<R>(provenance, &self.id).await?;
+        if let Some(thing) = &look.thing {
+            // A plan names what it deletes; another name or other labels mean another thing.
+            // Our own labels name the run, which is another one when the plan is applied.
+            let labels = thing.labels().iter().filter(|(key, _)| !key.starts_with("runwrit/"));
+            let labels: BTreeMap<_, _> = labels.collect();
+            let found = json!({"name": thing.name(), "labels": labels});
+            self.found.get_or_init(|| found);
+        }
         let is_there = self.seen.get_or_init(|| look.thing.is_some());
         let kind = kind_of::<R>();
         Ok(match is_there {

@@ -1,7 +1,7 @@
 //! Changes of firewalls: their rules, and the servers that they protect.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use runwrit_model::call::{Call, Rank, Reference, UndoPlan};
 use runwrit_model::grant::Permit;
@@ -21,6 +21,14 @@ pub struct SetRules {
     pub(in crate::hetzner) hetzner: Arc<Hetzner>,
     pub(in crate::hetzner) id: String,
     pub(in crate::hetzner) rules: Vec<Rule>,
+    name: OnceLock<String>,
+}
+
+impl SetRules {
+    /// Describes the replacement of all rules of a firewall.
+    pub(in crate::hetzner) fn new(hetzner: Arc<Hetzner>, id: String, rules: Vec<Rule>) -> Self {
+        Self { hetzner, id, rules, name: OnceLock::new() }
+    }
 }
 
 impl Effect for SetRules {
@@ -31,11 +39,16 @@ impl Effect for SetRules {
         converge::<Firewall>("set-rules", &self.id, request)
     }
 
+    fn found(&self) -> Option<Value> {
+        self.name.get().map(|name| json!({"name": name}))
+    }
+
     async fn permit(&self, provenance: &dyn Provenance, _: &[&Self]) -> Result<Permit, CallError> {
         let hetzner = &self.hetzner;
         let look = hetzner.look::<Firewall>(provenance, &self.id).await?;
         // The name decides which rules are granted; a foreign one is refused before it matters.
         let name = look.thing.as_ref().map_or(self.id.as_str(), |it| it.name.as_str());
+        self.name.get_or_init(|| name.to_owned());
         let firewall = (&look.addressed, name);
         Ok(hetzner.grant.set_firewall_rules(firewall, &self.rules, hetzner.now())?)
     }

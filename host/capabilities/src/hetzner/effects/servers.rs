@@ -76,6 +76,15 @@ impl Effect for CreateServer {
         }
     }
 
+    fn request(&self) -> Value {
+        json!(self.order.spec)
+    }
+
+    fn found(&self) -> Option<Value> {
+        let Candidate { server_type, location, .. } = self.chosen()?.candidate;
+        Some(json!({"server-type": server_type, "location": location}))
+    }
+
     async fn permit(
         &self,
         provenance: &dyn Provenance,

@@ -38,7 +38,7 @@ impl<G: Gate> firewalls::Host for Capabilities<G> {
     ) -> Result<firewalls::Firewall, CallError> {
         let hetzner = self.project()?;
         let rules = rules.into_iter().map(Into::into).collect();
-        self.gate.pass(SetRules { hetzner, id, rules }).await
+        self.gate.pass(SetRules::new(hetzner, id, rules)).await
     }
 
     async fn apply(&mut self, id: String, server: String) -> Result<(), CallError> {

@@ -154,10 +154,20 @@ impl Client {
         collection: &str,
         filter: &[(&str, &str)],
     ) -> Result<Vec<T>, ApiError> {
+        self.pages_at(collection, collection, filter).await
+    }
+
+    /// Returns all pages of a list that stands below `path` under the name `collection`.
+    pub async fn pages_at<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        collection: &str,
+        filter: &[(&str, &str)],
+    ) -> Result<Vec<T>, ApiError> {
         let mut items = Vec::new();
         let mut page = 1;
         for _ in 0..API_PAGES_MAX {
-            let mut request = Request::get(collection);
+            let mut request = Request::get(path);
             for (name, value) in filter {
                 request = request.with(name, *value);
             }

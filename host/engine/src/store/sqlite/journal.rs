@@ -286,6 +286,7 @@ fn kind(record: &Record) -> &'static str {
         Record::Woken(_) => "woken",
         Record::Resolved(_) => "resolved",
         Record::CancelRequested(_) => "cancel-requested",
+        Record::PlanLeft(_) => "plan-left",
         Record::RollbackStarted(_) => "rollback-started",
         Record::UndoIntent(_) => "undo-intent",
         Record::UndoResult(_) => "undo-result",

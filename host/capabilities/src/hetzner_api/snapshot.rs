@@ -1,0 +1,42 @@
+//! One look at a whole project, for a rehearsal: reads only.
+
+use futures_util::future::try_join_all;
+use runwrit_model::plan::snapshot::Snapshot;
+use serde_json::Value;
+
+use super::client::{ApiError, Client, Request, member};
+
+/// What is looked at. What is not listed here does not exist in a rehearsal.
+const COLLECTIONS: [&str; 11] = [
+    "locations",
+    "server_types",
+    "images",
+    "ssh_keys",
+    "placement_groups",
+    "networks",
+    "firewalls",
+    "servers",
+    "volumes",
+    "primary_ips",
+    "zones",
+];
+
+impl Client {
+    /// Looks at everything in the project, at the catalogue and at the prices.
+    pub async fn snapshot(&self) -> Result<Snapshot, ApiError> {
+        let looks = COLLECTIONS.map(|name| self.look_at(name.to_owned(), name));
+        let mut snapshot = Snapshot::default();
+        snapshot.collections.extend(try_join_all(looks).await?);
+        let ids = snapshot.of("zones").iter().filter_map(|zone| zone["id"].as_u64());
+        let looks = ids.map(|id| self.look_at(format!("zones/{id}/rrsets"), "rrsets"));
+        snapshot.collections.extend(try_join_all(looks.collect::<Vec<_>>()).await?);
+        let answer = self.ask(&Request::get("pricing")).await?;
+        snapshot.pricing = member(&answer, "pricing")?;
+        Ok(snapshot)
+    }
+
+    async fn look_at(&self, path: String, name: &str) -> Result<(String, Vec<Value>), ApiError> {
+        let documents = self.pages_at(&path, name, &[]).await?;
+        Ok((path, documents))
+    }
+}

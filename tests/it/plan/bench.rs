@@ -1,0 +1,203 @@
+//! A simulated cloud that plays the real one, an installation, and an operator who plans.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use runwrit_simulator::hetzner::auth::Presented;
+use runwrit_simulator::hetzner::request::Request;
+use runwrit_simulator::hetzner::{Handle, Options, Settings, Simulator};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+/// A token that opens only simulators.
+pub const TOKEN: &str = "simulatedPlanPlanPlanPlanPlanPlanPlanPlanPlanPlanPlanPlanPlanPla";
+/// Another one, which opens another project.
+pub const OTHER_TOKEN: &str = "simulatedOtherOtherOtherOtherOtherOtherOtherOtherOtherOtherOther";
+
+/// A well-formed key that nobody has the other half of.
+const PUBLIC_KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f ops";
+
+/// Short waits: a simulated action takes a millisecond.
+const CONFIGURATION: &str = r#"version = 1
+
+[hetzner.roles]
+gateway = ["cx23", "cpx22"]
+worker = ["cx33", "cpx32"]
+db = ["cx33", "cpx32"]
+
+[timing]
+settle-ms = 150
+undo-backoff-ms = 5
+poll-ms = [2, 5]
+request-timeout-ms = 5000
+"#;
+
+/// What `grants.example.toml` of `provision-tenant` is for.
+pub const ACME: [&str; 7] = [
+    "tenant=acme",
+    "octet=7",
+    "location=nbg1",
+    "workers=1",
+    "bastion=203.0.113.7/32",
+    "domain=example.org",
+    "ssh-keys=ops",
+];
+/// What `grants.example.toml` of `deprovision-tenant` is for.
+pub const GONE: [&str; 2] = ["tenant=acme", "delete-data=true"];
+
+/// Everything a test needs.
+pub struct Bench {
+    pub cloud: Handle,
+    folder: tempfile::TempDir,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// A runbook with what it is given.
+#[derive(Debug, Clone)]
+pub struct Order {
+    pub package: PathBuf,
+    pub grant: PathBuf,
+    pub inputs: Vec<String>,
+    pub token: &'static str,
+}
+
+impl Order {
+    /// Takes the example grant of a runbook.
+    pub fn of(runbook: &str, inputs: &[&str]) -> Self {
+        Self {
+            package: package(runbook),
+            grant: root().join("runbooks").join(runbook).join("grants.example.toml"),
+            inputs: inputs.iter().map(|input| (*input).to_owned()).collect(),
+            token: TOKEN,
+        }
+    }
+
+    /// Provisions `acme`.
+    pub fn provision() -> Self {
+        Self::of("provision-tenant", &ACME)
+    }
+
+    /// Removes `acme`.
+    pub fn deprovision() -> Self {
+        Self::of("deprovision-tenant", &GONE)
+    }
+}
+
+impl Bench {
+    /// Starts a cloud that knows the SSH key of the example grant, and a fresh installation.
+    pub async fn start() -> Self {
+        let settings = Settings { action_ms: Some(1_000), ..Settings::default() };
+        let options = Options { time_factor: 0.001, settings, ..Options::default() };
+        let cloud = Simulator::start(options).await.expect("a loopback port is free");
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        fs::write(folder.path().join("runwrit.toml"), CONFIGURATION).expect("it is writable");
+        let bench = Self { cloud, folder };
+        for token in [TOKEN, OTHER_TOKEN] {
+            let key = json!({"name": "ops", "public_key": PUBLIC_KEY});
+            bench.by_hand(token, "POST", "/ssh_keys", key);
+        }
+        bench
+    }
+
+    /// Starts one where `acme` stands.
+    pub async fn provisioned() -> Self {
+        let bench = Self::start().await;
+        let made = bench.run(&Order::provision(), &[]).await;
+        assert_eq!(made.code, Some(0), "{made:?}");
+        bench
+    }
+
+    /// Returns a path in the folder of the operator.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Does something in the cloud that no run does.
+    pub fn by_hand(&self, token: &str, method: &str, path: &str, body: Value) {
+        drop(self.cloud.desk().receive(Request {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query: Vec::new(),
+            origin: self.cloud.endpoint(),
+            token: Presented::from_header(Some(&format!("Bearer {token}"))),
+            body: Some(body.to_string().into_bytes()),
+        }));
+    }
+
+    /// Returns how many requests that may change something arrived so far.
+    pub fn changes(&self) -> usize {
+        self.cloud.desk().ledger().iter().filter(|entry| entry.method != "GET").count()
+    }
+
+    /// Returns kind and name of all that carries labels of this host and is alive.
+    pub fn alive(&self) -> Vec<String> {
+        let report = self.cloud.desk().leaks("runwrit/run").expect("a sound selector");
+        report.alive.into_iter().map(|thing| format!("{} {}", thing.kind, thing.name)).collect()
+    }
+
+    /// Returns the id of something alive.
+    pub fn id_of(&self, name: &str) -> u64 {
+        let report = self.cloud.desk().leaks("").expect("a sound selector");
+        let found = report.alive.into_iter().find(|thing| thing.name == name);
+        found.expect("it stands").id
+    }
+
+    /// Plans into `plan.json`.
+    pub async fn plan(&self, order: &Order) -> Ended {
+        let out = self.path("plan.json").display().to_string();
+        self.order("plan", order, &["--out", &out]).await
+    }
+
+    /// Runs, with more arguments.
+    pub async fn run(&self, order: &Order, more: &[&str]) -> Ended {
+        let more: Vec<&str> = more.iter().copied().chain(["--yes", "--json"]).collect();
+        self.order("run", order, &more).await
+    }
+
+    /// Runs by `plan.json`.
+    pub async fn apply(&self, order: &Order) -> Ended {
+        let plan = self.path("plan.json").display().to_string();
+        self.run(order, &["--plan", &plan]).await
+    }
+
+    async fn order(&self, command: &str, order: &Order, more: &[&str]) -> Ended {
+        let (package, grant) = (order.package.display(), order.grant.display());
+        let (package, grant) = (package.to_string(), grant.to_string());
+        let mut arguments = vec![command, &package, "--grant", &grant];
+        arguments.extend(order.inputs.iter().flat_map(|input| ["--input", input]));
+        arguments.extend(more);
+        self.type_in(&arguments, order.token).await
+    }
+
+    /// Types any command.
+    pub async fn type_in(&self, arguments: &[&str], token: &str) -> Ended {
+        let mut command = Command::new(crate::cli::shell::binary());
+        command.args(arguments);
+        command.arg("--state").arg(self.path("state"));
+        command.arg("--config").arg(self.path("runwrit.toml"));
+        command.env_clear().env("HOME", self.folder.path()).env("HCLOUD_TOKEN", token);
+        command.env("HCLOUD_ENDPOINT", self.cloud.endpoint());
+        let output = command.output().await.expect("the program is there");
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+        Ended { code: output.status.code(), stdout, stderr }
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests stand in the root")
+}
+
+fn package(name: &str) -> PathBuf {
+    let folder = root().join("target/packages").join(name);
+    assert!(folder.is_dir(), "`{}` is missing: run `cargo xtask guests`", folder.display());
+    folder
+}

@@ -1,0 +1,7 @@
+//! Plans: what a run would do, told without doing it, and then done exactly.
+
+mod bench;
+mod drift;
+mod files;
+mod grants;
+mod whole;
