@@ -177,14 +177,32 @@ impl Bench {
         self.type_in(&arguments, order.token).await
     }
 
+    /// Runs by `plan.json` in the build with crash points, and is killed at one of them.
+    pub async fn apply_until(&self, order: &Order, place: &str) -> Ended {
+        let built = env!("CARGO_BIN_EXE_runwrit-breakable");
+        let (package, grant) = (order.package.display(), order.grant.display());
+        let (package, grant) = (package.to_string(), grant.to_string());
+        let plan = self.path("plan.json").display().to_string();
+        let mut arguments = vec!["run", &package, "--grant", &grant, "--json", "--plan", &plan];
+        arguments.extend(order.inputs.iter().flat_map(|input| ["--input", input]));
+        let mut command = Command::new(built);
+        command.args(arguments);
+        self.finish(command, order.token, Some(place)).await
+    }
+
     /// Types any command.
     pub async fn type_in(&self, arguments: &[&str], token: &str) -> Ended {
         let mut command = Command::new(crate::cli::shell::binary());
         command.args(arguments);
+        self.finish(command, token, None).await
+    }
+
+    async fn finish(&self, mut command: Command, token: &str, crash: Option<&str>) -> Ended {
         command.arg("--state").arg(self.path("state"));
         command.arg("--config").arg(self.path("runwrit.toml"));
         command.env_clear().env("HOME", self.folder.path()).env("HCLOUD_TOKEN", token);
         command.env("HCLOUD_ENDPOINT", self.cloud.endpoint());
+        command.envs(crash.map(|place| ("RUNWRIT_CRASH_AT", place)));
         let output = command.output().await.expect("the program is there");
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         let (stdout, stderr) = (text(output.stdout), text(output.stderr));

@@ -79,7 +79,8 @@ async fn what_changed_before_a_provisioning_stops_it_before_the_effect_that_diff
     }
 }
 
-fn raise(pricing: &mut Value, kind: &str) {
+/// Raises the price of a type of servers everywhere.
+pub fn raise(pricing: &mut Value, kind: &str) {
     let types = pricing["server_types"].as_array_mut().expect("a list");
     let kind = types.iter_mut().find(|it| it["name"] == kind).expect("a known type");
     for price in kind["prices"].as_array_mut().expect("a list") {

@@ -53,6 +53,37 @@ async fn a_tenant_is_planned_made_planned_again_and_removed_as_planned() {
     assert!(!runs.stdout.contains("a month now"), "{runs:?}");
 }
 
+/// Returns the run that was killed.
+async fn interrupted(bench: &Bench) -> String {
+    let runs = bench.type_in(&["runs"], super::bench::TOKEN).await;
+    let line = runs.stdout.lines().find(|line| line.contains("interrupted"));
+    let run = line.and_then(|line| line.split_whitespace().next());
+    run.expect("one was killed").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_was_killed_goes_on_by_its_plan() {
+    let place = "result-committed/hetzner.networks.create:1";
+    for has_drifted in [false, true] {
+        let bench = Bench::start().await;
+        assert_eq!(bench.plan(&Order::provision()).await.code, Some(0));
+        let killed = bench.apply_until(&Order::provision(), place).await;
+        assert_eq!(killed.code, None, "{killed:?}");
+        if has_drifted {
+            let mut pricing = bench.cloud.desk().pricing(super::bench::TOKEN);
+            super::drift::raise(&mut pricing, "cx33");
+            bench.cloud.desk().set_pricing(&pricing);
+        }
+        let run = interrupted(&bench).await;
+        let resumed = bench.type_in(&["resume", &run, "--json"], super::bench::TOKEN).await;
+        let (code, things) = if has_drifted { (6, 0) } else { (0, 6) };
+        assert_eq!(resumed.code, Some(code), "{resumed:?}");
+        assert_eq!(bench.alive().len(), things, "{:?}", bench.alive());
+        let again = bench.type_in(&["resume", &run, "--json"], super::bench::TOKEN).await;
+        assert_eq!(again.code, Some(code), "the end is told again: {again:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_of_what_would_fail_says_so_and_cannot_be_run() {
     let bench = Bench::start().await;

@@ -149,7 +149,7 @@ pub fn describe(orphan: &Orphan) -> String {
     let id = orphan.remote_id.as_ref().map_or(String::new(), |id| format!(" (id {id})"));
     let price = match &orphan.eur_per_month {
         Some(amount) => format!(", EUR {amount} a month"),
-        None => String::new(),
+        None => ", free".to_owned(),
     };
     let Orphan { kind, name, call, error, .. } = orphan;
     format!("{kind} `{name}`{id} of call {call}{price}: {error}")

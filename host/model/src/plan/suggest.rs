@@ -23,6 +23,7 @@ pub fn suggest(plan: &Plan, expires: &str) -> String {
     }
     text += &recovery(plan);
     text += &hetzner(plan);
+    text += &dns(plan);
     text += &registry(plan);
     text += &audit(plan);
     text + &http(plan)
@@ -231,13 +232,49 @@ fn rest(plan: &Plan) -> String {
     volumes.chain(effects(plan, "hetzner.ssh-keys.create").map(key)).collect()
 }
 
+/// How long resolvers may keep a set that has no time of its own.
+const ZONE_TTL: u64 = 86_400;
+
+fn dns(plan: &Plan) -> String {
+    let mut own = String::new();
+    list(&mut own, "operations", operations(plan, "dns"));
+    if let Some(world) = plan.worlds.get("dns").filter(|it| it.credential != "hetzner") {
+        line(&mut own, "credential", &quote(&world.credential));
+    }
+    let mut sets: BTreeMap<(String, String), (BTreeSet<String>, u64)> = BTreeMap::new();
+    for (_, request) in requests(plan, "dns.") {
+        let id = request.get("id").unwrap_or(request);
+        let (Some(zone), Some(name)) = (text(id, "zone"), text(id, "name")) else { continue };
+        let held = sets.entry((zone.to_owned(), name.to_owned())).or_default();
+        held.0.extend(text(id, "kind").map(str::to_owned));
+        if let Some(ttl) = request.get("ttl") {
+            held.1 = held.1.max(ttl.as_u64().unwrap_or(ZONE_TTL));
+        }
+    }
+    let set = |((zone, name), (kinds, ttl)): ((String, String), (BTreeSet<String>, u64))| {
+        let mut own = String::new();
+        line(&mut own, "zone", &quote(&zone));
+        line(&mut own, "name", &quote(&name));
+        list(&mut own, "types", kinds);
+        line(&mut own, "max-ttl", &ttl.max(60).to_string());
+        section("[[dns.records]]", own)
+    };
+    let sets: String = sets.into_iter().map(set).collect();
+    section("[dns]", own) + &sets
+}
+
+/// Returns the requests of all calls whose operations begin so.
+fn requests<'a>(plan: &'a Plan, head: &'a str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+    let reads = plan.reads.iter().map(|read| (&read.operation, &read.request));
+    let all = reads.chain(plan.effects.iter().map(|it| (&it.operation, &it.request)));
+    all.filter(move |(operation, _)| operation.starts_with(head))
+}
+
 fn registry(plan: &Plan) -> String {
     let mut own = String::new();
     list(&mut own, "operations", operations(plan, "registry"));
     let mut tenants: BTreeMap<&str, u64> = BTreeMap::new();
-    let requests = plan.reads.iter().map(|read| (&read.operation, &read.request));
-    let requests = requests.chain(plan.effects.iter().map(|it| (&it.operation, &it.request)));
-    for (_, request) in requests.filter(|(operation, _)| operation.starts_with("registry.")) {
+    for (_, request) in requests(plan, "registry.") {
         let Some(id) = text(request, "id") else { continue };
         let asked = request.get("octet").and_then(Value::as_u64);
         let octet = asked.or_else(|| plan.octets.get(id).copied());
@@ -266,13 +303,10 @@ fn audit(plan: &Plan) -> String {
 }
 
 fn http(plan: &Plan) -> String {
-    let reads = plan.reads.iter().map(|read| (&read.operation, &read.request));
-    let requests = reads.chain(plan.effects.iter().map(|it| (&it.operation, &it.request)));
-    let own = requests.filter(|(operation, _)| operation.starts_with("http."));
     let request = |(_, request): (&String, &Value)| {
         let of = |key: &str| quote(text(request, key).unwrap_or_default());
         format!("\n[[http.requests]]\nmethod = {}\nurl = {}\n", of("method"), of("url"))
     };
-    let requests: BTreeSet<String> = own.map(request).collect();
+    let requests: BTreeSet<String> = requests(plan, "http.").map(request).collect();
     requests.into_iter().collect()
 }

@@ -175,7 +175,7 @@ fn each_difference_is_told_before_its_effect() {
             other => panic!("{other:?}"),
         }
     }
-    let rows: [(&str, usize, &str, Change); 9] = [
+    let rows: [(&str, u32, &str, Change); 9] = [
         ("another name", 1, "request.name", |it| effect(it, 1).request["name"] = json!("x")),
         ("another operation", 1, "operation", |it| effect(it, 1).operation = "x.y.z".to_owned()),
         ("another choice", 2, "found.server-type", |it| {
