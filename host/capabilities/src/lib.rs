@@ -17,6 +17,7 @@ pub mod hetzner_api;
 pub mod hetzner;
 pub mod undo;
 pub mod linker;
+pub mod dispatch;
 
 use std::sync::Arc;
 

@@ -76,16 +76,21 @@ offers! {
     "audit/events" => audit::events,
 }
 
-/// Links the interfaces of `granted`, named as in an ask (`hetzner/servers`), and those that hold
-/// no authority: the shared types, and what reaches nothing outside of the run. A guest that
-/// imports another cannot be instantiated.
+/// Returns the interfaces that a run with `granted`, named as in an ask (`hetzner/servers`), can
+/// reach: those, and what holds no authority: the shared types, and what reaches nothing outside
+/// of the run.
+pub fn open(granted: &BTreeSet<String>) -> BTreeSet<String> {
+    let free = operations::INTERFACES.iter().filter(|it| it.is_free).map(Interface::path);
+    let types = ["types/failures", "types/labels"].map(str::to_owned);
+    granted.iter().cloned().chain(types).chain(free).collect()
+}
+
+/// Links the interfaces that are open to `granted`. A guest that imports another cannot be
+/// instantiated.
 pub fn add<T: Send + 'static, G: Gate + 'static>(
     linker: &mut Linker<T>,
     granted: &BTreeSet<String>,
     lend: Lend<T, G>,
 ) -> Result<(), LinkError> {
-    let free = operations::INTERFACES.iter().filter(|it| it.is_free).map(Interface::path);
-    let types = ["types/failures", "types/labels"].map(str::to_owned);
-    let names: BTreeSet<_> = granted.iter().cloned().chain(types).chain(free).collect();
-    names.iter().try_for_each(|name| add_one(linker, name, lend))
+    open(granted).iter().try_for_each(|name| add_one(linker, name, lend))
 }

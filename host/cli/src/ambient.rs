@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -299,4 +300,10 @@ impl Drop for ThrowAway {
 #[expect(clippy::disallowed_methods, reason = "a second Ctrl-C must not wait for anything")]
 pub fn exit_now(exit: runwrit_model::exit::Exit) -> ! {
     std::process::exit(i32::from(exit.code()))
+}
+
+/// Returns what the host of a cell has put in the place of standard input and output.
+pub fn handed() -> io::Result<(OwnedFd, OwnedFd)> {
+    let stream = io::stdin().as_fd().try_clone_to_owned()?;
+    Ok((stream, io::stdout().as_fd().try_clone_to_owned()?))
 }

@@ -1,25 +1,26 @@
 //! A state directory in use: its store, its key, its engine.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use runwrit_engine::cell::CellGuest;
 use runwrit_engine::code_cache::{CodeCache, CodeError, CompileBounds, Compiler};
 use runwrit_engine::engine::Engine;
 use runwrit_engine::error::EngineError;
 use runwrit_engine::host::Host;
 use runwrit_engine::interrupt::Interrupt;
 use runwrit_engine::plan::{RehearsalClock, Silence};
-use runwrit_engine::sandbox::{self, Bounds, Sandbox};
+use runwrit_engine::sandbox::{self, Bounds};
 use runwrit_engine::store::{SqliteStore, Store, StoreError};
 use runwrit_model::event::RunOutcome;
 use runwrit_model::exit::Exit;
 use runwrit_model::id::RunId;
 use runwrit_model::labels::HostKey;
-use wasmtime::component::Component;
 
 use crate::ambient::{self, ThrowAway};
 use crate::configuration::Configuration;
-use crate::error::{Error, chain};
+use crate::error::Error;
 use crate::host_key;
 use crate::output::Style;
 use crate::progress::Progress;
@@ -110,15 +111,21 @@ impl Installation {
         })
     }
 
-    /// Returns the sandbox and the code of an admitted component, compiling it where that was not
-    /// done before.
-    pub async fn code(&self, component: &[u8]) -> Result<(Sandbox, Component), Error> {
-        let sandbox = Sandbox::new(Bounds::default())
-            .map_err(|error| Error::new(Exit::Bug, chain(&error)))?;
-        let compiler = Compiler { program: ambient::program(), bounds: CompileBounds::default() };
+    /// Returns an admitted component, ready to run in a cell; it is compiled where that was not done
+    /// before. `assemble` puts the capabilities of its run together.
+    pub async fn guest<F>(
+        &self,
+        component: &[u8],
+        granted: BTreeSet<String>,
+        assemble: F,
+    ) -> Result<CellGuest<F>, Error> {
+        let engine =
+            sandbox::engine().map_err(|error| Error::new(Exit::Bug, format!("{error:#}")))?;
+        let program = ambient::program();
+        let compiler = Compiler { program: program.clone(), bounds: CompileBounds::default() };
         let cache = CodeCache::open(&self.state.join("code"), &self.key, compiler)?;
-        let code = cache.load(&sandbox, component).await?;
-        Ok((sandbox, code))
+        let code = cache.load(&engine, component).await?;
+        Ok(CellGuest { program, code, bounds: Bounds::default(), granted, assemble })
     }
 
     /// Turns what the engine said into an exit code, with the summary for people before it.

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use runwrit_engine::admission::Package;
-use runwrit_engine::sandbox::ComponentGuest;
 use runwrit_model::admission::{Gap, Gaps, admit, ask_within_grant};
 use runwrit_model::document::Faults;
 use runwrit_model::exit::Exit;
@@ -83,15 +82,10 @@ impl Admitted {
         session: &Session,
     ) -> Result<Exit, Error> {
         let Self { package, inputs, run, .. } = &self;
-        let (sandbox, component) = installation.code(&package.component).await?;
+        let assemble = surroundings.assembler(&package.manifest, inputs);
+        let guest = installation.guest(&package.component, package.linked(), assemble).await?;
         let worlds = surroundings.enter().await?;
         installation.store.put_component(package.component.clone()).await?;
-        let guest = ComponentGuest {
-            sandbox,
-            component,
-            granted: package.linked(),
-            assemble: surroundings.assembler(&package.manifest, inputs),
-        };
         let settings = serde_json::to_value(surroundings.settings())
             .expect("settings are maps of strings and numbers");
         let created = Created { worlds, settings, ..self.created(session) };

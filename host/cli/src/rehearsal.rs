@@ -6,7 +6,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use runwrit_capabilities::hetzner::WorldError;
 use runwrit_capabilities::hetzner::client::Client;
-use runwrit_engine::sandbox::ComponentGuest;
 use runwrit_model::endpoint::Endpoint;
 use runwrit_model::grant::Grant;
 use runwrit_model::journal::{Created, World};
@@ -148,13 +147,8 @@ impl Play<'_> {
             Surroundings::new(subject, &self.wallet, self.copy, &configuration)?.predicting();
         let worlds = surroundings.enter().await?;
         let package = admitted.package();
-        let (sandbox, component) = real.code(&package.component).await?;
-        let guest = ComponentGuest {
-            sandbox,
-            component,
-            granted: package.linked(),
-            assemble: surroundings.assembler(&package.manifest, admitted.inputs_given()),
-        };
+        let assemble = surroundings.assembler(&package.manifest, admitted.inputs_given());
+        let guest = real.guest(&package.component, package.linked(), assemble).await?;
         let settings = serde_json::to_value(surroundings.settings())
             .expect("settings are maps of strings and numbers");
         let created = Created { worlds, settings, ..admitted.created(session) };

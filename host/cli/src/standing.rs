@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use runwrit_engine::admission::linked;
 use runwrit_engine::guest::Guest;
-use runwrit_engine::sandbox::ComponentGuest;
 use runwrit_engine::view::RunState;
 use runwrit_model::grant::Grant;
 use runwrit_model::id::RunId;
@@ -61,10 +60,9 @@ impl Standing {
         let Some(bytes) = self.installation.store.component(digest).await? else {
             return Ok(None);
         };
-        let (sandbox, component) = self.installation.code(&bytes).await?;
         let assemble = self.surroundings.assembler(&self.manifest, &self.created.inputs);
         let granted = linked(&self.manifest);
-        Ok(Some(ComponentGuest { sandbox, component, granted, assemble }))
+        self.installation.guest(&bytes, granted, assemble).await.map(Some)
     }
 }
 

@@ -24,6 +24,7 @@ pub mod engine;
 pub mod plan;
 pub mod sandbox;
 pub mod code_cache;
+pub mod cell;
 pub mod admission;
 
 #[cfg(test)]

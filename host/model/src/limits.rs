@@ -24,6 +24,8 @@ pub const GUEST_HANDLES_MAX: usize = 10_000;
 pub const GUEST_COMPUTE_MAX: Duration = Duration::from_secs(30);
 /// What a guest in the tier `inert-wasi` may print in one run; it goes to the log.
 pub const GUEST_OUTPUT_BYTES_MAX: usize = 1 << 20;
+/// One frame between a cell and its host: a byte of a call takes up to four as text.
+pub const CELL_FRAME_BYTES_MAX: u32 = 64 << 20;
 /// Calls of one run, local ones too; a loop around `log.write` computes little and must end too.
 pub const GUEST_CALLS_MAX: u64 = 1_000_000;
 /// Address space of the child that compiles: 186 bytes a byte of Wasm were measured.

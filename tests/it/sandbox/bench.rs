@@ -60,7 +60,7 @@ pub struct Ended {
     pub stdout: String,
     /// What it wrote for people.
     pub stderr: String,
-    /// The most memory that it held.
+    /// The most memory that it and its children held.
     pub peak_mib: u64,
 }
 
@@ -93,13 +93,18 @@ impl Installation {
 
     /// Runs a guest on the tenant `acme`, with leave to reserve it.
     pub fn run(&self, guest: &str, options: &[&str]) -> Ended {
+        watch(&mut self.command(guest, options))
+    }
+
+    /// Returns the command that runs a guest.
+    pub fn command(&self, guest: &str, options: &[&str]) -> Command {
         let grant = self.folder.path().join("grant.toml");
         fs::write(&grant, grant_for(guest)).expect("the folder is writable");
         let mut host = Command::new(program());
         host.arg("run").arg(package(guest)).args(["--input", "tenant=acme", "--yes", "--grant"]);
         host.arg(grant).arg("--state").arg(self.folder.path().join("state")).args(options);
         host.env_clear().env("HOME", self.folder.path()).current_dir(self.folder.path());
-        watch(&mut host)
+        host
     }
 }
 
@@ -115,12 +120,13 @@ fn grant_for(guest: &str) -> String {
 fn watch(host: &mut Command) -> Ended {
     let host = host.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = host.spawn().expect("the host is built");
-    let status = format!("/proc/{}/status", child.id());
+    let id = child.id();
     let stdout = child.stdout.take().map(gather).expect("it is piped");
     let stderr = child.stderr.take().map(gather).expect("it is piped");
     let mut peak_kib = 0;
     let ended = loop {
-        peak_kib = peak_kib.max(high_water_kib(&status).unwrap_or(0));
+        let processes = children(id).into_iter().chain([id]);
+        peak_kib = peak_kib.max(processes.filter_map(high_water_kib).sum());
         if let Some(ended) = child.try_wait().expect("it is our child") {
             break ended;
         }
@@ -139,8 +145,18 @@ fn gather(mut pipe: impl std::io::Read + Send + 'static) -> std::thread::JoinHan
     })
 }
 
-fn high_water_kib(status: &str) -> Option<u64> {
-    let text = fs::read_to_string(status).ok()?;
+/// Returns the children of a process, whichever of its threads started them.
+pub fn children(process: u32) -> Vec<u32> {
+    let tasks = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let texts = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    let ids = |text: String| -> Vec<u32> {
+        text.split_whitespace().filter_map(|id| id.parse().ok()).collect()
+    };
+    texts.flat_map(ids).collect()
+}
+
+fn high_water_kib(process: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.split_whitespace().next()?.parse().ok()
 }

@@ -58,11 +58,11 @@ async fn code_is_compiled_once_and_again_when_it_was_touched() {
     let bench = Bench::new();
     let quiet = bench::component("quiet");
     let cache = bench.cache(1, CompileBounds::default());
-    assert!(!cache.holds(&bench.sandbox, &Digest::of(&quiet)));
-    cache.load(&bench.sandbox, &quiet).await.expect("it compiles");
-    assert!(cache.holds(&bench.sandbox, &Digest::of(&quiet)));
+    assert!(!cache.holds(bench.sandbox.engine(), &Digest::of(&quiet)));
+    cache.load(bench.sandbox.engine(), &quiet).await.expect("it compiles");
+    assert!(cache.holds(bench.sandbox.engine(), &Digest::of(&quiet)));
     let first = bench.written();
-    cache.load(&bench.sandbox, &quiet).await.expect("it is kept");
+    cache.load(bench.sandbox.engine(), &quiet).await.expect("it is kept");
     assert_eq!(bench.written(), first, "kept code was compiled again");
 
     type Damage = (&'static str, fn(&Bench));
@@ -78,9 +78,12 @@ async fn code_is_compiled_once_and_again_when_it_was_touched() {
     ];
     for (what, damage) in damages {
         damage(&bench);
-        cache.load(&bench.sandbox, &quiet).await.unwrap_or_else(|error| panic!("{what}: {error}"));
+        cache
+            .load(bench.sandbox.engine(), &quiet)
+            .await
+            .unwrap_or_else(|error| panic!("{what}: {error}"));
         let kept = bench.written();
-        cache.load(&bench.sandbox, &quiet).await.expect("it is kept");
+        cache.load(bench.sandbox.engine(), &quiet).await.expect("it is kept");
         assert_eq!(bench.written(), kept, "after {what} the code was not made whole");
     }
 }
@@ -90,9 +93,9 @@ async fn code_of_another_host_key_or_component_is_not_trusted() {
     let bench = Bench::new();
     let quiet = bench::component("quiet");
     let bounds = CompileBounds::default();
-    bench.cache(1, bounds).load(&bench.sandbox, &quiet).await.expect("it compiles");
+    bench.cache(1, bounds).load(bench.sandbox.engine(), &quiet).await.expect("it compiles");
     let first = fs::read(bench.file("mac")).expect("it is there");
-    bench.cache(2, bounds).load(&bench.sandbox, &quiet).await.expect("it compiles again");
+    bench.cache(2, bounds).load(bench.sandbox.engine(), &quiet).await.expect("it compiles again");
     assert_ne!(fs::read(bench.file("mac")).expect("it is there"), first);
 
     // The code of one component under the name of another: its MAC holds for its own name only.
@@ -104,7 +107,7 @@ async fn code_of_another_host_key_or_component_is_not_trusted() {
     fs::rename(code, &other).expect("both are in the folder");
     fs::rename(mac, other.with_extension("mac")).expect("both are in the folder");
     let planted = fs::read(&other).expect("it is there");
-    bench.cache(2, bounds).load(&bench.sandbox, &panic).await.expect("it compiles");
+    bench.cache(2, bounds).load(bench.sandbox.engine(), &panic).await.expect("it compiles");
     assert_ne!(fs::read(&other).expect("it is there"), planted, "planted code was kept");
 }
 
@@ -124,9 +127,9 @@ async fn a_folder_that_others_can_write_to_is_refused() {
 async fn compiled_code_is_no_component() {
     let bench = Bench::new();
     let cache = bench.cache(1, CompileBounds::default());
-    cache.load(&bench.sandbox, &bench::component("quiet")).await.expect("it compiles");
+    cache.load(bench.sandbox.engine(), &bench::component("quiet")).await.expect("it compiles");
     let code = fs::read(bench.file("cwasm")).expect("it is there");
-    let error = cache.load(&bench.sandbox, &code).await.expect_err("it is refused");
+    let error = cache.load(bench.sandbox.engine(), &code).await.expect_err("it is refused");
     assert!(matches!(error, CodeError::Precompiled), "{error}");
 }
 
@@ -168,11 +171,15 @@ async fn a_component_bomb_ends_in_its_child() {
     let slow = CompileBounds { cpu_seconds_max: 2, wall_max: wall, ..default };
     let large = CompileBounds { address_space_bytes_max: 400 << 20, wall_max: wall, ..default };
     let waited = CompileBounds { wall_max: Duration::from_secs(1), ..default };
-    bench.cache(1, default).load(&bench.sandbox, &bomb(10)).await.expect("a small one compiles");
+    bench
+        .cache(1, default)
+        .load(bench.sandbox.engine(), &bomb(10))
+        .await
+        .expect("a small one compiles");
     let bomb = bomb(2_400_000);
     let mut texts = Vec::new();
     for bounds in [slow, large, waited] {
-        let error = bench.cache(1, bounds).load(&bench.sandbox, &bomb).await.err();
+        let error = bench.cache(1, bounds).load(bench.sandbox.engine(), &bomb).await.err();
         texts.push(error.expect("it does not compile").to_string());
     }
     insta::assert_snapshot!(wrap(&texts.join("\n")), @r"

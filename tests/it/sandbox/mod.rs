@@ -2,6 +2,7 @@
 
 mod admission;
 mod bench;
+mod cell;
 mod code_cache;
 mod gate;
 mod hostile;

@@ -2,15 +2,14 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, KeyInit, Mac};
 use runwrit_model::id::Digest;
 use sha2::Sha256;
-use wasmtime::Engine;
-use wasmtime::component::Component;
+
+use super::code::Code;
 
 /// Read in pieces of this size while the MAC is computed.
 const PIECE_BYTES: usize = 256 << 10;
@@ -52,13 +51,13 @@ impl Entry {
         self.code().is_file() && self.code().with_extension(MAC).is_file()
     }
 
-    /// Maps the code, when its MAC is right. Nothing is returned for code that is missing, damaged,
+    /// Opens the code, when its MAC is right. Nothing is returned for code that is missing, damaged,
     /// made under another host key, or made by another version.
-    pub fn load(&self, engine: &Engine, key: &[u8; 32]) -> Option<Component> {
+    pub fn load(&self, key: &[u8; 32]) -> Option<Code> {
         let expected = fs::read(self.code().with_extension(MAC)).ok()?;
         let mut file = File::open(self.code()).ok()?;
         self.tag_file(&mut file, key).ok()?.verify_slice(&expected).ok()?;
-        map(engine, &file)
+        Some(Code::checked(file))
     }
 
     /// Writes code and MAC, each whole or not at all. A crash between the two leaves an entry that
@@ -100,15 +99,4 @@ impl Entry {
             }
         }
     }
-}
-
-/// Maps code that was just checked. The path goes through the open file, so that what is mapped is
-/// what was checked even when another process renames a new file over it.
-#[expect(unsafe_code, reason = "wasmtime can only trust the caller on what a code file holds")]
-fn map(engine: &Engine, checked: &File) -> Option<Component> {
-    let path = format!("/proc/self/fd/{}", checked.as_raw_fd());
-    // SAFETY: the file holds bytes that `Engine::precompile_component` of this installation
-    // returned: their MAC under the host key was verified by the caller, and the folder is only
-    // writable for this user.
-    unsafe { Component::deserialize_file(engine, path) }.ok()
 }

@@ -8,6 +8,7 @@
 )]
 
 mod compile;
+mod code;
 mod entry;
 
 use std::fs;
@@ -18,11 +19,10 @@ use runwrit_model::id::Digest;
 use runwrit_model::labels::HostKey;
 use runwrit_model::limits;
 use wasmtime::Engine;
-use wasmtime::component::Component;
 
+pub use self::code::Code;
 pub use self::compile::{COMPILE_WORD, CompileBounds, CompileError, Compiler, compile_as_child};
 use self::entry::Entry;
-use crate::sandbox::Sandbox;
 
 /// The folder of compiled code of this installation.
 pub struct CodeCache {
@@ -91,19 +91,19 @@ impl CodeCache {
     }
 
     /// Returns whether code for a component is there, so that loading it takes no time.
-    pub fn holds(&self, sandbox: &Sandbox, component: &Digest) -> bool {
-        self.entry(sandbox.engine(), component).exists()
+    pub fn holds(&self, engine: &Engine, component: &Digest) -> bool {
+        self.entry(engine, component).exists()
     }
 
     /// Returns the code of an admitted component: the kept one when it is undamaged, else it is
     /// compiled first. Never give a component that was not admitted: compiling costs a lot.
-    pub async fn load(&self, sandbox: &Sandbox, wasm: &[u8]) -> Result<Component, CodeError> {
+    pub async fn load(&self, engine: &Engine, wasm: &[u8]) -> Result<Code, CodeError> {
         if Engine::detect_precompiled(wasm).is_some() {
             return Err(CodeError::Precompiled);
         }
         let component = Digest::of(wasm);
-        let entry = self.entry(sandbox.engine(), &component);
-        if let Some(code) = entry.load(sandbox.engine(), &self.key) {
+        let entry = self.entry(engine, &component);
+        if let Some(code) = entry.load(&self.key) {
             return Ok(code);
         }
         let code = self.compiler.compile(wasm).await?;
@@ -113,10 +113,8 @@ impl CodeCache {
             source,
         })?;
         self.prune(&entry);
-        entry.load(sandbox.engine(), &self.key).ok_or_else(|| CodeError::Load {
-            component,
-            cause: "its checksum or its version changed meanwhile".to_owned(),
-        })
+        let cause = "its checksum changed meanwhile".to_owned();
+        entry.load(&self.key).ok_or(CodeError::Load { component, cause })
     }
 
     fn entry(&self, engine: &Engine, component: &Digest) -> Entry {

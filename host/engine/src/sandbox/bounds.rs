@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use runwrit_model::limits;
+use serde::{Deserialize, Serialize};
 use wasmtime::{Error, ResourceLimiter};
 
 use super::ticker::TICK;
 use super::trouble::Trouble;
 
 /// What one run may use of the machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Bounds {
     /// All linear memories together.
     pub memory_bytes_max: usize,

@@ -2,7 +2,7 @@
 
 mod bounds;
 mod config;
-mod guest;
+mod desk;
 mod ticker;
 mod trouble;
 mod wasi;
@@ -10,8 +10,6 @@ mod wasi;
 use std::collections::BTreeSet;
 
 use runwrit_capabilities::bindings::{Everything, EverythingPre};
-use runwrit_capabilities::gate::Gate;
-use runwrit_capabilities::{Capabilities, linker};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Error, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtxView, WasiView};
@@ -19,7 +17,7 @@ use wasmtime_wasi::{WasiCtxView, WasiView};
 pub use self::bounds::Bounds;
 use self::bounds::{Memory, Pace};
 pub use self::config::{engine, fingerprint, version};
-pub use self::guest::ComponentGuest;
+pub use self::desk::Desk;
 use self::trouble::Enforced;
 pub use self::trouble::Trouble;
 use self::wasi::Inert;
@@ -44,23 +42,23 @@ pub enum SandboxError {
 }
 
 /// What belongs to one run while it is in memory.
-struct State<G> {
-    capabilities: Capabilities<G>,
+pub struct State<D> {
+    desk: D,
     memory: Memory,
     pace: Pace,
     wasi: Inert,
 }
 
-impl<G: Gate> State<G> {
-    /// Lends the capabilities for one call; the guest has shown that it does not loop.
-    fn lend(&mut self) -> &mut Capabilities<G> {
+impl<D: Desk> State<D> {
+    /// Lends the desk for one call; the guest has shown that it does not loop.
+    pub fn lend(&mut self) -> &mut D {
         self.pace.call();
-        self.wasi.flush(&mut self.capabilities.gate, false);
-        &mut self.capabilities
+        self.wasi.flush(&mut self.desk, false);
+        &mut self.desk
     }
 }
 
-impl<G: Gate> WasiView for State<G> {
+impl<D: Desk> WasiView for State<D> {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         self.wasi.view()
     }
@@ -84,11 +82,11 @@ impl Sandbox {
     ///
     /// A component that imports WASI, which admission allows to the tier `inert-wasi` only, gets an
     /// empty context. Dropping the future ends the run at once, also in the middle of a loop.
-    pub async fn run<G: Gate + 'static>(
+    pub async fn run<D: Desk>(
         &self,
         component: &Component,
         granted: &BTreeSet<String>,
-        capabilities: Capabilities<G>,
+        desk: D,
     ) -> GuestEnd {
         let ready = match self.link(component, granted) {
             Ok(ready) => ready,
@@ -97,10 +95,10 @@ impl Sandbox {
                 return GuestEnd::Trapped(trouble.to_string());
             }
         };
-        let mut store = self.store(capabilities, self.imports_wasi(component));
+        let mut store = self.store(desk, self.imports_wasi(component));
         let ended = call(&ready, &mut store).await;
-        let State { capabilities, wasi, .. } = store.data_mut();
-        wasi.flush(&mut capabilities.gate, true);
+        let State { desk, wasi, .. } = store.data_mut();
+        wasi.flush(desk, true);
         match ended {
             Ok(Ok(())) => GuestEnd::Returned,
             Ok(Err(failure)) => GuestEnd::Failed(failure.into()),
@@ -108,15 +106,15 @@ impl Sandbox {
         }
     }
 
-    fn link<G: Gate + 'static>(
+    fn link<D: Desk>(
         &self,
         component: &Component,
         granted: &BTreeSet<String>,
-    ) -> Result<EverythingPre<State<G>>, Error> {
+    ) -> Result<EverythingPre<State<D>>, Error> {
         let mut linker = Linker::new(&self.engine);
-        linker::add::<State<G>, G>(&mut linker, granted, State::lend).map_err(Error::new)?;
+        D::link(&mut linker, component, granted)?;
         if self.imports_wasi(component) {
-            wasi::link(&mut linker, |state: &mut State<G>| &mut state.wasi)?;
+            wasi::link(&mut linker, |state: &mut State<D>| &mut state.wasi)?;
         }
         EverythingPre::new(linker.instantiate_pre(component)?)
     }
@@ -126,18 +124,14 @@ impl Sandbox {
         surface.imports(&self.engine).any(|(name, _)| name.starts_with("wasi:"))
     }
 
-    fn store<G: Gate + 'static>(
-        &self,
-        mut capabilities: Capabilities<G>,
-        has_wasi: bool,
-    ) -> Store<State<G>> {
+    fn store<D: Desk>(&self, mut desk: D, has_wasi: bool) -> Store<State<D>> {
         let bounds = &self.bounds;
         let wasi = match has_wasi {
-            true => Inert::new(&mut capabilities.gate, bounds.handles_max),
+            true => Inert::new(&mut desk, bounds.handles_max),
             false => Inert::unused(),
         };
         let (memory, pace) = (Memory::new(bounds), Pace::new(bounds));
-        let state = State { capabilities, memory, pace, wasi };
+        let state = State { desk, memory, pace, wasi };
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(bounds.call_bytes_max);
@@ -157,9 +151,9 @@ impl Sandbox {
 }
 
 /// Instantiates and calls `run`; a start function may loop or trap as well.
-async fn call<G: Gate + 'static>(
-    ready: &EverythingPre<State<G>>,
-    store: &mut Store<State<G>>,
+async fn call<D: Desk>(
+    ready: &EverythingPre<State<D>>,
+    store: &mut Store<State<D>>,
 ) -> Result<Result<(), runwrit_capabilities::bindings::Failure>, Error> {
     let runbook: Everything = ready.instantiate_async(&mut *store).await?;
     runbook.call_run(store).await

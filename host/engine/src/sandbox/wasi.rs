@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use runwrit_capabilities::gate::{Gate, Notice};
 use runwrit_model::{limits, text};
 use wasmtime::Error;
 use wasmtime::component::{HasSelf, Linker, Resource, ResourceTable};
@@ -21,6 +20,8 @@ use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi::{
     Deterministic, HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxView, WasiView, async_trait,
 };
+
+use super::desk::Desk;
 
 /// What a run's randomness is dealt from; it repeats after as many bytes.
 const RANDOMNESS_BYTES: u32 = 64 << 10;
@@ -37,9 +38,9 @@ pub struct Inert {
 
 impl Inert {
     /// Makes a context; its time and randomness come from the gate, so a replay sees the same.
-    pub fn new(gate: &mut impl Gate, handles_max: usize) -> Self {
-        let [secure, insecure] = [(); 2].map(|()| gate.random(RANDOMNESS_BYTES));
-        Self::of(gate.now_unix_ms(), [secure, insecure], handles_max)
+    pub fn new(desk: &mut impl Desk, handles_max: usize) -> Self {
+        let [secure, insecure] = [(); 2].map(|()| desk.random(RANDOMNESS_BYTES));
+        Self::of(desk.now_unix_ms(), [secure, insecure], handles_max)
     }
 
     /// Stands in the state of a run that has no WASI.
@@ -69,11 +70,11 @@ impl Inert {
     }
 
     /// Tells the watchers of the run the whole lines that were printed, and at its end the rest.
-    pub fn flush(&self, gate: &mut impl Gate, is_end: bool) {
+    pub fn flush(&self, desk: &mut impl Desk, is_end: bool) {
         // A poisoned lock means that a writer panicked, and then the run is over anyway.
         let Ok(mut output) = self.output.lock() else { return };
         for line in output.take_lines(is_end) {
-            gate.notify(Notice::Log("info".to_owned(), line));
+            desk.log(line);
         }
     }
 }

@@ -1,0 +1,72 @@
+//! The side of the cell: takes its code and its stream, puts up the walls, runs the guest.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+
+use super::confine::{ConfineError, confine};
+use super::desk::Remote;
+use super::wire::{self, Ended, Said, Start};
+use crate::code_cache::Code;
+use crate::guest::GuestEnd;
+use crate::sandbox::{Sandbox, SandboxError};
+
+/// The hidden word with which the binary starts itself as a cell.
+pub const CELL_WORD: &str = "__cell";
+
+/// Why a cell did not run its guest.
+#[derive(Debug, thiserror::Error)]
+pub enum CellError {
+    /// It was not started by the host.
+    #[error("`{CELL_WORD}` is an internal word: it takes a stream and compiled code as its input")]
+    Stream(#[source] io::Error),
+    /// The sandbox.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// The code.
+    #[error("the code of the runbook does not load in its cell")]
+    Code,
+    /// The walls.
+    #[error(transparent)]
+    Walls(#[from] ConfineError),
+    /// The executor of the guest.
+    #[error("the guest's executor does not start")]
+    Executor(#[source] io::Error),
+}
+
+/// Is the cell: `input` is the stream to the host, `code` the compiled code, which the host has
+/// checked. Returns when the guest has ended.
+pub fn run_as_cell(input: OwnedFd, code: OwnedFd) -> Result<(), CellError> {
+    let mut stream = UnixStream::from(input);
+    let start: Start = wire::receive(&mut stream).map_err(CellError::Stream)?;
+    let desk = Remote(stream.try_clone().map_err(CellError::Stream)?);
+    let ended = match run(start, code, desk) {
+        Ok(ended) => ended,
+        Err(error) => Ended::NotSet(chain(&error)),
+    };
+    // When the host is gone nobody wants to know.
+    let _ = wire::send(&mut stream, &Said::Ended(ended));
+    Ok(())
+}
+
+fn run(start: Start, code: OwnedFd, mut desk: Remote) -> Result<Ended, CellError> {
+    let Start { granted, bounds } = start;
+    let sandbox = Sandbox::new(bounds)?;
+    let component = Code::handed(code).map(sandbox.engine()).ok_or(CellError::Code)?;
+    let executor = tokio::runtime::Builder::new_current_thread().build();
+    let executor = executor.map_err(CellError::Executor)?;
+    confine()?;
+    wire::send(&mut desk.0, &Said::Ready).map_err(CellError::Stream)?;
+    Ok(match executor.block_on(sandbox.run(&component, &granted, desk)) {
+        GuestEnd::Returned => Ended::Returned,
+        GuestEnd::Failed(failure) => Ended::Failed(failure),
+        GuestEnd::Trapped(text) => Ended::Trapped(text),
+        // Stops are the host's: it has ended this cell before.
+        GuestEnd::Stopped(stop) => Ended::Trapped(stop.to_string()),
+    })
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

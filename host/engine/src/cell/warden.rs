@@ -1,0 +1,196 @@
+//! The side of the host: starts a cell, answers its calls, and tells how its guest ended.
+
+use std::collections::BTreeSet;
+use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as Pair;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+
+use runwrit_capabilities::dispatch::{Asked, DispatchError, dispatch};
+use runwrit_capabilities::gate::{Gate, Notice, Stop};
+use runwrit_capabilities::{Capabilities, linker};
+use runwrit_model::{limits, text};
+use serde_json::json;
+use tokio::io::AsyncReadExt;
+use tokio::net::UnixStream;
+use tokio::process::{Child, ChildStderr, Command};
+
+use super::inmate::CELL_WORD;
+use super::wire::{self, Ended, Said, Start};
+use crate::books::Books;
+use crate::code_cache::Code;
+use crate::gate::RunGate;
+use crate::guest::{Guest, GuestEnd};
+use crate::sandbox::{Bounds, Desk as _};
+
+/// What a broken cell says is cut beyond this.
+const COMPLAINT_BYTES_MAX: u64 = 4 << 10;
+
+/// A component with what its run was granted, ready to run once in a cell of its own.
+pub struct CellGuest<F> {
+    /// This binary: it must answer [`CELL_WORD`] with [`super::run_as_cell`].
+    pub program: PathBuf,
+    /// Its compiled code, whose MAC was checked.
+    pub code: Code,
+    /// What it may use of the machine.
+    pub bounds: Bounds,
+    /// The interfaces that exist for it, named as in an ask.
+    pub granted: BTreeSet<String>,
+    /// Puts the capabilities of the run together around its gate.
+    pub assemble: F,
+}
+
+impl<F> Guest for CellGuest<F>
+where
+    F: FnOnce(RunGate, Books) -> Capabilities<RunGate> + Send,
+{
+    async fn run(self, gate: RunGate, books: Books) -> GuestEnd {
+        let Self { program, code, bounds, granted, assemble } = self;
+        let mut host = assemble(gate, books);
+        let open = linker::open(&granted);
+        let cell = match Cell::start(program, code) {
+            Ok(cell) => cell,
+            Err(error) => return out_of_order(&mut host, format!("it does not start: {error}")),
+        };
+        cell.serve(&mut host, Start { granted: open, bounds }).await
+    }
+}
+
+/// The machine failed, not the runbook: the run is left as it is, to be resumed.
+fn out_of_order<G: Gate>(host: &mut Capabilities<G>, what: String) -> GuestEnd {
+    let told = format!("the cell of the runbook is out of order: {what}");
+    host.gate.notify(Notice::Log("error".to_owned(), told));
+    GuestEnd::Stopped(Stop::Interrupted)
+}
+
+/// A cell at work.
+struct Cell {
+    child: Child,
+    stream: UnixStream,
+    complaints: Option<ChildStderr>,
+}
+
+impl Cell {
+    /// Starts the process: no environment, no folder, no terminal; the stream is its input, and
+    /// the open code stands where its output would.
+    #[expect(clippy::disallowed_methods, reason = "the caller names the program: this one")]
+    fn start(program: PathBuf, code: Code) -> io::Result<Self> {
+        let (ours, theirs) = Pair::pair()?;
+        ours.set_nonblocking(true)?;
+        let mut child = Command::new(program)
+            .arg(CELL_WORD)
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::from(code.into_file()))
+            .stderr(Stdio::piped())
+            // The signals of a terminal are for the host.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()?;
+        let complaints = child.stderr.take();
+        Ok(Self { child, stream: UnixStream::from_std(ours)?, complaints })
+    }
+
+    async fn serve<G: Gate + 'static>(
+        mut self,
+        host: &mut Capabilities<G>,
+        start: Start,
+    ) -> GuestEnd {
+        if let Err(error) = wire::tell(&mut self.stream, &start).await {
+            return self.broken(host, error).await;
+        }
+        loop {
+            let answered = match wire::hear(&mut self.stream).await {
+                Ok(Said::Ended(ended)) => return end(host, ended),
+                Ok(said) => self.answer(host, &start.granted, said).await,
+                Err(error) => return self.broken(host, error).await,
+            };
+            match answered {
+                Ok(()) => {}
+                Err(Refusal::End(end)) => return end,
+                Err(Refusal::Broken(error)) => return self.broken(host, error).await,
+            }
+        }
+    }
+
+    async fn answer<G: Gate + 'static>(
+        &mut self,
+        host: &mut Capabilities<G>,
+        open: &BTreeSet<String>,
+        said: Said,
+    ) -> Result<(), Refusal> {
+        let answer = match said {
+            Said::Call(interface, function, arguments) => {
+                let asked = Asked { interface, function, arguments };
+                dispatch(host, open, asked).await?
+            }
+            Said::Now => json!(host.now_unix_ms()),
+            Said::Random(count) if count <= limits::RANDOM_BYTES_MAX => json!(host.random(count)),
+            Said::Log(line) => {
+                host.log(text::truncate(&line, limits::LOG_MESSAGE_BYTES_MAX));
+                return Ok(());
+            }
+            Said::Random(_) | Said::Ready | Said::Ended(_) => return Ok(()),
+        };
+        wire::tell(&mut self.stream, &answer).await.map_err(Refusal::Broken)
+    }
+
+    /// Tells why the stream ended: by a guest that met the walls, or by the machine.
+    async fn broken<G: Gate>(mut self, host: &mut Capabilities<G>, error: io::Error) -> GuestEnd {
+        if error.kind() != ErrorKind::UnexpectedEof && error.kind() != ErrorKind::BrokenPipe {
+            return GuestEnd::Trapped(format!("the cell of the runbook spoke nonsense: {error}"));
+        }
+        let mut said = Vec::new();
+        if let Some(complaints) = self.complaints.take() {
+            // Without its last words the status must do.
+            let _ = complaints.take(COMPLAINT_BYTES_MAX).read_to_end(&mut said).await;
+        }
+        let said = String::from_utf8_lossy(&said).trim().to_owned();
+        match self.child.wait().await {
+            Ok(status) => judge(host, status, &said),
+            Err(error) => out_of_order(host, error.to_string()),
+        }
+    }
+}
+
+/// Why a call got no answer.
+enum Refusal {
+    End(GuestEnd),
+    Broken(io::Error),
+}
+
+impl From<DispatchError> for Refusal {
+    fn from(error: DispatchError) -> Self {
+        Self::End(match error {
+            DispatchError::Stopped(stop) => GuestEnd::Stopped(stop),
+            other => GuestEnd::Trapped(other.to_string()),
+        })
+    }
+}
+
+fn end<G: Gate>(host: &mut Capabilities<G>, ended: Ended) -> GuestEnd {
+    match ended {
+        Ended::Returned => GuestEnd::Returned,
+        Ended::Failed(failure) => GuestEnd::Failed(failure),
+        Ended::Trapped(text) => GuestEnd::Trapped(text),
+        Ended::NotSet(text) => out_of_order(host, text),
+    }
+}
+
+/// Ends that the machine brings about are no fault of the runbook.
+fn judge<G: Gate>(host: &mut Capabilities<G>, status: ExitStatus, said: &str) -> GuestEnd {
+    let said = text::truncate(said, limits::LOG_MESSAGE_BYTES_MAX);
+    match status.signal() {
+        Some(libc::SIGKILL | libc::SIGTERM) => {
+            out_of_order(host, format!("somebody ended it ({status})"))
+        }
+        Some(libc::SIGSYS) => GuestEnd::Trapped(format!(
+            "the cell of the runbook tried what the kernel refuses it ({status}): an attack, or a \
+             bug of the sandbox"
+        )),
+        _ => GuestEnd::Trapped(format!("the cell of the runbook broke down ({status}): {said}")),
+    }
+}
