@@ -247,7 +247,6 @@ impl<T: Serialize> Tell for wasmtime::Result<T> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "these tests look at the files of `wit/`")]
 #[cfg(test)]
 mod tests {
     use std::path::Path;

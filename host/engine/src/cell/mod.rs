@@ -13,5 +13,5 @@ mod inmate;
 mod warden;
 
 pub use confine::{ConfineError, confine};
-pub use inmate::{CELL_WORD, CellError, run_as_cell};
+pub use inmate::{CELL_WORD, CellError, let_go, run_as_cell};
 pub use warden::CellGuest;

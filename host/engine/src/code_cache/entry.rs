@@ -51,8 +51,8 @@ impl Entry {
         self.code().is_file() && self.code().with_extension(MAC).is_file()
     }
 
-    /// Opens the code, when its MAC is right. Nothing is returned for code that is missing, damaged,
-    /// made under another host key, or made by another version.
+    /// Opens the code, when its MAC is right. Nothing is returned for code that is missing or
+    /// damaged, or was made under another host key or by another version.
     pub fn load(&self, key: &[u8; 32]) -> Option<Code> {
         let expected = fs::read(self.code().with_extension(MAC)).ok()?;
         let mut file = File::open(self.code()).ok()?;
