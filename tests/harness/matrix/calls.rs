@@ -5,6 +5,9 @@ use std::fmt;
 
 use runwrit_model::journal::{Entry, Record};
 
+/// Capabilities that keep the host's own books.
+const INSIDE: [&str; 2] = ["registry.", "audit."];
+
 /// The n-th call of an operation in a run, counted from one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Nth {
@@ -63,7 +66,8 @@ impl Calls {
 
     /// Returns the effects on the host's own books, which no cloud can refuse.
     pub fn effects_inside(&self) -> impl Iterator<Item = Nth> {
-        self.effects.iter().filter(|call| !call.operation.starts_with("hetzner.")).cloned()
+        let is_inside = |call: &&Nth| INSIDE.iter().any(|book| call.operation.starts_with(book));
+        self.effects.iter().filter(is_inside).cloned()
     }
 
     /// Returns how many effects the cloud can refuse.

@@ -70,36 +70,73 @@ pub async fn run_case(places: &Places, case: Case) -> Verdict {
     Verdict { case, crashes, passed, requests, findings }
 }
 
-/// Kills at every `stride`-th boundary of one scenario and mood, `jobs` cases at once.
+/// Kills at every `stride`-th boundary of one scenario and mood, `jobs` cases at once; then a few
+/// times thrice, so that recoveries are killed too.
 pub async fn run_row(places: &Places, cell: (Scenario, Mood), stride: u64, jobs: usize) -> Row {
     let calm = run_case(places, Case::new(cell.0.clone(), cell.1)).await;
-    let mut row = Row::new(cell.clone(), calm.requests);
+    let mut row = Row::new(cell, calm.requests);
     row.add(calm);
-    let slots = Arc::new(Semaphore::new(jobs));
-    let mut running = JoinSet::new();
-    let mut is_past_the_end = false;
+    let mut crew = Crew { places, slots: Arc::new(Semaphore::new(jobs)), running: JoinSet::new() };
+    let mut last = 1;
     for kill in (1..BOUNDARIES_MAX).step_by(stride as usize) {
-        let slot = Arc::clone(&slots).acquire_owned().await.expect("the semaphore stays open");
-        while let Some(done) = running.try_join_next() {
-            let verdict: Verdict = done.expect("a case does not panic");
-            is_past_the_end |= verdict.crashes.is_empty();
-            row.add(verdict);
-        }
-        if is_past_the_end {
+        crew.begin(&row, &[kill]).await;
+        if crew.collect(&mut row) {
             break;
         }
-        let case = Case::new(cell.0.clone(), cell.1).killed_at(&[kill]);
-        let places = places.clone();
-        running.spawn(async move {
+        last = kill;
+    }
+    for kills in thrice(last) {
+        crew.begin(&row, &kills).await;
+    }
+    while let Some(done) = crew.running.join_next().await {
+        row.add(done.expect("a case does not panic"));
+    }
+    row
+}
+
+/// Kills a run that passes so many boundaries early, later and late, and each time its recovery and
+/// the recovery from that.
+fn thrice(boundaries: u64) -> [[u64; 3]; 4] {
+    let part = |of: u64, share: u64| (boundaries * share / of).max(1);
+    [
+        [part(5, 1), part(7, 1), part(7, 2)],
+        [part(5, 2), part(9, 1), part(5, 1)],
+        [part(5, 3), part(11, 1), part(3, 1)],
+        [part(5, 4), part(13, 1), part(2, 1)],
+    ]
+}
+
+/// Runs cases of one row side by side.
+struct Crew<'a> {
+    places: &'a Places,
+    slots: Arc<Semaphore>,
+    running: JoinSet<Verdict>,
+}
+
+impl Crew<'_> {
+    /// Begins a case as soon as there is a place for it.
+    async fn begin(&mut self, row: &Row, kills: &[u64]) {
+        let slots = Arc::clone(&self.slots);
+        let slot = slots.acquire_owned().await.expect("the semaphore stays open");
+        let case = Case::new(row.cell.0.clone(), row.cell.1).killed_at(kills);
+        let places = self.places.clone();
+        self.running.spawn(async move {
             let verdict = run_case(&places, case).await;
             drop(slot);
             verdict
         });
     }
-    while let Some(done) = running.join_next().await {
-        row.add(done.expect("a case does not panic"));
+
+    /// Counts what has finished; tells whether a kill was meant for a boundary past the end.
+    fn collect(&mut self, row: &mut Row) -> bool {
+        let mut is_past_the_end = false;
+        while let Some(done) = self.running.try_join_next() {
+            let verdict = done.expect("a case does not panic");
+            is_past_the_end |= verdict.crashes.is_empty();
+            row.add(verdict);
+        }
+        is_past_the_end
     }
-    row
 }
 
 /// How to run the matrix.

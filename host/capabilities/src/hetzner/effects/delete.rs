@@ -74,9 +74,9 @@ impl<R: Resource> Effect for Delete<R> {
         None
     }
 
-    async fn send(&self, _: &Ticket) -> Result<Acceptance, SendError> {
+    async fn send(&self, ticket: &Ticket) -> Result<Acceptance, SendError> {
         let id = number::<R>(&self.id)?;
-        if !self.is_there(id).await? {
+        if !self.is_there(id, ticket).await? {
             return Ok(accepted(&self.id, Vec::new()));
         }
         let deleted = self.hetzner.delete_unused::<R>(id).await;
@@ -100,8 +100,9 @@ impl<R: Resource> Effect for Delete<R> {
 
 impl<R: Resource> Delete<R> {
     /// After a crash no permit has looked, and an id that was free then may be a stranger's now.
-    async fn is_there(&self, id: u64) -> Result<bool, SendError> {
-        if let Some(is_there) = self.seen.get() {
+    /// After a lost answer a look tells what to ask again might not: that it is gone.
+    async fn is_there(&self, id: u64, ticket: &Ticket) -> Result<bool, SendError> {
+        if let (Some(is_there), false) = (self.seen.get(), ticket.is_repeated) {
             return Ok(*is_there);
         }
         let look = self.hetzner.look::<R>(&Nothing, &id.to_string()).await;

@@ -226,6 +226,21 @@ fn firewalls_are_deleted_once_the_api_lets_go_of_them() {
 }
 
 #[test]
+fn a_deletion_whose_answers_are_all_lost_is_found_done_by_looking() {
+    run(async {
+        for fault in [unanswered()[0].clone(), unanswered()[2].clone()] {
+            let mut bench = Bench::new().await;
+            let network = bench.network().await;
+            bench.fault("DELETE", "/networks/*", 0, fault.clone());
+            let deleted = networks::Host::delete(&mut bench.guest, network.id).await;
+            deleted.unwrap_or_else(|error| panic!("{fault:?}: {error}"));
+            assert_eq!(bench.alive(), Vec::<String>::new(), "{fault:?}");
+            assert_eq!(bench.desk().request_count("DELETE", "/networks/*"), 1, "{fault:?}");
+        }
+    });
+}
+
+#[test]
 fn firewalls_change_and_move() {
     run(async {
         let mut bench = Bench::new().await;
