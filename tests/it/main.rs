@@ -7,5 +7,6 @@ mod runbooks;
 mod sandbox;
 mod simulator;
 mod cli;
+mod operate;
 mod demo;
 mod tidy;

@@ -84,10 +84,23 @@ impl Ambient {
     }
 }
 
+impl Ambient {
+    /// Returns who answers for something, as `user@host`.
+    #[expect(clippy::disallowed_methods, reason = "this is where files enter")]
+    pub fn operator(&self) -> String {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        match host.trim() {
+            "" => self.starter(),
+            host => format!("{}@{host}", self.starter()),
+        }
+    }
+}
+
 /// Returns milliseconds since 1970-01-01 UTC.
 #[expect(clippy::disallowed_methods, reason = "this is where the clock enters")]
 pub fn now_unix_ms() -> u64 {
-    jiff::Timestamp::now().as_millisecond().unsigned_abs()
+    let now = jiff::Timestamp::now().as_millisecond().unsigned_abs();
+    now.saturating_add_signed(runwrit_model::breakable::clock_shift_ms())
 }
 
 /// Returns a point in time for measuring durations.
@@ -115,6 +128,12 @@ pub fn program() -> PathBuf {
     // The kernel's own link stays right while an update replaces the file.
     let link = PathBuf::from("/proc/self/exe");
     if exists(&link) { link } else { std::env::current_exe().unwrap_or(link) }
+}
+
+/// Returns the file that this program was started from, for others to start it again.
+#[expect(clippy::disallowed_methods, reason = "this is where the environment enters")]
+pub fn program_file() -> PathBuf {
+    std::env::current_exe().unwrap_or_else(|_| PathBuf::from("runwrit"))
 }
 
 /// The clock of the host.
@@ -255,6 +274,55 @@ pub fn make_private_directory(what: &str, path: &Path) -> Result<(), Error> {
         Error::usage(format!("the {what} `{}` cannot be made: {source}", path.display()))
             .hint("choose another with `--state DIR`")
     })
+}
+
+/// Returns the mode of a file or directory; nothing where there is none.
+#[expect(clippy::disallowed_methods, reason = "this is where files enter")]
+pub fn mode(path: &Path) -> Option<u32> {
+    std::fs::metadata(path).ok().map(|metadata| metadata.permissions().mode() & 0o777)
+}
+
+/// Returns the size of a file; nothing where there is none.
+#[expect(clippy::disallowed_methods, reason = "this is where files enter")]
+pub fn size(path: &Path) -> Option<u64> {
+    std::fs::metadata(path).ok().map(|metadata| metadata.len())
+}
+
+/// Returns how many bytes and files are free where `path` lies.
+pub fn free(path: &Path) -> io::Result<(u64, u64)> {
+    let found = rustix::fs::statvfs(path)?;
+    // File systems without a fixed number of files tell zero of zero.
+    let files = if found.f_files == 0 { u64::MAX } else { found.f_favail };
+    Ok((found.f_bavail.saturating_mul(found.f_frsize), files))
+}
+
+/// Asks another program one question and returns its first line; nothing where there is no such
+/// program. No credential is handed on.
+#[expect(clippy::disallowed_methods, reason = "this is where other programs enter")]
+pub async fn ask_program(
+    ambient: &Ambient,
+    program: &str,
+    arguments: &[&str],
+    wait_max: Duration,
+) -> Option<Result<String, String>> {
+    let mut command = tokio::process::Command::new(program);
+    command.args(arguments).env_clear().stdin(std::process::Stdio::null()).kill_on_drop(true);
+    for name in ["PATH", "HOME", "DOCKER_HOST", "XDG_RUNTIME_DIR"] {
+        if let Some(value) = ambient.variable(name) {
+            command.env(name, value);
+        }
+    }
+    let first = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned()
+    };
+    match tokio::time::timeout(wait_max, command.output()).await {
+        Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => None,
+        Ok(Err(error)) => Some(Err(error.to_string())),
+        Ok(Ok(output)) if output.status.success() => Some(Ok(first(&output.stdout))),
+        Ok(Ok(output)) => Some(Err(first(&output.stderr))),
+        Err(_) => Some(Err(format!("no answer within {} s", wait_max.as_secs()))),
+    }
 }
 
 /// A directory that vanishes with this value.

@@ -17,6 +17,8 @@ const SYSTEM: &str = "/etc/runwrit/runwrit.toml";
 pub struct Configuration {
     /// What it says.
     pub settings: Settings,
+    /// Where it stands; nothing where there is none.
+    pub file: Option<PathBuf>,
     base: PathBuf,
 }
 
@@ -33,7 +35,7 @@ impl Configuration {
             Some(path) => Self::of_file(&path, &session.ambient.directory),
             None => {
                 let base = session.ambient.directory.clone();
-                Ok(Self { settings: Settings::default(), base })
+                Ok(Self { settings: Settings::default(), file: None, base })
             }
         }
     }
@@ -41,8 +43,9 @@ impl Configuration {
     fn of_file(path: &Path, directory: &Path) -> Result<Self, Error> {
         let text = ambient::read_text("configuration", path, limits::DOCUMENT_BYTES_MAX)?;
         let settings = Settings::parse(&path.display().to_string(), &text)?;
-        let base = directory.join(path).parent().unwrap_or(directory).to_owned();
-        Ok(Self { settings, base })
+        let file = directory.join(path);
+        let base = file.parent().unwrap_or(directory).to_owned();
+        Ok(Self { settings, file: Some(file), base })
     }
 
     /// Returns the state directory: of `--state`, else of the configuration, else of the user.

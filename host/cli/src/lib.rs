@@ -23,10 +23,13 @@ pub mod host_key;
 pub mod installation;
 pub mod budget;
 pub mod surroundings;
+pub mod site;
 pub mod launch;
 pub mod rehearsal;
 pub mod confirm;
 pub mod standing;
+pub mod units;
+pub mod checkup;
 pub mod commands;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -184,7 +184,7 @@ fn not_entered(error: WorldError) -> Error {
 }
 
 /// An endpoint that does not answer may answer later; another project stays another one.
-fn untold(error: WorldError) -> WorldsError {
+pub fn untold(error: WorldError) -> WorldsError {
     match &error {
         WorldError::Unreadable { source, .. } if source.refusal().is_none() => {
             WorldsError::Unreachable(chain(&error))

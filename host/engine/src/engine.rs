@@ -44,6 +44,14 @@ impl Engine {
         Self { store, host }
     }
 
+    pub(crate) fn store(&self) -> &dyn Store {
+        self.store.as_ref()
+    }
+
+    pub(crate) fn host(&self) -> &Host {
+        &self.host
+    }
+
     /// Returns the id for a new run.
     pub fn new_run_id(&self) -> RunId {
         RunId::new(self.host.clock.now(), self.host.random())

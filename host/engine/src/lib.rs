@@ -22,6 +22,8 @@ mod rollback;
 mod resolve;
 pub mod engine;
 pub mod plan;
+pub mod sweep;
+pub mod tick;
 pub mod sandbox;
 pub mod code_cache;
 pub mod cell;

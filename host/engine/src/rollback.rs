@@ -103,7 +103,8 @@ async fn try_plans(
     tried
 }
 
-fn request(effect: &Effect, plan: UndoPlan) -> UndoRequest {
+/// Returns what the undo of an effect needs, all of it from the journal.
+pub(crate) fn request(effect: &Effect, plan: UndoPlan) -> UndoRequest {
     let intent = &effect.intent;
     let outcome = effect.result.as_ref().map(|result| result.outcome.clone());
     let value = match outcome {

@@ -8,13 +8,15 @@ use runwrit_model::cost::{Cost, is_standing};
 use runwrit_model::history::{Effect, History, HistoryError};
 use runwrit_model::id::{RunId, Scope};
 use runwrit_model::journal::{
-    Created, Ending, Entry, Observed, Orphan, Outcome, Record, UndoOutcome, UnixMs, Verdict,
+    Created, Ending, Entry, Observed, Orphan, Outcome, Record, Resolved, UndoOutcome, UnixMs,
+    Verdict, Wait, WaitReason,
 };
 use runwrit_model::money::Eur;
 use runwrit_model::next::{Next, Park, next};
 use runwrit_model::timing::Timing;
 use runwrit_model::undo;
 use serde::Serialize;
+use serde_json::Value;
 
 /// All that is known about a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -118,6 +120,22 @@ pub struct CallView {
     pub eur_per_month: Option<String>,
     /// The failure that the guest was told, or the last error of the undo.
     pub error: Option<String>,
+    /// What a person needs to judge it, where its outcome is or was in doubt.
+    pub doubt: Option<Doubt>,
+}
+
+/// What is known of a call whose outcome the host cannot tell.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Doubt {
+    /// What was asked for, secrets replaced by their names.
+    pub request: Value,
+    /// When it may first have been sent.
+    pub sent_at: UnixMs,
+    /// What was seen instead of an answer, a line for each time.
+    pub seen: Vec<String>,
+    /// What persons said, the last one counts.
+    pub words: Vec<Resolved>,
 }
 
 /// How a call stands.
@@ -267,10 +285,24 @@ fn steps(entries: &[Entry], history: &History) -> Vec<StepView> {
                 let effect = &history.effects[&intent.call];
                 current(&mut steps, at).calls.push(call(effect));
             }
+            Record::Wait(Wait { call, reason: WaitReason::UnknownOutcome(cause), .. }) => {
+                doubt(&mut steps, *call, |doubt| doubt.seen.push(cause.clone()));
+            }
+            Record::Resolved(word) => {
+                doubt(&mut steps, word.call, |doubt| doubt.words.push(word.clone()));
+            }
             _ => {}
         }
     }
     steps
+}
+
+/// Adds to what is known of a call in doubt.
+fn doubt(steps: &mut [StepView], call: CallId, add: impl FnOnce(&mut Doubt)) {
+    let mut calls = steps.iter_mut().flat_map(|step| &mut step.calls);
+    if let Some(doubt) = calls.find(|view| view.call == call).and_then(|view| view.doubt.as_mut()) {
+        add(doubt);
+    }
 }
 
 fn current(steps: &mut Vec<StepView>, at: UnixMs) -> &mut StepView {
@@ -295,6 +327,7 @@ fn observation(observed: &Observed, at: UnixMs) -> CallView {
         remote_id: None,
         eur_per_month: None,
         error,
+        doubt: None,
     }
 }
 
@@ -318,7 +351,17 @@ fn call(effect: &Effect) -> CallView {
         remote_id: effect.remote_id().map(str::to_owned),
         eur_per_month: intent.eur_per_month.clone(),
         error,
+        doubt: is_doubtful(effect).then(|| Doubt {
+            request: intent.request.clone(),
+            sent_at: effect.intended_at,
+            ..Doubt::default()
+        }),
     }
+}
+
+/// Returns whether a person is, was or may be asked about a call.
+fn is_doubtful(effect: &Effect) -> bool {
+    effect.is_asked || effect.is_unknown() || effect.verdict.is_some()
 }
 
 fn call_state(effect: &Effect) -> CallState {

@@ -10,9 +10,10 @@
 //! - `RUNWRIT_BREAK=no-settle,no-adoption` breaks rules.
 //! - `RUNWRIT_FAIL_CALL=registry.tenants.activate#1` lets the first call of that operation in a run
 //!   fail before it has any effect.
+//! - `RUNWRIT_CLOCK_SHIFT_MS=-60000` has the host see the time of a minute ago.
 
 #[cfg(feature = "breakable")]
-pub use on::{crash_point, failing_call, is_broken};
+pub use on::{clock_shift_ms, crash_point, failing_call, is_broken};
 
 #[cfg(all(test, not(feature = "breakable")))]
 pub use switches::is_broken;
@@ -27,6 +28,13 @@ pub fn crash_point(_name: &'static str, _operation: &str) {}
 #[inline(always)]
 pub fn failing_call() -> Option<(&'static str, usize)> {
     None
+}
+
+/// Returns by how much the clock of the host is wrong on purpose. Never in this build.
+#[cfg(not(feature = "breakable"))]
+#[inline(always)]
+pub fn clock_shift_ms() -> i64 {
+    0
 }
 
 /// Returns whether the rule of this code is switched off. Never in this build.
@@ -87,6 +95,7 @@ mod on {
         log: Option<std::fs::File>,
         broken: Vec<String>,
         failing: Option<(String, usize)>,
+        clock_shift_ms: i64,
     }
 
     /// The k-th boundary, of all or of one name.
@@ -149,6 +158,11 @@ mod on {
         plan.failing.as_ref().map(|(operation, nth)| (operation.as_str(), *nth))
     }
 
+    /// Returns by how much the clock of the host is wrong on purpose.
+    pub fn clock_shift_ms() -> i64 {
+        PLAN.get_or_init(Plan::read).clock_shift_ms
+    }
+
     fn kill(signal: Signal) {
         kill_process(getpid(), signal).expect("a process may signal itself");
     }
@@ -160,12 +174,16 @@ mod on {
                 file.unwrap_or_else(|error| panic!("RUNWRIT_CRASH_LOG `{path}`: {error}"))
             });
             let broken = variable("RUNWRIT_BREAK").unwrap_or_default();
+            let shift = variable("RUNWRIT_CLOCK_SHIFT_MS").map(|text| {
+                text.parse().unwrap_or_else(|_| panic!("`{text}` is no number of milliseconds"))
+            });
             Self {
                 crash_at: variable("RUNWRIT_CRASH_AT").map(|text| Place::parse(&text)),
                 stop_at: variable("RUNWRIT_STOP_AT").map(|text| Place::parse(&text)),
                 log,
                 broken: broken.split(',').map(|name| name.trim().to_owned()).collect(),
                 failing: variable("RUNWRIT_FAIL_CALL").map(|text| call(&text)),
+                clock_shift_ms: shift.unwrap_or_default(),
             }
         }
 

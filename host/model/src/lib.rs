@@ -23,6 +23,7 @@ pub mod reconcile;
 pub mod undo;
 pub mod next;
 pub mod cost;
+pub mod due;
 pub mod labels;
 pub mod hetzner;
 pub mod operations;
@@ -34,6 +35,8 @@ pub mod grant;
 pub mod admission;
 pub mod plan;
 pub mod event;
+pub mod sweep;
+pub mod health;
 
 #[cfg(test)]
 mod tale;

@@ -138,3 +138,16 @@ pub const POLLS: [Duration; 5] = [
 ];
 /// Requests an hour that Hetzner Cloud allows a project.
 pub const REQUESTS_PER_HOUR: u32 = 3_600;
+/// Free space of the state directory below this is an error of `doctor`: one component and its code
+/// may need it.
+pub const DISK_BYTES_MIN: u64 = 100 << 20;
+/// Free space below this is told.
+pub const DISK_BYTES_LOW: u64 = 1 << 30;
+/// Free files below this are an error of `doctor`: each run and each component has one.
+pub const DISK_FILES_MIN: u64 = 100;
+/// How far a clock may be off before `doctor` complains; certificates and timers bear this much.
+pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(30);
+/// How long `doctor` waits for another program, such as `docker`.
+pub const PROGRAM_WAIT_MAX: Duration = Duration::from_secs(5);
+/// A late look that is overdue by this tells that nobody calls `tick`.
+pub const TICK_OVERDUE: Duration = Duration::from_secs(3_600);

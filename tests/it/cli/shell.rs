@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use regex::Regex;
 use runwrit_simulator::hetzner::auth::Presented;
 use runwrit_simulator::hetzner::request::Request;
+use runwrit_simulator::hetzner::world::Content;
 use runwrit_simulator::hetzner::{Handle, Options, Simulator, TokenRule, Tokens};
 use serde_json::json;
 use tempfile::TempDir;
@@ -115,7 +116,12 @@ impl Shell {
 
     /// Returns a command that runs in the folder with nothing else in its environment.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary());
+        self.command_of(&binary(), arguments)
+    }
+
+    /// Returns a command of another build of the product.
+    pub fn command_of(&self, program: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.args(arguments).current_dir(self.folder.path()).env_clear();
         command.env("HOME", self.folder.path()).env("USER", "tester");
         command.env("RUNWRIT_CONFIG", self.path("runwrit.toml")).envs(&self.variables);
@@ -222,17 +228,23 @@ impl Cloud {
         names.filter(|name| name != "ops" && name != "runwrit-project").collect()
     }
 
-    fn add_ssh_key(&self) {
-        let body = json!({"name": "ops", "public_key": PUBLIC_KEY});
+    /// Has somebody else create something by hand.
+    pub fn post(&self, path: &str, body: &serde_json::Value) {
         let (answer, _) = self.handle.desk().receive(Request {
             method: "POST".to_owned(),
-            path: "/ssh_keys".to_owned(),
+            path: path.to_owned(),
             query: Vec::new(),
             origin: self.handle.endpoint(),
             token: Presented::from_header(Some(&format!("Bearer {TOKEN}"))),
             body: Some(body.to_string().into_bytes()),
         });
-        drop(answer);
+        let is_taken =
+            matches!(&answer.content, Content::Reply(reply) if (200..300).contains(&reply.status));
+        assert!(is_taken, "the simulator takes `POST {path}`: {answer:?}");
+    }
+
+    fn add_ssh_key(&self) {
+        self.post("/ssh_keys", &json!({"name": "ops", "public_key": PUBLIC_KEY}));
     }
 }
 

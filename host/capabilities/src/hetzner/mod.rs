@@ -11,6 +11,7 @@ mod views;
 mod effects;
 mod observations;
 mod undo;
+mod sightings;
 mod host;
 
 #[cfg(test)]

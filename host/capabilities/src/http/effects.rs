@@ -53,6 +53,9 @@ impl Effect for Send {
     }
 
     async fn complete(&self, acceptance: &Acceptance) -> Result<Response, SendError> {
+        if acceptance.note.is_null() {
+            return Ok(Response::told_by_a_person());
+        }
         serde_json::from_value(acceptance.note.clone())
             .map_err(|error| SendError::Unknown(format!("the answer is unreadable: {error}")))
     }

@@ -9,6 +9,9 @@ mod cell;
 mod runs;
 mod show;
 mod resolve;
+mod sweep;
+mod tick;
+mod doctor;
 mod inspect;
 mod grants;
 mod simulate;
@@ -39,6 +42,12 @@ pub enum Command {
     Show(show::Arguments),
     /// Answer for a call whose outcome nobody but a person can know
     Resolve(resolve::Arguments),
+    /// Look for what runs left behind, and what it costs
+    Sweep(sweep::Arguments),
+    /// Do what waits for time: late sweeps, timers, interrupted rollbacks
+    Tick(tick::Arguments),
+    /// Look whether this host is fit for runs, with a fix for each finding
+    Doctor(doctor::Arguments),
     /// Show what a runbook is and asks for, without running any of it
     Inspect(inspect::Arguments),
     /// Work with grants
@@ -65,6 +74,9 @@ impl Command {
             Self::Runs(arguments) => runs::execute(arguments, session),
             Self::Show(arguments) => show::execute(arguments, session),
             Self::Resolve(arguments) => resolve::execute(arguments, session),
+            Self::Sweep(arguments) => sweep::execute(arguments, session),
+            Self::Tick(arguments) => tick::execute(arguments, session),
+            Self::Doctor(arguments) => doctor::execute(arguments, session),
             Self::Inspect(arguments) => inspect::execute(arguments, session),
             Self::Grants(arguments) => grants::execute(arguments, session),
             Self::Simulate(arguments) => simulate::execute(arguments, session),

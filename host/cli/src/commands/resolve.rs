@@ -59,7 +59,7 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
             .hint("say how you know; it stays in the journal for whoever reads it later"));
     }
     let configuration = Configuration::read(session)?;
-    let word = Resolved { call, verdict: verdict.into(), reason, by: session.ambient.starter() };
+    let word = Resolved { call, verdict: verdict.into(), reason, by: session.ambient.operator() };
     session.block_on(async {
         let installation = Installation::open(session, &configuration)?;
         match installation.engine.resolve(&run, word).await? {

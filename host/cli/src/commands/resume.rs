@@ -17,11 +17,14 @@ pub struct Arguments {
 
 /// Resumes.
 pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
-    session.block_on(async {
-        let standing = Standing::open(&arguments.run, session).await?;
-        let guest = standing.guest().await?;
-        let engine = &standing.installation.engine;
-        let ended = engine.resume(&arguments.run, guest, &standing.surroundings).await;
-        standing.installation.conclude(&arguments.run, ended, session).await
-    })
+    session.block_on(go_on(&arguments.run, session))
+}
+
+/// Goes on with a run as far as this process comes.
+pub async fn go_on(run: &RunId, session: &Session) -> Result<Exit, Error> {
+    let standing = Standing::open(run, session).await?;
+    let guest = standing.guest().await?;
+    let engine = &standing.installation.engine;
+    let ended = engine.resume(run, guest, &standing.surroundings).await;
+    standing.installation.conclude(run, ended, session).await
 }

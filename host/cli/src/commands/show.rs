@@ -1,9 +1,10 @@
 //! `runwrit show`: one run, step by step.
 
 use clap::Args;
-use runwrit_engine::view::{self, CallState, CallView, RunView, StepView};
+use runwrit_engine::view::{self, CallState, CallView, Doubt, RunView, StepView};
 use runwrit_model::exit::Exit;
 use runwrit_model::id::RunId;
+use runwrit_model::journal::{Resolved, Verdict};
 
 use super::runs;
 use crate::configuration::Configuration;
@@ -74,9 +75,32 @@ fn print_step(step: &StepView, output: &Output) {
     }
     for call in &step.calls {
         output.data(&format!("  {:>5}  {}", call.call.to_string(), describe_call(call)));
+        if let Some(doubt) = &call.doubt {
+            print_doubt(doubt, output);
+        }
     }
     for note in &step.notes {
         output.styled_data(Style::Faint, &format!("         verified: {note}"));
+    }
+}
+
+/// Tells all that a person can go by to answer for a call.
+fn print_doubt(doubt: &Doubt, output: &Output) {
+    let line = |name: &str, text: &str| output.data(&format!("         {name:<9}{text}"));
+    line("sent", &format!("{} or later", view::time(doubt.sent_at)));
+    line("request", &doubt.request.to_string());
+    doubt.seen.iter().for_each(|seen| line("seen", seen));
+    for Resolved { verdict, by, reason, .. } in &doubt.words {
+        line("answered", &format!("{} by {by}: {reason}", word(*verdict)));
+    }
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Done => "done",
+        Verdict::NotDone => "not-done",
+        Verdict::Deleted => "deleted",
+        Verdict::Kept => "kept",
     }
 }
 
@@ -96,7 +120,7 @@ fn state(state: &CallState) -> String {
         CallState::Done => "done".to_owned(),
         CallState::Adopted => "adopted".to_owned(),
         CallState::Failed => "failed".to_owned(),
-        CallState::Resolved(verdict) => format!("resolved as {verdict:?}").to_lowercase(),
+        CallState::Resolved(verdict) => format!("resolved as {}", word(*verdict)),
         CallState::Undo(outcome) => format!("undo: {outcome:?}").to_lowercase(),
         CallState::Undoing => "being undone".to_owned(),
         CallState::Left => "left for a person".to_owned(),

@@ -112,10 +112,12 @@ pub enum StoreError {
         holder: RunId,
     },
     /// A living process works on the run.
-    #[error("a process is working on run `{run}`; `runwrit cancel {run}` stops it")]
+    #[error("{}", live(run, *holder))]
     Live {
         /// The run.
         run: RunId,
+        /// The process, where that is known.
+        holder: Option<Holder>,
     },
     /// A later claim owns the run; this process must not write any more.
     #[error("run `{run}` was taken over: fence {held} is behind {current}")]
@@ -195,6 +197,33 @@ pub enum StoreError {
     /// The store is closed.
     #[error("the store is closed")]
     Closed,
+}
+
+/// Returns the version of the SQLite in this program.
+pub fn library() -> &'static str {
+    rusqlite::version()
+}
+
+/// The process that holds a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holder {
+    /// Its id on this machine.
+    pub process: u32,
+    /// Whether a signal stopped it: it does nothing now and may go on at any time.
+    pub is_stopped: bool,
+}
+
+fn live(run: &RunId, holder: Option<Holder>) -> String {
+    match holder {
+        Some(Holder { process, is_stopped: true }) => format!(
+            "process {process} holds run `{run}` and is stopped; `kill -CONT {process}` lets it go \
+             on, or `kill -KILL {process}` ends it, then `runwrit resume {run}`"
+        ),
+        Some(Holder { process, is_stopped: false }) => {
+            format!("process {process} is working on run `{run}`; `runwrit cancel {run}` stops it")
+        }
+        None => format!("a process is working on run `{run}`; `runwrit cancel {run}` stops it"),
+    }
 }
 
 /// A store. Times are arguments: it has no clock.

@@ -2,6 +2,7 @@
 
 mod error;
 mod poller;
+mod probe;
 mod retry;
 mod transport;
 
@@ -19,6 +20,7 @@ use super::wire::{Action, Resource};
 
 pub use error::{ApiError, Refusal};
 pub use poller::{ActionError, FailedAction};
+pub use probe::Probe;
 pub use transport::{ClientError, Credential, Request};
 
 /// Items of a page; the API allows no more.

@@ -35,6 +35,8 @@ pub struct Reply {
     pub answer: Result<Value, ApiError>,
     /// What the API said about the rate limit.
     pub levels: Option<Levels>,
+    /// The clock of the API, to the second.
+    pub date_unix_ms: Option<u64>,
 }
 
 /// Sends requests with the token of one credential to its one endpoint.
@@ -160,14 +162,26 @@ impl Transport {
         match builder.send().await {
             Ok(response) => {
                 let levels = read_levels(response.headers(), self.is_simulated);
-                Reply { answer: read(response).await, levels }
+                let date_unix_ms = read_date(response.headers());
+                Reply { answer: read(response).await, levels, date_unix_ms }
             }
             Err(error) if error.is_connect() || error.is_builder() => {
-                Reply { answer: Err(ApiError::Unreachable(describe(&error))), levels: None }
+                Reply::broken(ApiError::Unreachable(describe(&error)))
             }
-            Err(error) => Reply { answer: Err(ApiError::Unclear(describe(&error))), levels: None },
+            Err(error) => Reply::broken(ApiError::Unclear(describe(&error))),
         }
     }
+}
+
+impl Reply {
+    fn broken(error: ApiError) -> Self {
+        Self { answer: Err(error), levels: None, date_unix_ms: None }
+    }
+}
+
+fn read_date(headers: &HeaderMap) -> Option<u64> {
+    let date = jiff::fmt::rfc2822::parse(headers.get("date")?.to_str().ok()?).ok()?;
+    u64::try_from(date.timestamp().as_millisecond()).ok()
 }
 
 async fn read(mut response: reqwest::Response) -> Result<Value, ApiError> {

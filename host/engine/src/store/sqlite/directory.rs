@@ -14,7 +14,7 @@ use runwrit_model::limits::COMPONENT_BYTES_MAX;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use crate::store::StoreError;
+use crate::store::{Holder, StoreError};
 
 /// Others could change what stands here.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
@@ -50,9 +50,21 @@ impl Directory {
         Ok(path)
     }
 
-    /// Takes the run for this process; nothing when another living one has it. The kernel gives it
+    /// Takes the run for this process, which the lock file names for people. The kernel gives it
     /// free when the process dies, however it dies.
-    pub(super) fn lock(&self, run: &RunId) -> Result<Option<File>, StoreError> {
+    pub(super) fn take(&self, run: &RunId) -> Result<File, StoreError> {
+        let Some(mut file) = self.lock(run)? else {
+            let holder = self.holder(run);
+            return Err(StoreError::Live { run: run.clone(), holder });
+        };
+        let id = std::process::id().to_string();
+        // Only people read it, so a disk that is full is no reason to refuse.
+        let _ = file.set_len(0).and_then(|()| file.write_all(id.as_bytes()));
+        Ok(file)
+    }
+
+    /// Returns nothing when another living process has the run.
+    fn lock(&self, run: &RunId) -> Result<Option<File>, StoreError> {
         for attempt in 1..=LOCK_TRIES {
             if let Some(file) = self.try_lock(run, FlockOperation::NonBlockingLockExclusive)? {
                 return Ok(Some(file));
@@ -69,8 +81,22 @@ impl Directory {
         Ok(self.try_lock(run, FlockOperation::NonBlockingLockShared)?.is_none())
     }
 
+    /// Returns which process holds a run, as far as its lock file tells.
+    fn holder(&self, run: &RunId) -> Option<Holder> {
+        let text = std::fs::read_to_string(self.lock_path(run)).ok()?;
+        let process: u32 = text.parse().ok()?;
+        let status = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        // The name of the program stands in brackets and may hold any sign.
+        let state = status.rsplit_once(") ")?.1;
+        Some(Holder { process, is_stopped: state.starts_with(['T', 't']) })
+    }
+
+    fn lock_path(&self, run: &RunId) -> PathBuf {
+        self.root.join("runs").join(format!("{run}.lock"))
+    }
+
     fn try_lock(&self, run: &RunId, how: FlockOperation) -> Result<Option<File>, StoreError> {
-        let path = self.root.join("runs").join(format!("{run}.lock"));
+        let path = self.lock_path(run);
         let mut options = private();
         let file = options.append(true).create(true).open(&path).map_err(unusable(&path))?;
         match flock(&file, how) {

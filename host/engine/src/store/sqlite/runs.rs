@@ -26,7 +26,7 @@ pub(super) fn create(
     if find(database, run)?.is_some() {
         return Err(StoreError::Exists { run: run.clone() });
     }
-    let lock = directory.lock(run)?.ok_or_else(|| StoreError::Live { run: run.clone() })?;
+    let lock = directory.take(run)?;
     let at = new.entries[0].at;
     let credentials: BTreeMap<&String, &String> =
         created.worlds.iter().map(|(name, world)| (name, &world.credential)).collect();
@@ -61,7 +61,7 @@ pub(super) fn claim(
     run: &RunId,
 ) -> Result<Claim, StoreError> {
     let row = expect(database, run)?;
-    let lock = directory.lock(run)?.ok_or_else(|| StoreError::Live { run: run.clone() })?;
+    let lock = directory.take(run)?;
     hold_scope(database, run, &row.scope)?;
     let number = raise_fence(database, run)?;
     let head = journal::tail(database, run)?.head();
@@ -136,7 +136,7 @@ pub(super) fn resolve(
     at: UnixMs,
 ) -> Result<Head, StoreError> {
     let row = expect(database, run)?;
-    let lock = directory.lock(run)?.ok_or_else(|| StoreError::Live { run: run.clone() })?;
+    let lock = directory.take(run)?;
     raise_fence(database, run)?;
     let tail = journal::tail(database, run)?;
     let seq = tail.head().next_seq;

@@ -1,0 +1,29 @@
+//! A look at an endpoint that changes nothing: does it answer, what time is it there, may we write.
+
+use serde_json::json;
+
+use super::{ApiError, Client, Request};
+
+/// What a look showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Probe {
+    /// The clock of the endpoint, to the second.
+    pub date_unix_ms: Option<u64>,
+    /// Whether the token may change anything.
+    pub may_write: bool,
+}
+
+impl Client {
+    /// Asks once for something small, then for something impossible: an SSH key without name and
+    /// key is refused as invalid, and by a token that only reads as forbidden. Nothing is repeated.
+    pub async fn probe(&self) -> Result<Probe, ApiError> {
+        let read = Request::get("locations").with("per_page", "1");
+        let reply = self.transport.exchange(&read).await;
+        reply.answer?;
+        let nothing = Request::post("ssh_keys", json!({}));
+        let refused = self.transport.exchange(&nothing).await.answer;
+        let is_forbidden =
+            refused.is_err_and(|error| error.is_one_of(&["token_readonly", "forbidden"]));
+        Ok(Probe { date_unix_ms: reply.date_unix_ms, may_write: !is_forbidden })
+    }
+}

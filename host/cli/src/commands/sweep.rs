@@ -1,0 +1,226 @@
+//! `runwrit sweep`: what runs left behind, found by label and proof, with its price.
+
+use std::collections::BTreeSet;
+
+use clap::Args;
+use runwrit_engine::sweep::{Fate, Leftover, Place as _, SweepError, Swept};
+use runwrit_model::exit::Exit;
+use runwrit_model::labels;
+use runwrit_model::money::Eur;
+use runwrit_model::sweep::Cause;
+use serde::Serialize;
+
+use crate::configuration::Configuration;
+use crate::error::{Error, chain};
+use crate::installation::Installation;
+use crate::output::Style;
+use crate::session::Session;
+use crate::site::{self, Site};
+
+/// What to do with what is found.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Delete what a journal of this store proves undone or abandoned; nothing else ever
+    #[arg(long)]
+    delete: bool,
+}
+
+/// One leftover, for a program.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Line<'a> {
+    event: &'static str,
+    credential: &'a str,
+    kind: &'a str,
+    id: &'a str,
+    name: &'a str,
+    /// By its labels, true or not.
+    scope: Option<&'a str>,
+    /// Of this store where it knows it, else the short name in the labels.
+    run: Option<String>,
+    call: Option<String>,
+    since: Option<&'a str>,
+    eur_per_month: Option<Eur>,
+    cause: &'static str,
+    why: String,
+    fate: &'static str,
+    error: Option<&'a str>,
+}
+
+/// The end, for a program.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Sum {
+    event: &'static str,
+    left: usize,
+    deleted: usize,
+    in_place: usize,
+    /// Of what is left.
+    eur_per_month: Eur,
+    /// How many have no known price.
+    unpriced: usize,
+}
+
+/// Sweeps.
+pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
+    let configuration = Configuration::read(session)?;
+    let names = site::credentials(session, &configuration)?;
+    session.block_on(async {
+        let installation = Installation::open(session, &configuration)?;
+        let mut sum = Sum { event: "swept", ..Sum::default() };
+        let (mut exit, mut markers) = (Exit::Done, BTreeSet::new());
+        for name in names {
+            let looked = async {
+                let site = Site::open(&name, session, &installation, &configuration)?;
+                let world = site.world().await.map_err(SweepError::from)?;
+                // Two credentials may open the same project.
+                let marker = world.map(|world| (world.endpoint, world.marker));
+                match marker.is_none_or(|marker| markers.insert(marker)) {
+                    true => Ok(installation.engine.sweep(&site, arguments.delete).await?),
+                    false => Ok::<Swept, Error>(Swept::default()),
+                }
+            };
+            match looked.await {
+                Ok(swept) => exit = worse(exit, tell(&name, &swept, &mut sum, session)),
+                Err(error) => {
+                    tell_error(&name, &error, session);
+                    exit = worse(error.exit, exit);
+                }
+            }
+        }
+        conclude(&sum, session);
+        Ok(exit)
+    })
+}
+
+/// A project that was not looked at weighs more than a leftover in one that was.
+fn worse(one: Exit, other: Exit) -> Exit {
+    match (one, other) {
+        (Exit::Done, other) => other,
+        (one, _) => one,
+    }
+}
+
+fn tell_error(name: &str, error: &Error, session: &Session) {
+    if session.output.is_json {
+        session.output.object(&error.object());
+    }
+    session.output.error(error);
+    session.note(Style::Bad, &format!("the project of credential `{name}` was not looked at"));
+}
+
+fn tell(name: &str, swept: &Swept, sum: &mut Sum, session: &Session) -> Exit {
+    let mut exit = Exit::Done;
+    sum.in_place += swept.in_place;
+    for leftover in &swept.leftovers {
+        match session.output.is_json {
+            true => session.output.object(&Line::of(name, leftover)),
+            false => session.output.data(&text(name, leftover)),
+        }
+        if leftover.fate == Fate::Deleted {
+            sum.deleted += 1;
+            continue;
+        }
+        sum.left += 1;
+        match leftover.sighting.eur_per_month {
+            Some(price) => sum.eur_per_month = sum.eur_per_month + price,
+            None => sum.unpriced += 1,
+        }
+        if leftover.left.cause.is_ours() {
+            exit = Exit::Stuck;
+        }
+        if let Some(next) = next(leftover) {
+            session.note(Style::Plain, &format!("  next: {next}"));
+        }
+    }
+    exit
+}
+
+fn conclude(sum: &Sum, session: &Session) {
+    if session.output.is_json {
+        return session.output.object(sum);
+    }
+    let Sum { left, deleted, in_place, eur_per_month, unpriced, .. } = sum;
+    let price = match (left, unpriced) {
+        (0, _) => String::new(),
+        (_, 0) => format!(", together EUR {eur_per_month} a month, net"),
+        _ => format!(", together EUR {eur_per_month} a month and {unpriced} without a known price"),
+    };
+    let style = if *left == 0 { Style::Good } else { Style::Warning };
+    let text = format!("{left} left over{price}; {deleted} deleted; {in_place} in place");
+    session.note(style, &text);
+}
+
+fn text(credential: &str, leftover: &Leftover) -> String {
+    let line = Line::of(credential, leftover);
+    let kind = line.kind.trim_start_matches("hetzner.");
+    let price = match line.eur_per_month {
+        Some(price) if price == Eur::ZERO => "free".to_owned(),
+        Some(price) => format!("EUR {price} a month"),
+        None => "price unknown".to_owned(),
+    };
+    let since = line.since.map_or(String::new(), |since| format!(", since {since}"));
+    let run = line.run.map_or(String::new(), |run| format!(", run {run}"));
+    let call = line.call.map_or(String::new(), |call| format!(" call {call}"));
+    let error = line.error.map_or(String::new(), |error| format!(": {error}"));
+    let Line { id, name, why, fate, .. } = line;
+    format!(
+        "{fate}: {kind} {name} (id {id}) of `{credential}`, {price}{since}{run}{call}: {why}{error}"
+    )
+}
+
+/// Returns the command that helps.
+fn next(leftover: &Leftover) -> Option<String> {
+    let run = leftover.left.made_by.as_ref().map(|(run, _)| run);
+    match leftover.left.cause {
+        Cause::Undone | Cause::Abandoned => Some("runwrit sweep --delete".to_owned()),
+        Cause::Stuck | Cause::Held => Some(format!("runwrit rollback {}", run?)),
+        Cause::Unfinished | Cause::Double | Cause::Unpromised | Cause::OtherWorld => {
+            Some(format!("runwrit show {}", run?))
+        }
+        _ => None,
+    }
+}
+
+impl<'a> Line<'a> {
+    fn of(credential: &'a str, leftover: &'a Leftover) -> Self {
+        let Leftover { sighting, left, fate } = leftover;
+        let label = |key: &str| sighting.labels.get(key).map(String::as_str);
+        let made_by = left.made_by.as_ref();
+        let run = made_by.map(|(run, _)| run.to_string());
+        let call = made_by.map(|(_, call)| call.to_string());
+        let (fate, error) = match fate {
+            Fate::Reported => ("left", None),
+            Fate::Deleted => ("deleted", None),
+            Fate::Failed(error) => ("failed", Some(error.as_str())),
+        };
+        Self {
+            event: "leftover",
+            credential,
+            kind: &sighting.kind,
+            id: &sighting.id,
+            name: &sighting.name,
+            scope: label(labels::TENANT),
+            run: run.or_else(|| label(labels::RUN).map(str::to_owned)),
+            call: call.or_else(|| label(labels::CALL).map(str::to_owned)),
+            since: sighting.since.as_deref(),
+            eur_per_month: sighting.eur_per_month,
+            cause: left.cause.word(),
+            why: left.cause.to_string(),
+            fate,
+            error,
+        }
+    }
+}
+
+impl From<SweepError> for Error {
+    fn from(error: SweepError) -> Self {
+        match error {
+            SweepError::Engine(error) => error.into(),
+            SweepError::NotDeleted { .. } => Self::new(Exit::Stuck, chain(&error))
+                .hint("it is tried again; `runwrit sweep` shows it"),
+            SweepError::Worlds(_) | SweepError::OtherWorld(_) => Self::usage(chain(&error))
+                .hint("nothing was touched; check the token and the endpoint"),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Looks a whole project over for leftovers, and again for what may land after a rollback.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::BoxFuture;
+use runwrit_capabilities::gate::{UndoError, UndoRequest, Undone};
+use runwrit_model::call::{CallId, Rank};
+use runwrit_model::history::{Effect, History};
+use runwrit_model::id::{RunId, Scope};
+use runwrit_model::journal::World;
+use runwrit_model::sweep::{Judgement, Known, Left, Sighting, judge};
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::outside::WorldsError;
+use crate::rollback::request;
+use crate::store::{RunState, Sweep, SweepOutcome};
+
+/// A project that a credential opens, without any run.
+pub trait Place: Send + Sync {
+    /// Reads which project it is; nothing where it carries no marker.
+    fn world(&self) -> BoxFuture<'_, Result<Option<World>, WorldsError>>;
+
+    /// Returns everything in it that carries labels of this host, its marker excepted.
+    fn look(&self) -> BoxFuture<'_, Result<Vec<Sighting>, WorldsError>>;
+
+    /// Reverts one call that a run in `scope` made, by its data and the labels that prove it.
+    fn undo<'a>(
+        &'a self,
+        scope: &'a Scope,
+        request: &'a UndoRequest,
+    ) -> BoxFuture<'a, Result<Undone, UndoError>>;
+}
+
+/// Something that is left over.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Leftover {
+    /// What was seen.
+    pub sighting: Sighting,
+    /// Why it counts as left over.
+    pub left: Left,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// What a sweep did with a leftover.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// It was told and not touched.
+    Reported,
+    /// It was deleted, and verified to be gone.
+    Deleted,
+    /// It should be gone and could not be deleted.
+    Failed(String),
+}
+
+/// What a sweep of one project found.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Swept {
+    /// What is left over.
+    pub leftovers: Vec<Leftover>,
+    /// How many things are where a journal wants them.
+    pub in_place: usize,
+}
+
+/// The journals that a sweep asked for.
+struct Journals {
+    by_short: BTreeMap<String, (History, bool)>,
+}
+
+impl Engine {
+    /// Looks a project over. With `is_deleting`, what a journal of this store proves undone or
+    /// abandoned is deleted; all else is only told, whatever its labels say.
+    pub async fn sweep(&self, place: &dyn Place, is_deleting: bool) -> Result<Swept, SweepError> {
+        let world = place.world().await?;
+        let sightings = place.look().await?;
+        // Read after the look: what was seen was promised before it was made.
+        let journals = self.journals(&sightings).await?;
+        let mut swept = Swept::default();
+        for sighting in sightings {
+            let find = |short: &str| journals.find(short);
+            match judge(&self.host().key, &sighting, world.as_ref(), find) {
+                Judgement::InPlace => swept.in_place += 1,
+                Judgement::Left(left) => {
+                    swept.leftovers.push(Leftover { sighting, left, fate: Fate::Reported });
+                }
+            }
+        }
+        if is_deleting {
+            delete(place, &journals, &mut swept.leftovers).await;
+        }
+        Ok(swept)
+    }
+
+    /// Looks for one creation that may have landed after its undo, and deletes it. Nothing is
+    /// touched, and the sweep stays open, while its run is open again.
+    pub async fn sweep_late(
+        &self,
+        sweep: &Sweep,
+        place: &dyn Place,
+    ) -> Result<Option<SweepOutcome>, SweepError> {
+        let history = self.history(&sweep.run).await?;
+        let name = sweep.key.clone().unwrap_or_else(|| sweep.call.to_string());
+        if history.ending().is_none() {
+            return Ok(None);
+        }
+        let world = place.world().await?;
+        let capability = sweep.kind.split('.').next().unwrap_or_default();
+        let bound = history.created.worlds.get(capability);
+        if bound.is_none() || bound != world.as_ref() {
+            let run = sweep.run.clone();
+            return Err(SweepError::OtherWorld(run));
+        }
+        let effect = history.effects.get(&sweep.call);
+        let Some((effect, plan)) = effect.and_then(|it| Some((it, it.intent.undo.clone()?))) else {
+            return Ok(Some(SweepOutcome::Nothing));
+        };
+        // The id is left out: that one is gone, and what may stand there now has another.
+        let request = UndoRequest { remote_id: None, ..request(effect, plan) };
+        match place.undo(&history.created.scope, &request).await {
+            Ok(Undone::Done) => Ok(Some(SweepOutcome::Deleted(name))),
+            Ok(Undone::Absent | Undone::NotOurs) => Ok(Some(SweepOutcome::Nothing)),
+            Err(UndoError::Later(cause)) => Err(SweepError::NotDeleted { name, cause }),
+            Err(UndoError::Never(_)) => Ok(Some(SweepOutcome::Reported(name))),
+        }
+    }
+
+    async fn journals(&self, sightings: &[Sighting]) -> Result<Journals, EngineError> {
+        let seen = sightings.iter().filter_map(|it| it.labels.get(runwrit_model::labels::RUN));
+        let seen: std::collections::BTreeSet<&String> = seen.collect();
+        let mut by_short = BTreeMap::new();
+        for row in self.store().runs().await? {
+            let short = row.run.short();
+            if seen.contains(&short) {
+                let goes_on = matches!(row.state, RunState::Working | RunState::Parked(Some(_)));
+                by_short.insert(short, (self.history(&row.run).await?, goes_on));
+            }
+        }
+        Ok(Journals { by_short })
+    }
+}
+
+/// Why a project could not be looked over.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    /// The store, or a journal in it.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The project could not be read.
+    #[error(transparent)]
+    Worlds(#[from] WorldsError),
+    /// The credential leads elsewhere now.
+    #[error("run {0} acted in another project than its credential opens now")]
+    OtherWorld(RunId),
+    /// It may pass.
+    #[error("`{name}` could not be deleted: {cause}")]
+    NotDeleted {
+        /// The name.
+        name: String,
+        /// Why.
+        cause: String,
+    },
+}
+
+impl Journals {
+    fn find(&self, short: &str) -> Option<Known<'_>> {
+        self.by_short.get(short).map(|(history, goes_on)| Known { history, goes_on: *goes_on })
+    }
+
+    fn effect(&self, run: &RunId, call: CallId) -> Option<(&Scope, &Effect)> {
+        let (history, _) = self.by_short.get(&run.short())?;
+        Some((&history.created.scope, history.effects.get(&call)?))
+    }
+}
+
+/// Deletes what is proven, in the order of a rollback: what others hang on comes last.
+async fn delete(place: &dyn Place, journals: &Journals, leftovers: &mut [Leftover]) {
+    let rank = |left: &Left| {
+        let (run, call) = left.made_by.as_ref()?;
+        let (_, effect) = journals.effect(run, *call)?;
+        effect.intent.undo.as_ref().map(|plan| plan.rank)
+    };
+    let mut proven: Vec<&mut Leftover> =
+        leftovers.iter_mut().filter(|leftover| leftover.left.cause.is_proven()).collect();
+    proven.sort_by_key(|leftover| rank(&leftover.left).unwrap_or(Rank::Audit));
+    for leftover in proven {
+        leftover.fate = delete_one(place, journals, leftover).await;
+    }
+}
+
+async fn delete_one(place: &dyn Place, journals: &Journals, leftover: &Leftover) -> Fate {
+    let made_by = leftover.left.made_by.as_ref();
+    let Some((scope, effect)) = made_by.and_then(|(run, call)| journals.effect(run, *call)) else {
+        return Fate::Reported;
+    };
+    let Some(plan) = effect.intent.undo.clone() else { return Fate::Reported };
+    let remote_id = Some(leftover.sighting.id.clone());
+    let request = UndoRequest { remote_id, ..request(effect, plan) };
+    match place.undo(scope, &request).await {
+        Ok(Undone::Done | Undone::Absent) => Fate::Deleted,
+        Ok(Undone::NotOurs) => Fate::Failed("its labels changed meanwhile".to_owned()),
+        Err(UndoError::Later(cause) | UndoError::Never(cause)) => Fate::Failed(cause),
+    }
+}

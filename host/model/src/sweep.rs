@@ -1,0 +1,388 @@
+//! What stands outside under labels of this host: judged by the journals of one store.
+//!
+//! Only a journal proves that a thing should be gone. What a store does not know may be the pride
+//! of another one, or of this one before it was lost, so it is told and never touched.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::call::CallId;
+use crate::history::{Effect, History};
+use crate::id::RunId;
+use crate::journal::{Ending, UndoOutcome, Verdict, World};
+use crate::labels::{self, Foreign, HostKey};
+use crate::money::Eur;
+
+/// A thing that carries labels of this host, as one look saw it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sighting {
+    /// For example `hetzner.server`.
+    pub kind: String,
+    /// The id.
+    pub id: String,
+    /// The name.
+    pub name: String,
+    /// All its labels.
+    pub labels: BTreeMap<String, String>,
+    /// When it was created, as the outside system writes it.
+    pub since: Option<String>,
+    /// Net EUR per month; zero where it is free, nothing where the price is not known.
+    pub eur_per_month: Option<Eur>,
+}
+
+/// A run of this store, as far as a sweep asks.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// Its journal.
+    pub history: &'a History,
+    /// Whether it goes on by itself: a process works on it, or it waits for a time.
+    pub goes_on: bool,
+}
+
+/// What a sweep makes of a thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judgement {
+    /// It is where a journal wants it.
+    InPlace,
+    /// It is left over.
+    Left(Left),
+}
+
+/// A leftover, and what its labels prove.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    /// Why.
+    pub cause: Cause,
+    /// The run and the call, where a journal of this store has them.
+    pub made_by: Option<(RunId, CallId)>,
+}
+
+/// Why a thing counts as left over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// Its run was rolled back, or its own undo is done: it landed late.
+    Undone,
+    /// A person said that it does not exist any more, or never did.
+    Abandoned,
+    /// Its undo needs a person.
+    Stuck,
+    /// Its run failed and keeps everything for a person.
+    Held,
+    /// Its run stands still until a person resumes it, rolls it back or answers.
+    Unfinished,
+    /// Its run made another thing by the same call.
+    Double,
+    /// The journal of its run holds no such promise.
+    Unpromised,
+    /// Its run acted in another project.
+    OtherWorld,
+    /// The labels are true, but this store has no such run.
+    UnknownRun,
+    /// Another installation made it, or this one before its state directory was lost.
+    OtherInstallation(String),
+    /// Its labels are incomplete.
+    Incomplete(String),
+    /// The proof is wrong: somebody typed or changed a label, or renamed the thing.
+    Forged,
+}
+
+impl Cause {
+    /// Returns whether a journal of this store proves that the thing should be gone.
+    pub fn is_proven(&self) -> bool {
+        matches!(self, Self::Undone | Self::Abandoned)
+    }
+
+    /// Returns one word for programs.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Undone => "undone",
+            Self::Abandoned => "abandoned",
+            Self::Stuck => "stuck",
+            Self::Held => "held",
+            Self::Unfinished => "unfinished",
+            Self::Double => "double",
+            Self::Unpromised => "unpromised",
+            Self::OtherWorld => "other-world",
+            Self::UnknownRun => "unknown-run",
+            Self::OtherInstallation(_) => "other-installation",
+            Self::Incomplete(_) => "incomplete",
+            Self::Forged => "forged",
+        }
+    }
+
+    /// Returns whether this installation answers for the thing: a person must look.
+    pub fn is_ours(&self) -> bool {
+        !matches!(self, Self::OtherInstallation(_))
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Self::Undone => "its run was rolled back, and it landed late",
+            Self::Abandoned => "a person said that it does not exist",
+            Self::Stuck => "its undo needs a person",
+            Self::Held => "its run failed and keeps it for a person",
+            Self::Unfinished => "its run stands still",
+            Self::Double => "its run made another one by the same call",
+            Self::Unpromised => "the journal of its run does not promise it",
+            Self::OtherWorld => "its run acted in another project",
+            Self::UnknownRun => "this store does not know its run",
+            Self::OtherInstallation(by) => {
+                return write!(formatter, "the installation `{by}` made it, not this one");
+            }
+            Self::Incomplete(label) => {
+                return write!(formatter, "its label `{label}` is missing or malformed");
+            }
+            Self::Forged => "its labels are forged: the HMAC is wrong",
+        };
+        formatter.write_str(text)
+    }
+}
+
+/// Judges a thing that was seen in `world`; nothing where the project carries no marker. `find`
+/// returns the run of this store with a short name.
+pub fn judge<'a>(
+    key: &HostKey,
+    sighting: &Sighting,
+    world: Option<&World>,
+    find: impl FnOnce(&str) -> Option<Known<'a>>,
+) -> Judgement {
+    let left = |cause| Judgement::Left(Left { cause, made_by: None });
+    let owner = match key.verify(&sighting.labels, &sighting.kind, &sighting.name) {
+        Ok(owner) => owner,
+        Err(Foreign::OtherInstallation(by)) => return left(Cause::OtherInstallation(by)),
+        Err(Foreign::Incomplete(label)) => return left(Cause::Incomplete(label.to_owned())),
+        Err(Foreign::Unlabelled) => return left(Cause::Incomplete(labels::BY.to_owned())),
+        Err(Foreign::Forged) => return left(Cause::Forged),
+    };
+    let Some(known) = find(&owner.run) else { return left(Cause::UnknownRun) };
+    let made_by = Some((known.history.created.run.clone(), owner.call));
+    match cause(&known, owner.call, sighting, world) {
+        Some(cause) => Judgement::Left(Left { cause, made_by }),
+        None => Judgement::InPlace,
+    }
+}
+
+fn cause(
+    known: &Known<'_>,
+    call: CallId,
+    sighting: &Sighting,
+    world: Option<&World>,
+) -> Option<Cause> {
+    let capability = sighting.kind.split('.').next().unwrap_or_default();
+    let bound = known.history.created.worlds.get(capability);
+    let is_there = bound.zip(world).is_some_and(|(bound, world)| is_same_place(bound, world));
+    if !is_there {
+        return Some(Cause::OtherWorld);
+    }
+    let Some(effect) = known.history.effects.get(&call) else { return Some(Cause::Unpromised) };
+    match known.history.ending() {
+        None if known.goes_on => None,
+        None => Some(Cause::Unfinished),
+        Some(Ending::Succeeded) => doubled(effect, &sighting.id),
+        Some(Ending::Held | Ending::Nondeterministic) => Some(Cause::Held),
+        Some(Ending::RolledBack | Ending::FailedClean | Ending::RollbackIncomplete) => {
+            undone(effect)
+        }
+    }
+}
+
+/// Two credentials may open the same project, so their names do not count.
+fn is_same_place(one: &World, other: &World) -> bool {
+    !one.marker.is_empty() && one.marker == other.marker && one.endpoint == other.endpoint
+}
+
+fn doubled(effect: &Effect, id: &str) -> Option<Cause> {
+    let is_kept = effect.verdict == Some(Verdict::Kept);
+    let is_another = effect.remote_id().is_some_and(|known| known != id);
+    (is_another && !is_kept).then_some(Cause::Double)
+}
+
+/// Says what became of the undo of one call of a run that went back.
+fn undone(effect: &Effect) -> Option<Cause> {
+    match effect.verdict {
+        Some(Verdict::Kept) => return None,
+        Some(Verdict::Deleted | Verdict::NotDone) => return Some(Cause::Abandoned),
+        Some(Verdict::Done) | None => {}
+    }
+    if effect.undo.orphan.is_some() {
+        return Some(Cause::Stuck);
+    }
+    match &effect.undo.outcome {
+        Some(UndoOutcome::Kept) => None,
+        Some(UndoOutcome::Held(_)) => Some(Cause::Stuck),
+        Some(UndoOutcome::Done | UndoOutcome::NothingThere | UndoOutcome::NotOurs) => {
+            Some(Cause::Undone)
+        }
+        Some(UndoOutcome::Settling(_) | UndoOutcome::Retry(..)) => Some(Cause::Stuck),
+        // It was refused, so nothing should be there; nobody undid it either.
+        None => Some(Cause::Unpromised),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::call::Rank;
+    use crate::id::Scope;
+    use crate::journal::{Created, Refinement};
+    use crate::labels::Thing;
+    use crate::tale::{Tale, call, created};
+
+    use super::*;
+
+    const KIND: &str = "hetzner.server";
+    const NAME: &str = "acme-db";
+
+    fn key() -> HostKey {
+        HostKey::from_bytes([7; 32])
+    }
+
+    fn world(marker: &str) -> World {
+        World {
+            credential: "hetzner".to_owned(),
+            endpoint: "https://example.org".to_owned(),
+            marker: marker.to_owned(),
+        }
+    }
+
+    fn run() -> Created {
+        Created { worlds: [("hetzner".to_owned(), world("1:a"))].into(), ..created() }
+    }
+
+    fn seen(of: &str) -> Sighting {
+        let thing = Thing { kind: KIND, name: NAME };
+        let made = key().ownership(&Scope::tenant("acme"), &run().run, call(of), thing);
+        Sighting {
+            kind: KIND.to_owned(),
+            id: "9".to_owned(),
+            name: NAME.to_owned(),
+            labels: key().labels_for(&made),
+            since: None,
+            eur_per_month: None,
+        }
+    }
+
+    fn made() -> Tale {
+        Tale::of(run()).made("0", Rank::Server, &[])
+    }
+
+    fn told(tale: Tale, goes_on: bool, sighting: &Sighting, marker: &str) -> String {
+        let history = tale.history();
+        let find = |short: &str| {
+            let is_it = short == history.created.run.short();
+            is_it.then_some(Known { history: &history, goes_on })
+        };
+        match judge(&key(), sighting, Some(&world(marker)), find) {
+            Judgement::InPlace => "in place".to_owned(),
+            Judgement::Left(Left { cause, .. }) => {
+                let proven = if cause.is_proven() { " (proven)" } else { "" };
+                format!("{cause:?}{proven}")
+            }
+        }
+    }
+
+    #[test]
+    fn the_journal_says_what_should_be_gone() {
+        let gone = || made().rollback().undone("0");
+        let ended = |tale: Tale, ending| tale.finished(ending);
+        let rows = [
+            ("at work", made(), true, "in place"),
+            ("killed", made(), false, "Unfinished"),
+            ("succeeded", ended(made(), Ending::Succeeded), false, "Double"),
+            ("held", ended(made(), Ending::Held), false, "Held"),
+            ("astray", ended(made(), Ending::Nondeterministic), false, "Held"),
+            ("going back", gone(), true, "in place"),
+            ("gone", ended(gone(), Ending::RolledBack), false, "Undone (proven)"),
+            (
+                "gone, but not all of it",
+                ended(gone(), Ending::RollbackIncomplete),
+                false,
+                "Undone (proven)",
+            ),
+            (
+                "kept on purpose",
+                ended(
+                    made()
+                        .refined("1", Refinement::Keep(0))
+                        .rollback()
+                        .undo_result("0", UndoOutcome::Kept),
+                    Ending::RolledBack,
+                ),
+                false,
+                "in place",
+            ),
+            (
+                "with data",
+                ended(
+                    made().rollback().undo_result("0", UndoOutcome::Held("a database".into())),
+                    Ending::RollbackIncomplete,
+                ),
+                false,
+                "Stuck",
+            ),
+            (
+                "said to be deleted",
+                ended(made().rollback().resolved("0", Verdict::Deleted), Ending::RolledBack),
+                false,
+                "Abandoned (proven)",
+            ),
+            (
+                "said to be kept",
+                ended(made().rollback().resolved("0", Verdict::Kept), Ending::RolledBack),
+                false,
+                "in place",
+            ),
+            ("never undone", ended(made(), Ending::FailedClean), false, "Unpromised"),
+        ];
+        for (name, tale, goes_on, expected) in rows {
+            assert_eq!(told(tale, goes_on, &seen("0"), "1:a"), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_a_run_that_succeeded_made_is_in_place() {
+        let mut thing = seen("0");
+        thing.id = "id-0".to_owned();
+        assert_eq!(told(made().finished(Ending::Succeeded), false, &thing, "1:a"), "in place");
+    }
+
+    #[test]
+    fn what_no_journal_proves_is_never_proven() {
+        let back = || made().rollback().undone("0").finished(Ending::RolledBack);
+        let relabelled = |key: &str, value: &str| {
+            let mut thing = seen("0");
+            thing.labels.insert(key.to_owned(), value.to_owned());
+            thing
+        };
+        let mut stripped = seen("0");
+        stripped.labels.remove(labels::MAC);
+        let mut bare = seen("0");
+        bare.labels.retain(|key, _| key == labels::RUN);
+        let mut renamed = seen("0");
+        renamed.name = "acme-web".to_owned();
+        let rows = [
+            ("as it was made", seen("0"), "1:a", "Undone (proven)"),
+            ("in another project", seen("0"), "2:b", "OtherWorld"),
+            ("without a marker", seen("0"), "", "OtherWorld"),
+            ("by a call that never was", seen("5"), "1:a", "Unpromised"),
+            ("another run typed on it", relabelled(labels::RUN, "aaaaaaaaaaaa"), "1:a", "Forged"),
+            ("another call typed on it", relabelled(labels::CALL, "3"), "1:a", "Forged"),
+            ("no proof", stripped, "1:a", "Incomplete(\"runwrit/mac\")"),
+            ("nearly no label", bare, "1:a", "Incomplete(\"runwrit/call\")"),
+            ("renamed", renamed, "1:a", "Forged"),
+            (
+                "of another installation",
+                relabelled(labels::BY, "other"),
+                "1:a",
+                "OtherInstallation(\"other\")",
+            ),
+        ];
+        for (name, sighting, marker, expected) in rows {
+            assert_eq!(told(back(), false, &sighting, marker), expected, "{name}");
+        }
+        let unknown = judge(&key(), &seen("0"), Some(&world("1:a")), |_| None);
+        let expected = Left { cause: Cause::UnknownRun, made_by: None };
+        assert_eq!(unknown, Judgement::Left(expected));
+    }
+}

@@ -1,0 +1,145 @@
+//! `sweep`: what is left behind is found and priced; only what a journal proves is deleted.
+
+use serde_json::{Value, json};
+
+use super::{kill_in, only_run, provision, swept};
+use crate::cli::shell::{Cloud, Shell};
+
+/// Things of a tenant that carry labels; its addresses do not.
+const LABELLED: u64 = 6;
+
+#[test]
+fn beside_three_tenants_an_empty_state_directory_deletes_nothing_and_prices_everything() {
+    let cloud = Cloud::start();
+    for tenant in ["acme", "bolt", "crab"] {
+        let shell = Shell::new().with_cloud(&cloud);
+        let provisioned = provision(&shell, tenant);
+        assert_eq!(provisioned.code, Some(0), "{}", provisioned.stderr);
+        let own = shell.run(&["sweep", "--delete", "--json"]);
+        assert_eq!(own.code, Some(0), "{}", own.stderr);
+        assert_eq!(swept(&own).1["in-place"], LABELLED, "{}", own.stdout);
+    }
+    let alive = cloud.alive();
+    let (requests, shell) = (cloud.requests(), Shell::new().with_cloud(&cloud));
+    let printed = shell.run(&["sweep", "--delete", "--json"]);
+    let (leftovers, sum) = swept(&printed);
+    assert_eq!(cloud.alive(), alive, "something was deleted");
+    let ledger = cloud.handle.desk().ledger();
+    let mutating = ledger.iter().skip(requests).filter(|entry| entry.method != "GET").count();
+    assert_eq!(mutating, 0, "a sweep of an empty store only reads");
+    assert_eq!((leftovers.len() as u64, sum["left"].as_u64()), (18, Some(18)), "{sum}");
+    assert_eq!(
+        (&sum["deleted"], &sum["in-place"], &sum["unpriced"]),
+        (&0.into(), &0.into(), &0.into())
+    );
+    // Three times what `provision-tenant` says that a tenant costs.
+    assert_eq!(sum["eur-per-month"], "70.626", "{sum}");
+    for leftover in &leftovers {
+        assert_eq!(leftover["cause"], "other-installation", "{leftover}");
+        assert_eq!(leftover["fate"], "left", "{leftover}");
+        assert!(leftover["since"].is_string() && leftover["run"].is_string(), "{leftover}");
+    }
+    let names: Vec<&str> = leftovers.iter().filter_map(|it| it["name"].as_str()).collect();
+    assert!(names.contains(&"bolt-gateway") && names.contains(&"crab-data"), "{names:?}");
+    assert!(!names.contains(&"runwrit-project"), "the marker of the project is no leftover");
+    // For people the same.
+    let told = shell.run(&["sweep"]);
+    assert_eq!(told.stdout.lines().count(), 18, "{}", told.stdout);
+    assert!(told.stdout.contains("EUR 8.49 a month"), "{}", told.stdout);
+}
+
+/// Returns the labels that a thing had which once existed.
+fn labels_of(cloud: &Cloud, name: &str) -> Value {
+    let events = cloud.handle.desk().resource_events("runwrit/run").expect("a sound selector");
+    let event = events.iter().find(|event| event.touched.name == name).expect("it existed");
+    json!(event.touched.labels)
+}
+
+fn network(name: &str, labels: &Value) -> Value {
+    json!({"name": name, "ip_range": "10.9.0.0/16", "labels": labels})
+}
+
+/// A run that was killed and rolled back: its network existed and is gone.
+fn rolled_back(cloud: &Cloud) -> Shell {
+    let shell = Shell::new().with_cloud(cloud);
+    kill_in(&shell, "4-6/14");
+    let rollback = shell.run(&["rollback", &only_run(&shell)]);
+    assert_eq!(rollback.code, Some(1), "{}", rollback.stderr);
+    assert!(cloud.alive().is_empty(), "{:?}", cloud.alive());
+    shell
+}
+
+#[test]
+fn what_landed_after_its_rollback_is_deleted_by_the_store_that_proves_it_and_by_no_other() {
+    let cloud = Cloud::start();
+    let shell = rolled_back(&cloud);
+    cloud.post("/networks", &network("acme-net", &labels_of(&cloud, "acme-net")));
+    let stranger = Shell::new().with_cloud(&cloud);
+    let (left, _) = swept(&stranger.run(&["sweep", "--delete", "--json"]));
+    assert_eq!(left[0]["cause"], "other-installation", "{left:?}");
+    let reported = shell.run(&["sweep", "--json"]);
+    let (left, sum) = swept(&reported);
+    assert_eq!(reported.code, Some(3), "{}", reported.stderr);
+    assert_eq!(left[0]["cause"], "undone", "{left:?}");
+    assert_eq!((&left[0]["fate"], &sum["deleted"]), (&"left".into(), &0.into()));
+    assert_eq!(cloud.alive(), ["acme-net"]);
+    let deleted = shell.run(&["sweep", "--delete", "--json"]);
+    let (left, sum) = swept(&deleted);
+    assert_eq!(deleted.code, Some(0), "{}", deleted.stderr);
+    assert_eq!((&left[0]["fate"], &sum["deleted"]), (&"deleted".into(), &1.into()));
+    assert!(cloud.alive().is_empty(), "{:?}", cloud.alive());
+}
+
+#[test]
+fn what_somebody_typed_is_reported_and_never_deleted() {
+    let cloud = Cloud::start();
+    let shell = rolled_back(&cloud);
+    let labels = labels_of(&cloud, "acme-net");
+    let mut other_run = labels.clone();
+    other_run["runwrit/run"] = "aaaaaaaaaaaa".into();
+    let bare = json!({"runwrit/by": labels["runwrit/by"]});
+    let rows = [
+        ("another name", "forged", network("evil-net", &labels)),
+        ("another run", "forged", network("acme-net", &other_run)),
+        ("only an installation", "incomplete", network("bare-net", &bare)),
+        ("only a word", "incomplete", network("word-net", &json!({"runwrit/note": "mine"}))),
+    ];
+    for (name, _, body) in &rows {
+        cloud.post("/networks", body);
+        let (left, _) = swept(&shell.run(&["sweep", "--json"]));
+        assert_eq!(left.len(), cloud.alive().len(), "{name}: {left:?}");
+    }
+    let printed = shell.run(&["sweep", "--delete", "--json"]);
+    let (left, sum) = swept(&printed);
+    assert_eq!(printed.code, Some(3), "{}", printed.stderr);
+    assert_eq!((&sum["left"], &sum["deleted"]), (&4.into(), &0.into()), "{sum}");
+    for (name, cause, body) in &rows {
+        let found = left.iter().find(|it| it["name"] == body["name"]).expect("it is reported");
+        assert_eq!(found["cause"], *cause, "{name}: {found}");
+    }
+    assert_eq!(cloud.alive().len(), 4, "{:?}", cloud.alive());
+}
+
+#[test]
+fn a_run_that_stands_still_is_reported_with_its_price_and_kept() {
+    let cloud = Cloud::start();
+    let shell = Shell::new().with_cloud(&cloud);
+    kill_in(&shell, "7/14");
+    let alive = cloud.alive();
+    let printed = shell.run(&["sweep", "--delete", "--json"]);
+    let (left, sum) = swept(&printed);
+    assert_eq!(printed.code, Some(3), "{}", printed.stderr);
+    assert!(left.iter().all(|it| it["cause"] == "unfinished"), "{left:?}");
+    assert!(left.len() >= 5 && sum["deleted"] == 0, "{sum}");
+    assert_eq!(cloud.alive(), alive, "something was deleted");
+}
+
+#[test]
+fn without_a_credential_a_sweep_says_so() {
+    let shell = Shell::new();
+    insta::assert_snapshot!(shell.run(&["sweep"]).told(), @r"
+    exit 2
+    error: there is no credential whose project could be looked at
+    hint: `export HCLOUD_TOKEN=…`, or add `[credentials.NAME]` to runwrit.toml
+    ");
+}

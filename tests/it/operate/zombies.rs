@@ -1,0 +1,127 @@
+//! A process that a signal stopped, and that goes on when nobody expects it any more.
+
+use std::process::Child;
+
+use super::{breakable, only_run, signal, swept, until_stopped};
+use crate::cli::shell::{Cloud, Printed, Shell};
+
+/// Points of a run before and behind a byte on the wire.
+const POINTS: [&str; 5] = [
+    "intent-committed/hetzner.networks.create:1",
+    "before-send/hetzner.networks.create:1",
+    "sent/hetzner.networks.create:1",
+    "before-send/hetzner.servers.create:2",
+    "before-send/hetzner.volumes.create:1",
+];
+
+/// Everything of a tenant: three servers with four addresses, a volume, a network, a firewall.
+const ALIVE: usize = 10;
+
+/// Starts `provision-tenant` and returns once it is stopped at a point.
+fn stopped_at(shell: &Shell, point: &str) -> Child {
+    let arguments = shell.provision();
+    let mut command = breakable(shell, &arguments, &[("RUNWRIT_STOP_AT", point)]);
+    let child = command.spawn().expect("the product starts");
+    until_stopped(&child);
+    child
+}
+
+/// Lets a stopped process go on to its end.
+fn go_on(shell: &Shell, child: Child) -> Printed {
+    signal(&child, "-CONT");
+    shell.wait(child)
+}
+
+/// Takes the lock of a run away from the process that holds it, as somebody does who tidies a state
+/// directory, or a file system that keeps no locks.
+fn lose_lock(shell: &Shell, run: &str) {
+    std::fs::remove_file(shell.path(&format!("state/runs/{run}.lock"))).expect("it was locked");
+}
+
+#[test]
+fn a_run_whose_process_is_stopped_is_taken_over_only_after_its_end() {
+    let cloud = Cloud::start();
+    let shell = Shell::new().with_cloud(&cloud);
+    let mut child = stopped_at(&shell, POINTS[3]);
+    let run = only_run(&shell);
+    let process = child.id().to_string();
+    for command in ["resume", "rollback"] {
+        let refused = shell.run(&[command, &run]);
+        assert_eq!(refused.code, Some(7), "{command}: {}", refused.stderr);
+        let told = refused.stderr.replace(&process, "PROCESS");
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(told, @r"
+            error: process PROCESS holds run `RUN` and is stopped; `kill -CONT PROCESS` lets it go on, or `kill -KILL PROCESS` ends it, then `runwrit resume RUN`
+            ");
+        }
+    }
+    signal(&child, "-KILL");
+    child.wait().expect("it was ours");
+    let resumed = shell.run(&["resume", &run]);
+    assert_eq!(resumed.code, Some(0), "{}", resumed.stderr);
+    assert_eq!(cloud.alive().len(), ALIVE, "{:?}", cloud.alive());
+}
+
+#[test]
+fn a_zombie_beside_a_rollback_leaves_nothing_after_the_sweep() {
+    let mut late = 0;
+    for point in POINTS {
+        let cloud = Cloud::start();
+        let shell = Shell::new().with_cloud(&cloud);
+        let child = stopped_at(&shell, point);
+        let run = only_run(&shell);
+        lose_lock(&shell, &run);
+        let rollback = shell.run(&["rollback", &run]);
+        assert_eq!(rollback.code, Some(1), "{point}: {}", rollback.stderr);
+        let zombie = go_on(&shell, child);
+        assert_eq!(zombie.code, Some(7), "{point}: it was fenced out: {}", zombie.stderr);
+        late += usize::from(!cloud.alive().is_empty());
+        let sweep = shell.run(&["sweep", "--delete", "--json"]);
+        let (left, _) = swept(&sweep);
+        assert!(left.iter().all(|it| it["fate"] == "deleted"), "{point}: {left:?}");
+        assert_eq!(sweep.code, Some(0), "{point}: {}", sweep.stderr);
+        assert!(cloud.alive().is_empty(), "{point}: {:?}", cloud.alive());
+    }
+    assert!(late >= 2, "only {late} zombies sent anything: the points have moved");
+}
+
+#[test]
+fn a_zombie_beside_a_resumed_run_doubles_nothing() {
+    for point in POINTS {
+        let cloud = Cloud::start();
+        let shell = Shell::new().with_cloud(&cloud);
+        let child = stopped_at(&shell, point);
+        let run = only_run(&shell);
+        lose_lock(&shell, &run);
+        let resumed = shell.run(&["resume", &run]);
+        assert_eq!(resumed.code, Some(0), "{point}: {}", resumed.stderr);
+        let zombie = go_on(&shell, child);
+        assert_eq!(zombie.code, Some(7), "{point}: it was fenced out: {}", zombie.stderr);
+        let sweep = shell.run(&["sweep", "--json"]);
+        assert_eq!(swept(&sweep).1["in-place"], 6, "{point}: {}", sweep.stdout);
+        assert_eq!(sweep.code, Some(0), "{point}: {}", sweep.stdout);
+        assert_eq!(cloud.alive().len(), ALIVE, "{point}: {:?}", cloud.alive());
+    }
+}
+
+#[test]
+fn what_a_zombie_sends_is_found_by_the_late_sweep_too() {
+    let cloud = Cloud::start();
+    let shell = Shell::new().with_cloud(&cloud);
+    let text = std::fs::read_to_string(shell.path("runwrit.toml")).expect("it stands there");
+    shell.write("runwrit.toml", text.replace("[timing]\n", "[timing]\nsweep-ms = [1, 86400000]\n"));
+    let child = stopped_at(&shell, "before-send/hetzner.networks.create:1");
+    let run = only_run(&shell);
+    lose_lock(&shell, &run);
+    assert_eq!(shell.run(&["rollback", &run]).code, Some(1));
+    go_on(&shell, child);
+    assert_eq!(cloud.alive(), ["acme-net"]);
+    let tick = shell.run(&["tick"]);
+    assert_eq!(tick.code, Some(0), "{}", tick.stderr);
+    insta::assert_snapshot!(tick.stdout, @r"
+    late-sweep of run RUN: call 17: network acme-net had landed late and was deleted
+    ");
+    assert!(cloud.alive().is_empty(), "{:?}", cloud.alive());
+    // The one a day later is not due yet.
+    assert_eq!(shell.run(&["tick"]).stdout, "");
+}
