@@ -8,6 +8,7 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -147,11 +148,16 @@ impl Clock for SystemClock {
 
     fn sleep_until(&self, until: UnixMs) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            // The clock may be set meanwhile, so it is looked at again now and then.
-            while let Some(left) = until.checked_sub(now_unix_ms()).filter(|left| *left > 0) {
-                tokio::time::sleep(Duration::from_millis(left.min(LOOK_AGAIN_MS))).await;
-            }
+            // The clock may be set meanwhile, forward or backward; that moves no wait.
+            let left = until.saturating_sub(now_unix_ms());
+            tokio::time::sleep(Duration::from_millis(left)).await;
         })
+    }
+
+    fn ticks(&self) -> u64 {
+        static BEGAN: OnceLock<std::time::Instant> = OnceLock::new();
+        let passed = now().duration_since(*BEGAN.get_or_init(now));
+        u64::try_from(passed.as_millis()).unwrap_or(u64::MAX)
     }
 }
 
@@ -164,9 +170,6 @@ impl runwrit_capabilities::hetzner::clock::Clock for SystemClock {
         Box::pin(tokio::time::sleep(pause))
     }
 }
-
-/// How long a wait trusts the clock.
-const LOOK_AGAIN_MS: u64 = 1_000;
 
 /// Reads a file of at most `bytes_max` bytes; `what` names it in errors, for example `grant`.
 #[expect(clippy::disallowed_methods, reason = "this is where files enter")]

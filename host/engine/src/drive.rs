@@ -274,7 +274,7 @@ impl Work {
     async fn leave_parked(&self, reason: String) -> Result<Stretch, EngineError> {
         let (now, timing) = (self.now(), &self.host.timing);
         let until = match self.recorder.with(|history| next::next(history, now, timing)) {
-            Next::Park(Park::Until(at)) => Some(at),
+            Next::Park(Park::Until(at)) => Some(self.host.clock.by_machine(at)),
             _ => None,
         };
         self.recorder.park(until).await.map_err(|stop| self.error(stop))?;

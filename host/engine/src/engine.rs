@@ -12,6 +12,7 @@ use runwrit_model::journal::{
 };
 use runwrit_model::next::{Next, may_roll_back, next};
 
+use crate::clock::{Clock, RunClock};
 use crate::drive::Work;
 use crate::error::EngineError;
 use crate::guest::{Guest, NoGuest};
@@ -196,15 +197,18 @@ impl Engine {
         let sealed_seed = self.host.random::<32>().to_vec();
         let claim = self.store.create_run(NewRun { entries: entries.clone(), sealed_seed }).await?;
         crash_point("created", "run");
-        self.work(claim, &run, &entries, false)
+        self.work(claim, &run, &entries, (false, false))
     }
 
     /// Claims a run and writes the attempt. Refused while another process works on it.
     async fn take(&self, run: &RunId, is_resumed: bool) -> Result<Work, EngineError> {
+        let now = self.host.clock.now();
+        let state = self.store.run(run).await?.state;
+        let has_waited = matches!(state, store::RunState::Parked(Some(at)) if at <= now);
         let claim = self.store.claim(run).await?;
         let attempt = self.attempt(claim.fence.number);
         let entries = self.store.journal(run).await?;
-        let work = self.work(claim, run, &entries, is_resumed)?;
+        let work = self.work(claim, run, &entries, (is_resumed, has_waited))?;
         work.append(attempt).await?;
         crash_point("attempt-committed", "run");
         Ok(work)
@@ -220,13 +224,16 @@ impl Engine {
         claim: Claim,
         run: &RunId,
         entries: &[Entry],
-        is_resumed: bool,
+        (is_resumed, has_waited): (bool, bool),
     ) -> Result<Work, EngineError> {
         let history = fold(run, entries)?;
         let bytes = entries.iter().map(|entry| entry.encode().len() as u64).sum();
-        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.host.clock));
-        let recorder = Recorder::new(store, clock, claim, history, bytes);
-        let work = Work::new(recorder, self.host.clone());
+        let waited = history.timer().filter(|_| has_waited).unwrap_or_default();
+        let machine = Arc::clone(&self.host.clock);
+        let clock: Arc<dyn Clock> = Arc::new(RunClock::new(machine, history.last_at.max(waited)));
+        let host = Host { clock: Arc::clone(&clock), ..self.host.clone() };
+        let recorder = Recorder::new(Arc::clone(&self.store), clock, claim, history, bytes);
+        let work = Work::new(recorder, host);
         work.tell_started(is_resumed);
         Ok(work)
     }

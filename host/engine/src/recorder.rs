@@ -97,6 +97,9 @@ impl Recorder {
             Ending::Succeeded | Ending::Held | Ending::Nondeterministic => Vec::new(),
             _ => self.with(|history| undo::late_sweeps(history, self.clock.now(), timing)),
         };
+        let by_machine =
+            |sweep: LateSweep| LateSweep { at: self.clock.by_machine(sweep.at), ..sweep };
+        let sweeps = sweeps.into_iter().map(by_machine).collect();
         self.write(vec![Record::Finished(end)], After::Rest(sweeps)).await.map(drop)
     }
 

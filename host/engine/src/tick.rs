@@ -1,7 +1,8 @@
 //! What time alone brings: runs to go on with, and late looks that are due.
 
-use runwrit_model::due::{self, Due};
+use runwrit_model::due::{self, Due, Rest};
 use runwrit_model::id::RunId;
+use runwrit_model::timing::after;
 
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -10,24 +11,28 @@ use crate::store::{RunState, Sweep, SweepOutcome};
 impl Engine {
     /// Returns the runs that should go on now, oldest first, and why.
     pub async fn due_runs(&self) -> Result<Vec<(RunId, Due)>, EngineError> {
-        let (now, timing) = (self.host().clock.now(), &self.host().timing);
+        let now = self.host().clock.now();
         let mut found = Vec::new();
         for row in self.store().runs().await?.into_iter().rev() {
-            let is_parked = match row.state {
-                RunState::Parked(_) => true,
-                RunState::Interrupted => false,
+            let rest = match row.state {
+                RunState::Parked(at) => Rest::Parked(at),
+                RunState::Interrupted => Rest::Interrupted,
                 RunState::Working | RunState::Finished(_) => continue,
             };
             let history = self.history(&row.run).await?;
-            let why = due::due(&history, is_parked, row.cancel.is_some(), now, timing);
+            let why = due::due(&history, rest, row.cancel.is_some(), now);
             found.extend(why.map(|why| (row.run, why)));
         }
         Ok(found)
     }
 
-    /// Returns the late looks that are due, oldest first.
+    /// Returns the late looks that are due, oldest first. One that a wrong clock scheduled for a
+    /// time beyond all that are ever scheduled is set right first.
     pub async fn due_sweeps(&self) -> Result<Vec<Sweep>, EngineError> {
-        Ok(self.store().due_sweeps(self.host().clock.now()).await?)
+        let (now, timing) = (self.host().clock.now(), &self.host().timing);
+        let longest = timing.sweeps.iter().max().copied().unwrap_or_default();
+        self.store().realign_sweeps(now, after(now, longest)).await?;
+        Ok(self.store().due_sweeps(now).await?)
     }
 
     /// Notes what a late look found; it is not repeated.

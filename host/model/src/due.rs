@@ -1,14 +1,16 @@
 //! What a run waits for that time alone brings.
 
-use crate::history::{Effect, History, Recorded};
+use std::time::Duration;
+
+use crate::history::{Effect, History};
 use crate::journal::UnixMs;
-use crate::next::{Next, next};
-use crate::timing::Timing;
+use crate::limits::SLEEP_SECONDS_MAX;
+use crate::timing::after;
 
 /// Why a run on which nobody works should go on by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Due {
-    /// Its timer has ended.
+    /// Its timer has ended, or was set by a clock that was wrong.
     Timer,
     /// Its rollback was interrupted, and a rollback is never given up.
     Rollback,
@@ -18,34 +20,34 @@ pub enum Due {
     Answered,
 }
 
-/// Returns why a run should go on now, on which no process works. `is_parked` tells whether it was
-/// parked; a run that was merely interrupted goes forward only by a person's word.
-pub fn due(
-    history: &History,
-    is_parked: bool,
-    is_cancel_asked: bool,
-    now: UnixMs,
-    timing: &Timing,
-) -> Option<Due> {
-    if history.ending().is_some() {
-        return None;
-    }
-    if history.rollback.is_some() {
-        return Some(Due::Rollback);
-    }
-    if is_cancel_asked || history.cancel.is_some() {
-        return Some(Due::Cancel);
-    }
-    if next(history, now, timing) != Next::Execute {
-        return None;
-    }
+/// How a run was left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// In the middle: it goes forward only by a person's word.
+    Interrupted,
+    /// Until a time by the clock of the machine, or for a person.
+    Parked(Option<UnixMs>),
+}
+
+/// Returns why a run should go on now, on which no process works.
+pub fn due(history: &History, rest: Rest, is_cancel_asked: bool, now: UnixMs) -> Option<Due> {
     let is_answered = |effect: &Effect| effect.verdict.is_some() && effect.result.is_none();
-    match history.calls.last() {
+    match rest {
+        _ if history.ending().is_some() => None,
+        _ if history.rollback.is_some() => Some(Due::Rollback),
+        _ if is_cancel_asked || history.cancel.is_some() => Some(Due::Cancel),
+        _ if history.effects.values().any(|effect| effect.is_asked) => None,
         _ if history.effects.values().any(is_answered) => Some(Due::Answered),
-        Some(Recorded::Timer { woken_at: None, .. }) if is_parked => Some(Due::Timer),
-        // It was parked because it had grown too long; that does not pass by itself.
-        _ => None,
+        Rest::Parked(Some(at)) if at <= now || at > furthest(now) => Some(Due::Timer),
+        // One that was parked for good, since it had grown too long, does not heal by time.
+        Rest::Parked(_) | Rest::Interrupted => None,
     }
+}
+
+/// No runbook can wait for longer, so a later time was told by a clock that was wrong: the run is
+/// to be parked again, by the clock of now.
+fn furthest(now: UnixMs) -> UnixMs {
+    after(now, Duration::from_secs(SLEEP_SECONDS_MAX.into()))
 }
 
 #[cfg(test)]
@@ -59,24 +61,27 @@ mod tests {
     #[test]
     fn only_what_waits_for_time_or_was_answered_goes_on_by_itself() {
         let new = || Tale::new().made("0", Rank::Server, &[]);
+        let waits = || new().timer("1", 50);
         let asked = || new().intent("1", CallClass::Opaque).asked("1");
+        let (killed, parked) = (Rest::Interrupted, |at| Rest::Parked(Some(at)));
+        let for_a_person = Rest::Parked(None);
         let rows = [
-            ("killed on the way", new(), false, false, None),
-            ("waits", new().timer("1", 50), true, false, None),
-            ("waited", new().timer("1", 5), true, false, Some(Due::Timer)),
-            ("killed while it waited", new().timer("1", 5), false, false, None),
-            ("parked for its length", new(), true, false, None),
-            ("asks", asked(), true, false, None),
-            ("answered", asked().resolved("1", Verdict::Done), false, false, Some(Due::Answered)),
-            ("going back", new().rollback(), false, false, Some(Due::Rollback)),
-            ("cancel unheard", new(), false, true, Some(Due::Cancel)),
-            ("cancel heard", new().canceled(), false, false, Some(Due::Cancel)),
-            ("over", new().finished(Ending::Succeeded), false, true, None),
-            ("stuck", new().rollback().finished(Ending::RollbackIncomplete), false, false, None),
+            ("killed on the way", new(), killed, false, None),
+            ("waits", waits(), parked(50), false, None),
+            ("waited", waits(), parked(10), false, Some(Due::Timer)),
+            ("waits until 2099", waits(), parked(4_070_908_800_000), false, Some(Due::Timer)),
+            ("killed while it waited", waits(), killed, false, None),
+            ("parked for its length", new(), for_a_person, false, None),
+            ("asks", asked(), for_a_person, false, None),
+            ("answered", asked().resolved("1", Verdict::Done), killed, false, Some(Due::Answered)),
+            ("going back", new().rollback(), killed, false, Some(Due::Rollback)),
+            ("cancel unheard", new(), killed, true, Some(Due::Cancel)),
+            ("cancel heard", new().canceled(), killed, false, Some(Due::Cancel)),
+            ("over", new().finished(Ending::Succeeded), killed, true, None),
+            ("stuck", new().rollback().finished(Ending::RollbackIncomplete), killed, false, None),
         ];
-        for (name, tale, is_parked, is_asked, expected) in rows {
-            let found = due(&tale.history(), is_parked, is_asked, 10, &Timing::default());
-            assert_eq!(found, expected, "{name}");
+        for (name, tale, rest, is_asked, expected) in rows {
+            assert_eq!(due(&tale.history(), rest, is_asked, 10), expected, "{name}");
         }
     }
 }

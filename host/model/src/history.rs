@@ -217,6 +217,14 @@ impl History {
         })
     }
 
+    /// Returns when the timer ends that the run waits for.
+    pub fn timer(&self) -> Option<UnixMs> {
+        match self.calls.last()? {
+            Recorded::Timer { until, woken_at: None, .. } => Some(*until),
+            _ => None,
+        }
+    }
+
     /// Takes the next entry in.
     pub fn push(&mut self, entry: &Entry) -> Result<(), HistoryError> {
         let seq = entry.seq;

@@ -151,3 +151,5 @@ pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(30);
 pub const PROGRAM_WAIT_MAX: Duration = Duration::from_secs(5);
 /// A late look that is overdue by this tells that nobody calls `tick`.
 pub const TICK_OVERDUE: Duration = Duration::from_secs(3_600);
+/// A clock before this, the start of 2026, is that of a machine that has lost its battery.
+pub const CLOCK_MIN: u64 = 1_767_225_600_000;

@@ -2,6 +2,8 @@
 
 mod hook;
 
+mod clock;
+mod doctor;
 mod resolve;
 mod sweep;
 mod tick;

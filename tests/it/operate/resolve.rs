@@ -31,7 +31,7 @@ fn start(shell: &Shell, hook: &Hook, end: &str) -> Printed {
 }
 
 fn resolve(shell: &Shell, run: &str, verdict: &str) -> Printed {
-    shell.run(&["resolve", run, "2", "--as", verdict, "--reason", "the log of the hook says so"])
+    shell.run(&["resolve", run, "4", "--as", verdict, "--reason", "the log of the hook says so"])
 }
 
 #[test]
@@ -44,7 +44,12 @@ fn a_parked_request_is_shown_with_everything_known_and_a_word_lets_it_go_on() {
     let shown = shell.run(&["show", &run]).stdout;
     let asked = shown.lines().skip_while(|line| !line.contains("http.requests.send"));
     let asked: Vec<&str> = asked.take_while(|line| !line.starts_with("next")).collect();
-    insta::assert_snapshot!(asked.join("\n"), @"");
+    insta::assert_snapshot!(asked.join("\n"), @r#"
+    4  http.requests.send POST http://ADDRESS/hook, outcome not on record
+       sent     TIME or later
+       request  {"body-bytes":28,"body-sha256":"DIGEST","headers":[["x-tenant","acme"]],"method":"POST","timeout-seconds":2,"url":"http://ADDRESS/hook"}
+       seen     failed: `http://ADDRESS/hook`: client error (SendRequest): connection closed before message completed (`broken`)
+    "#);
     assert!(!shown.contains("a body that no journal keeps"), "{shown}");
     let resumed = shell.run(&["resume", &run]);
     assert_eq!(resumed.code, Some(8), "without a word nothing goes on: {}", resumed.stderr);
@@ -95,7 +100,11 @@ fn what_is_known_needs_no_word() {
     let failed = start(&shell, &hook, "badly");
     assert_eq!(failed.code, Some(1), "{}", failed.stderr);
     let refused = resolve(&shell, &only_run(&shell), "done");
-    insta::assert_snapshot!(refused.told(), @"");
-    let silent = shell.run(&["resolve", &only_run(&shell), "2", "--as", "done", "--reason", " "]);
+    insta::assert_snapshot!(refused.told(), @r"
+    exit 2
+    error: call 4 of run RUN has nothing to resolve: its outcome is known
+    hint: look at it with `runwrit show RUN`
+    ");
+    let silent = shell.run(&["resolve", &only_run(&shell), "4", "--as", "done", "--reason", " "]);
     assert_eq!(silent.code, Some(2), "{}", silent.stderr);
 }

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::client::{ApiError, Client, Request, member};
 use super::price::{Alive, Prices};
-use super::{MARKER_LABEL, MARKER_NAME};
 use super::wire::{Firewall, Network, PlacementGroup, PrimaryIp, Resource, Server, SshKey, Volume};
+use super::{MARKER_LABEL, MARKER_NAME};
 
 /// A thing, and when the API says that it was created.
 type Dated<R> = (R, Option<String>);

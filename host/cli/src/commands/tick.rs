@@ -5,12 +5,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 use runwrit_engine::store::{Sweep, SweepOutcome};
+use runwrit_engine::view;
 use runwrit_model::due::Due;
 use runwrit_model::exit::Exit;
 use runwrit_model::id::RunId;
+use runwrit_model::limits::CLOCK_MIN;
 use serde::Serialize;
 
 use super::resume;
+use crate::ambient;
 use crate::configuration::Configuration;
 use crate::error::Error;
 use crate::installation::Installation;
@@ -42,6 +45,11 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
     let configuration = Configuration::read(session)?;
     if let Some(directory) = arguments.units {
         return units::write(&directory, session, &configuration);
+    }
+    let now = ambient::now_unix_ms();
+    if now < CLOCK_MIN {
+        let message = format!("the clock says {}, which cannot be", view::time(now));
+        return Err(Error::usage(message).hint("set it; nothing was done"));
     }
     session.block_on(async {
         let installation = Installation::open(session, &configuration)?;

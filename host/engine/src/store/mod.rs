@@ -302,6 +302,10 @@ pub trait Store: Send + Sync {
     /// Returns what needs a person, oldest first.
     fn orphans(&self) -> Reply<'_, Vec<OrphanRow>>;
 
+    /// Sets the open sweeps right that are due after `latest`, which no sweep can be by a clock that
+    /// was right: they become due as long after `at` as they were to be after the end of their run.
+    fn realign_sweeps(&self, at: UnixMs, latest: UnixMs) -> Reply<'_, ()>;
+
     /// Returns the sweeps that are due.
     fn due_sweeps(&self, at: UnixMs) -> Reply<'_, Vec<Sweep>>;
 

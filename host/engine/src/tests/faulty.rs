@@ -160,6 +160,10 @@ impl Store for Faulty {
         self.inner.orphans()
     }
 
+    fn realign_sweeps(&self, at: UnixMs, latest: UnixMs) -> Reply<'_, ()> {
+        self.inner.realign_sweeps(at, latest)
+    }
+
     fn due_sweeps(&self, at: UnixMs) -> Reply<'_, Vec<Sweep>> {
         self.inner.due_sweeps(at)
     }

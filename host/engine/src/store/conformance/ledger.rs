@@ -18,6 +18,10 @@ pub(super) fn budget_is_shared(bench: &dyn Bench) {
     assert_eq!(wait(other.take_tokens(&bucket, 1, 1_000)).unwrap(), Tokens::Wait(1_500));
     assert_eq!(wait(one.take_tokens(&bucket, 1, 1_500)).unwrap(), Tokens::Taken);
     assert_eq!(wait(one.take_tokens(&bucket, 1, 900)).unwrap(), Tokens::Wait(2_000));
+    // A bucket from the future fills from now on, and is no fuller than it was.
+    assert_eq!(wait(one.take_tokens(&bucket, 1, 99_000)).unwrap(), Tokens::Taken);
+    assert_eq!(wait(one.take_tokens(&bucket, 2, 1_000)).unwrap(), Tokens::Taken);
+    assert_eq!(wait(one.take_tokens(&bucket, 1, 1_000)).unwrap(), Tokens::Wait(1_500));
     let correction = Correction { credential: "prod".to_owned(), remaining: 2, at: 1_600 };
     wait(other.correct_tokens(correction)).unwrap();
     assert_eq!(wait(one.take_tokens(&bucket, 2, 1_600)).unwrap(), Tokens::Taken);
@@ -46,4 +50,10 @@ pub(super) fn sweeps_are_scheduled(bench: &dyn Bench) {
     wait(store.close_sweep(due[0].id, SweepOutcome::Nothing, 152)).unwrap();
     assert_eq!(wait(store.due_sweeps(199)).unwrap(), vec![]);
     assert_eq!(wait(store.due_sweeps(200)).unwrap().len(), 1);
+    // Its run ended at 3 by a clock that was wrong: 197 later.
+    wait(store.realign_sweeps(10, 200)).unwrap();
+    assert_eq!(wait(store.due_sweeps(200)).unwrap().len(), 1, "200 is within reach");
+    wait(store.realign_sweeps(10, 199)).unwrap();
+    assert_eq!(wait(store.due_sweeps(206)).unwrap(), vec![]);
+    assert_eq!(wait(store.due_sweeps(207)).unwrap().len(), 1);
 }

@@ -20,9 +20,19 @@ pub(super) fn take_tokens(
     let capacity = f64::from(bucket.capacity.max(1));
     let wanted = f64::from(count).min(capacity);
     let (kept, changed_at) = stored(database, &bucket.credential)?.unwrap_or((capacity, at));
+    let rate = bucket.refill_per_second.max(f64::MIN_POSITIVE);
+    let full_after_ms = (capacity / rate * 1_000.0) as u64;
+    // A time that no refill reaches from here was told by a wrong clock: waiting for it would stop
+    // all runs of the credential for years.
+    let changed_at = match changed_at.saturating_sub(at) > full_after_ms {
+        true => {
+            set_tokens(database, &bucket.credential, kept, at)?;
+            at
+        }
+        false => changed_at,
+    };
     // The clock of the host may step back; the budget must not grow from that.
     let at = at.max(changed_at);
-    let rate = bucket.refill_per_second.max(f64::MIN_POSITIVE);
     let tokens = (kept + (at - changed_at) as f64 / 1_000.0 * rate).min(capacity);
     if tokens < wanted {
         let wait_ms = ((wanted - tokens) / rate * 1_000.0).ceil();
@@ -34,9 +44,8 @@ pub(super) fn take_tokens(
 
 /// Sets a bucket to what the outside system says is left.
 pub(super) fn correct(database: &Database<'_>, correction: &Correction) -> Result<(), StoreError> {
-    let changed_at = stored(database, &correction.credential)?.map_or(0, |(_, at)| at);
-    let at = correction.at.max(changed_at);
-    set_tokens(database, &correction.credential, f64::from(correction.remaining), at)
+    // The last word of the outside system counts, even when the clock was set back since.
+    set_tokens(database, &correction.credential, f64::from(correction.remaining), correction.at)
 }
 
 fn stored(database: &Database<'_>, credential: &str) -> Result<Option<(f64, UnixMs)>, StoreError> {
@@ -96,6 +105,18 @@ pub(super) fn schedule(
     let call = sweep.call.to_string();
     let values = params![run.as_str(), call, sweep.at, sweep.kind, sweep.key, labels];
     database.execute("schedule a sweep", sql, values).map(drop)
+}
+
+/// Sets the open sweeps right that a wrong clock scheduled.
+pub(super) fn realign_sweeps(
+    database: &Database<'_>,
+    at: UnixMs,
+    latest: UnixMs,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE sweep SET due_at = ?1 + max(0, due_at -
+            (SELECT changed_at FROM run WHERE run.run = sweep.run))
+        WHERE outcome IS NULL AND due_at > ?2";
+    database.execute("set the sweeps right", sql, params![at, latest]).map(drop)
 }
 
 /// Returns the open sweeps that are due.

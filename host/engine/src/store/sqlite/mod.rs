@@ -159,6 +159,10 @@ impl Store for SqliteStore {
         self.reader.run(ledger::orphans)
     }
 
+    fn realign_sweeps(&self, at: UnixMs, latest: UnixMs) -> Reply<'_, ()> {
+        self.writer.run(move |database| ledger::realign_sweeps(database, at, latest))
+    }
+
     fn due_sweeps(&self, at: UnixMs) -> Reply<'_, Vec<Sweep>> {
         self.reader.run(move |database| ledger::due_sweeps(database, at))
     }

@@ -1,0 +1,103 @@
+//! A clock that is wrong: nothing of it may last once it is right again.
+
+use std::fs;
+
+use super::hook::Hook;
+use super::resolve::webhook;
+use super::{BREAKABLE, only_run, run_breakable};
+use crate::cli::shell::{Cloud, Shell};
+
+/// Seventy years ahead: what grants of these tests still allow.
+const FUTURE: (&str, &str) = ("RUNWRIT_CLOCK_SHIFT_MS", "2209032000000");
+/// A machine that has lost its battery.
+const PAST: (&str, &str) = ("RUNWRIT_CLOCK_SHIFT_MS", "-1700000000000");
+
+/// A shell in which late looks are due at once, and grants last.
+fn shell(cloud: &Cloud) -> Shell {
+    let shell = Shell::new().with_cloud(cloud);
+    let text = fs::read_to_string(shell.path("runwrit.toml")).expect("it stands there");
+    shell.write("runwrit.toml", text.replace("[timing]\n", "[timing]\nsweep-ms = [1]\n"));
+    shell
+}
+
+/// Runs `provision-tenant` under a grant that lasts, with a wrong clock and a kill.
+fn provision(shell: &Shell, variables: &[(&str, &str)]) -> Option<i32> {
+    let arguments = shell.provision();
+    let grant = fs::read_to_string(shell.path("acme.toml")).expect("it was just written");
+    shell.write("acme.toml", grant.replace("2027-12-31", "2099-12-31"));
+    run_breakable(shell, &arguments, variables).code
+}
+
+#[test]
+fn a_boot_in_the_far_future_stops_no_rollback_no_late_look_and_no_later_run() {
+    let cloud = Cloud::start();
+    let shell = shell(&cloud);
+    let killed = ("RUNWRIT_CRASH_AT", "intent-committed/hetzner.servers.create:1");
+    assert_eq!(provision(&shell, &[FUTURE, killed]), None);
+    let run = only_run(&shell);
+    // By the right clock: undo, settle times and the budget of requests all come from the future.
+    let rollback = shell.run(&["rollback", &run]);
+    assert_eq!(rollback.code, Some(1), "{}", rollback.stderr);
+    assert!(cloud.alive().is_empty(), "{:?}", cloud.alive());
+    let tick = shell.run(&["tick"]);
+    assert_eq!(tick.code, Some(0), "{}", tick.stderr);
+    assert_eq!(tick.stdout.lines().count(), 3, "one look for each server: {}", tick.stdout);
+    let again = shell.run(&shell.provision());
+    assert_eq!(again.code, Some(0), "{}", again.stderr);
+}
+
+#[test]
+fn a_rollback_that_ended_in_the_future_has_its_late_look_today() {
+    let cloud = Cloud::start();
+    let shell = shell(&cloud);
+    let killed = ("RUNWRIT_CRASH_AT", "intent-committed/hetzner.networks.create:1");
+    assert_eq!(provision(&shell, &[FUTURE, killed]), None);
+    let rollback = run_breakable(&shell, &["rollback", &only_run(&shell)], &[FUTURE]);
+    assert_eq!(rollback.code, Some(1), "{}", rollback.stderr);
+    let first = shell.run(&["tick"]);
+    // The first tick sets it right, to a millisecond from then; the second finds it due.
+    let told = format!("{}{}", first.stdout, shell.run(&["tick"]).stdout);
+    assert_eq!(told, "late-sweep of run RUN: call 17: nothing landed late\n", "{}", first.stderr);
+}
+
+#[test]
+fn a_timer_that_was_set_in_the_future_ends_as_long_after_today() {
+    let hook = Hook::start(0);
+    let shell = Shell::new();
+    let arguments = webhook(&shell, &hook, 600, "well");
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let parked = run_breakable(&shell, &arguments, &[FUTURE]);
+    assert_eq!(parked.code, Some(8), "{}", parked.stderr);
+    // Today it is parked again, for ten minutes; before they have passed nothing is due.
+    assert_eq!(shell.run(&["tick"]).stdout, "timer of run RUN: exit 8\n");
+    assert_eq!(shell.run(&["tick"]).stdout, "");
+    let later = run_breakable(&shell, &["tick"], &[("RUNWRIT_CLOCK_SHIFT_MS", "660000")]);
+    assert_eq!(later.stdout, "timer of run RUN: exit 0\n", "{}", later.stderr);
+    assert_eq!(hook.taken(), 1);
+}
+
+#[test]
+fn a_machine_without_a_battery_ticks_nothing_and_rolls_back_as_ever() {
+    let cloud = Cloud::start();
+    let shell = shell(&cloud);
+    let killed = ("RUNWRIT_CRASH_AT", "intent-committed/hetzner.servers.create:1");
+    assert_eq!(provision(&shell, &[killed]), None);
+    let tick = run_breakable(&shell, &["tick"], &[PAST]);
+    assert_eq!(tick.code, Some(2), "{}", tick.stderr);
+    insta::assert_snapshot!(tick.stderr, @r"
+    error: the clock says TIME, which cannot be
+    hint: set it; nothing was done
+    ");
+    let rollback = run_breakable(&shell, &["rollback", &only_run(&shell)], &[PAST]);
+    assert_eq!(rollback.code, Some(1), "{}", rollback.stderr);
+    assert!(cloud.alive().is_empty(), "{:?}", cloud.alive());
+}
+
+#[test]
+fn doctor_tells_a_journal_from_the_future() {
+    let shell = Shell::new();
+    let hello = ["run", "hello", "--grant", "hello.toml", "--input", "name=you"];
+    assert_eq!(run_breakable(&shell, &hello, &[FUTURE]).code, Some(0), "{BREAKABLE}");
+    let printed = shell.run(&["doctor"]);
+    assert!(printed.stdout.contains("in the future: the clock was wrong"), "{}", printed.stdout);
+}

@@ -1,0 +1,109 @@
+//! `doctor`: one line for each thing that was looked at, and a fix for each finding.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::Value;
+
+use crate::cli::shell::{Cloud, READ_ONLY, Shell, TOKEN, nowhere};
+
+/// Runs `doctor --json` and returns its exit code and the findings of one check.
+fn findings(shell: &Shell, check: &str) -> (Option<i32>, Vec<Value>) {
+    let printed = shell.run(&["doctor", "--json"]);
+    let all = printed.objects();
+    for finding in &all {
+        let is_good = finding["level"] == "good";
+        assert_eq!(finding["fix"].is_null(), is_good, "each finding has a fix: {finding}");
+    }
+    assert!(!printed.stdout.contains(TOKEN) && !printed.stdout.contains(READ_ONLY));
+    (printed.code, all.into_iter().filter(|finding| finding["check"] == check).collect())
+}
+
+fn used() -> Shell {
+    let shell = Shell::new();
+    assert_eq!(shell.run(&["runs"]).code, Some(0));
+    shell
+}
+
+#[test]
+fn a_host_that_is_fit_has_a_line_for_everything() {
+    let cloud = Cloud::start();
+    let shell = used().with_cloud(&cloud);
+    let printed = shell.run(&["doctor"]);
+    assert_eq!(printed.code, Some(0), "{}{}", printed.stdout, printed.stderr);
+    let checks: Vec<&str> =
+        printed.stdout.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
+    let expected = [
+        "config",
+        "modes",
+        "disk",
+        "store",
+        "time",
+        "tick",
+        "code-cache",
+        "credential",
+        "clock",
+        "docker",
+        "compose",
+    ];
+    assert_eq!(checks, expected, "{}", printed.stdout);
+    assert_eq!(cloud.alive(), Vec::<String>::new(), "it makes nothing, not even the mark");
+}
+
+#[test]
+fn a_new_host_has_no_state_yet() {
+    let shell = Shell::new();
+    let (code, found) = findings(&shell, "state");
+    assert_eq!((code, &found[0]["level"]), (Some(0), &"note".into()), "{found:?}");
+    assert!(!shell.path("state").exists(), "a look makes nothing");
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_level() {
+    let cloud = Cloud::start();
+    type Break = fn(&mut Shell);
+    let rows: [(&str, &str, &str, i32, Break); 6] = [
+        ("a token that only reads", "credential", "note", 0, |shell| {
+            shell.set("HCLOUD_TOKEN", READ_ONLY);
+        }),
+        ("a token that nobody knows", "credential", "wrong", 2, |shell| {
+            shell.set("HCLOUD_TOKEN", &format!("simulatedx{}", &TOKEN[10..]));
+        }),
+        ("an endpoint that is not there", "credential", "wrong", 2, |shell| {
+            shell.set("HCLOUD_ENDPOINT", &format!("http://{}/v1", nowhere()));
+        }),
+        ("a readable host key", "modes", "wrong", 2, |shell| {
+            let mode = fs::Permissions::from_mode(0o644);
+            fs::set_permissions(shell.path("state/store.sqlite"), mode).expect("ours");
+        }),
+        ("a configuration that others write", "config", "wrong", 2, |shell| {
+            let mode = fs::Permissions::from_mode(0o666);
+            fs::set_permissions(shell.path("runwrit.toml"), mode).expect("ours");
+        }),
+        ("a store that is none", "store", "broken", 3, |shell| {
+            let text = "this is no database, however long it may be";
+            fs::write(shell.path("state/store.sqlite"), text).expect("ours");
+        }),
+    ];
+    for (name, check, level, exit, damage) in rows {
+        let mut shell = used().with_cloud(&cloud);
+        damage(&mut shell);
+        let (code, found) = findings(&shell, check);
+        assert_eq!(found.first().map(|it| &it["level"]), Some(&level.into()), "{name}: {found:?}");
+        assert_eq!(code, Some(exit), "{name}: {found:?}");
+    }
+}
+
+#[test]
+fn a_journal_that_was_edited_is_found() {
+    let shell = Shell::new();
+    let hello = ["run", "hello", "--grant", "hello.toml", "--input", "name=you"];
+    assert_eq!(shell.run(&hello).code, Some(0));
+    let database = rusqlite::Connection::open(shell.path("state/store.sqlite")).expect("a store");
+    let sql = "UPDATE journal SET bytes =
+        CAST(replace(CAST(bytes AS TEXT), 'you', 'him') AS BLOB) WHERE seq = 0";
+    assert_eq!(database.execute(sql, []).expect("writable"), 1);
+    drop(database);
+    let (code, found) = findings(&shell, "store");
+    assert_eq!((code, &found[0]["level"]), (Some(3), &"broken".into()), "{found:?}");
+}
