@@ -20,6 +20,9 @@ fn the_help_names_every_command_and_exit_code() {
       runs      List the runs of this installation
       show      Show one run: what it did, what exists now, what it costs
       resolve   Answer for a call whose outcome nobody but a person can know
+      sweep     Look for what runs left behind, and what it costs
+      tick      Do what waits for time: late sweeps, timers, interrupted rollbacks
+      doctor    Look whether this host is fit for runs, with a fix for each finding
       inspect   Show what a runbook is and asks for, without running any of it
       grants    Work with grants
       simulate  Serve a stand-in for an outside system
@@ -81,8 +84,8 @@ fn the_help_of_run_names_its_options() {
 fn every_command_has_help_and_the_hidden_one_is_hidden() {
     let shell = Shell::new();
     let commands = [
-        "run", "plan", "resume", "rollback", "cancel", "runs", "show", "resolve", "inspect",
-        "grants", "simulate",
+        "run", "plan", "resume", "rollback", "cancel", "runs", "show", "resolve", "sweep", "tick",
+        "doctor", "inspect", "grants", "simulate",
     ];
     for command in commands {
         let printed = shell.run(&[command, "--help"]);

@@ -5,12 +5,13 @@ use std::process::Child;
 use super::{breakable, only_run, signal, swept, until_stopped};
 use crate::cli::shell::{Cloud, Printed, Shell};
 
-/// Points of a run before and behind a byte on the wire.
+/// Points of a run before and behind a byte on the wire. None lies in a batch: a process that is
+/// stopped while another of its threads writes would keep the store from everybody.
 const POINTS: [&str; 5] = [
     "intent-committed/hetzner.networks.create:1",
     "before-send/hetzner.networks.create:1",
     "sent/hetzner.networks.create:1",
-    "before-send/hetzner.servers.create:2",
+    "before-send/hetzner.firewalls.create:1",
     "before-send/hetzner.volumes.create:1",
 ];
 

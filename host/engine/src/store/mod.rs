@@ -86,7 +86,10 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// Another process held the file for too long.
-    #[error("another process has locked the store `{path}`; try again")]
+    #[error(
+        "another process has locked the store `{path}`; try again, and look for one that was \
+         stopped while it wrote: `ps -C runwrit -o pid,stat,args`"
+    )]
     Locked {
         /// Which file.
         path: PathBuf,
@@ -302,8 +305,9 @@ pub trait Store: Send + Sync {
     /// Returns what needs a person, oldest first.
     fn orphans(&self) -> Reply<'_, Vec<OrphanRow>>;
 
-    /// Sets the open sweeps right that are due after `latest`, which no sweep can be by a clock that
-    /// was right: they become due as long after `at` as they were to be after the end of their run.
+    /// Sets the open sweeps right that are due after `latest`, which no sweep can be by a clock
+    /// that was right: they become due as long after `at` as they were to be after the end of
+    /// their run.
     fn realign_sweeps(&self, at: UnixMs, latest: UnixMs) -> Reply<'_, ()>;
 
     /// Returns the sweeps that are due.
