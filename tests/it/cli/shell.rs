@@ -230,8 +230,13 @@ impl Cloud {
 
     /// Has somebody else create something by hand.
     pub fn post(&self, path: &str, body: &serde_json::Value) {
+        self.send("POST", path, body);
+    }
+
+    /// Has somebody else change something by hand.
+    pub fn send(&self, method: &str, path: &str, body: &serde_json::Value) {
         let (answer, _) = self.handle.desk().receive(Request {
-            method: "POST".to_owned(),
+            method: method.to_owned(),
             path: path.to_owned(),
             query: Vec::new(),
             origin: self.handle.endpoint(),
@@ -240,7 +245,7 @@ impl Cloud {
         });
         let is_taken =
             matches!(&answer.content, Content::Reply(reply) if (200..300).contains(&reply.status));
-        assert!(is_taken, "the simulator takes `POST {path}`: {answer:?}");
+        assert!(is_taken, "the simulator takes `{method} {path}`: {answer:?}");
     }
 
     fn add_ssh_key(&self) {

@@ -4,6 +4,7 @@ mod hook;
 
 mod clock;
 mod doctor;
+mod drift;
 mod resolve;
 mod sweep;
 mod tick;

@@ -1,0 +1,276 @@
+//! What differs between the registry and what stands: pure, and all of it at once.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use runwrit_sdk::hetzner::servers::Server;
+use runwrit_sdk::registry::{State, Tenant};
+
+use crate::found::Found;
+
+/// What a comparison showed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Compared {
+    /// What is as it should be.
+    pub agreements: Vec<String>,
+    /// What is not.
+    pub differences: Vec<String>,
+}
+
+impl Compared {
+    fn note(&mut self, holds: bool, agreement: String, difference: impl FnOnce() -> String) {
+        match holds {
+            true => self.agreements.push(agreement),
+            false => self.differences.push(difference()),
+        }
+    }
+}
+
+/// Compares a tenant, as the registry knows it, with what stands under its labels.
+pub fn compare(id: &str, known: Option<&Tenant>, found: &Found) -> Compared {
+    let mut compared = Compared::default();
+    match known {
+        Some(tenant) if tenant.state == State::Active => active(tenant, found, &mut compared),
+        _ => inactive(id, known, found, &mut compared),
+    }
+    compared
+}
+
+/// Nothing should stand for a tenant that does not serve.
+fn inactive(id: &str, known: Option<&Tenant>, found: &Found, compared: &mut Compared) {
+    let state = match known.map(|tenant| tenant.state) {
+        None => "does not know",
+        Some(State::Pending) => "calls pending",
+        Some(State::Failed) => "calls failed",
+        Some(State::Deleted | State::Active) => "calls deleted",
+    };
+    let names = found.names();
+    let agreement = format!("nothing stands for {id}, which the registry {state}");
+    compared.note(names.is_empty(), agreement, || {
+        format!("the registry {state} {id}, but there stand `{}`", names.join("`, `"))
+    });
+}
+
+fn active(tenant: &Tenant, found: &Found, compared: &mut Compared) {
+    composition(tenant, found, compared);
+    network(tenant, found, compared);
+    addresses(tenant, found, compared);
+    for server in &found.servers {
+        let name = &server.name;
+        compared.note(server.status == "running", format!("{name} is running"), || {
+            format!("{name} is `{}`, not running", server.status)
+        });
+        compared.note(is_guarded(server, found), format!("a firewall guards {name}"), || {
+            format!("no firewall of the tenant is in force on {name}")
+        });
+    }
+    for volume in &found.volumes {
+        let name = &volume.name;
+        let holds = found.servers.iter().any(|it| Some(&it.id) == volume.server.as_ref());
+        compared.note(holds, format!("{name} is attached"), || {
+            format!("{name} is attached to no server of the tenant")
+        });
+    }
+}
+
+/// Counts what a tenant consists of.
+fn composition(tenant: &Tenant, found: &Found, compared: &mut Compared) {
+    let id = &tenant.id;
+    let servers = |role: &str| {
+        let prefix = format!("{id}-{role}");
+        found.servers.iter().filter(|server| server.name.starts_with(&prefix)).count()
+    };
+    let rows = [
+        ("network", found.networks.len(), 1, 1),
+        ("firewall", found.firewalls.len(), 1, 1),
+        ("volume", found.volumes.len(), 1, usize::MAX),
+        ("gateway", servers("gateway"), 1, 1),
+        ("worker", servers("worker-"), 1, usize::MAX),
+        ("database server", servers("db"), 1, 1),
+    ];
+    for (kind, count, min, max) in rows {
+        let holds = (min..=max).contains(&count);
+        compared.note(holds, format!("{id} has its {kind}"), || {
+            let least = if max == min { "" } else { "at least " };
+            format!("{id} has {count} {kind}s instead of {least}{min}")
+        });
+    }
+}
+
+fn network(tenant: &Tenant, found: &Found, compared: &mut Compared) {
+    let range = format!("10.{}.0.0/16", tenant.octet);
+    for network in &found.networks {
+        let name = &network.name;
+        compared.note(network.ip_range == range, format!("{name} is {range}"), || {
+            let has = &network.ip_range;
+            format!("{name} is {has}, but octet {} means {range}", tenant.octet)
+        });
+    }
+}
+
+/// Compares the addresses of the registry with those of the servers, both ways.
+fn addresses(tenant: &Tenant, found: &Found, compared: &mut Compared) {
+    let listed: BTreeSet<&str> =
+        tenant.endpoints.iter().map(|endpoint| endpoint.address.as_str()).collect();
+    let present: BTreeSet<&str> = found.servers.iter().flat_map(addresses_of).collect();
+    // A host name or a URL says nothing about a server of its own.
+    let is_address = |text: &str| text.parse::<IpAddr>().is_ok();
+    for endpoint in tenant.endpoints.iter().filter(|it| is_address(&it.address)) {
+        let (name, address) = (&endpoint.name, &endpoint.address);
+        let holds = present.contains(address.as_str());
+        compared.note(holds, format!("{name} is at {address}"), || {
+            format!("the registry names {address} as {name}, which no server of the tenant has")
+        });
+    }
+    for server in &found.servers {
+        let name = &server.name;
+        let holds = addresses_of(server).any(|address| listed.contains(address));
+        compared.note(holds, format!("the registry names {name}"), || {
+            format!("the registry names no address of {name}")
+        });
+    }
+}
+
+fn addresses_of(server: &Server) -> impl Iterator<Item = &str> {
+    let private = server.private_addresses.iter().map(|it| it.ip.as_str());
+    private.chain(server.public_ipv4.as_deref())
+}
+
+fn is_guarded(server: &Server, found: &Found) -> bool {
+    let is_ours = |id: &str| found.firewalls.iter().any(|firewall| firewall.id == id);
+    server.firewalls.iter().any(|it| it.is_applied && is_ours(&it.firewall))
+}
+
+#[cfg(test)]
+mod tests {
+    use runwrit_sdk::hetzner::firewalls::Firewall;
+    use runwrit_sdk::hetzner::networks::Network;
+    use runwrit_sdk::hetzner::servers::{FirewallStatus, PrivateAddress};
+    use runwrit_sdk::hetzner::volumes::Volume;
+    use runwrit_sdk::registry::Endpoint;
+
+    use super::*;
+
+    fn server(name: &str, ip: &str) -> Server {
+        Server {
+            id: name.to_owned(),
+            name: name.to_owned(),
+            status: "running".to_owned(),
+            server_type: "cx23".to_owned(),
+            location: "nbg1".to_owned(),
+            public_ipv4: None,
+            public_ipv6: None,
+            private_addresses: vec![PrivateAddress { network: "n".to_owned(), ip: ip.to_owned() }],
+            firewalls: vec![FirewallStatus { firewall: "f".to_owned(), is_applied: true }],
+            volumes: Vec::new(),
+            labels: Vec::new(),
+        }
+    }
+
+    fn standing() -> Found {
+        Found {
+            networks: vec![Network {
+                id: "n".to_owned(),
+                name: "acme-net".to_owned(),
+                ip_range: "10.7.0.0/16".to_owned(),
+                subnets: Vec::new(),
+                servers: Vec::new(),
+                labels: Vec::new(),
+            }],
+            firewalls: vec![Firewall {
+                id: "f".to_owned(),
+                name: "acme-fw".to_owned(),
+                rules: Vec::new(),
+                servers: Vec::new(),
+                labels: Vec::new(),
+            }],
+            servers: vec![
+                server("acme-gateway", "10.7.1.1"),
+                server("acme-worker-1", "10.7.1.2"),
+                server("acme-db", "10.7.1.3"),
+            ],
+            volumes: vec![Volume {
+                id: "v".to_owned(),
+                name: "acme-data".to_owned(),
+                size_gb: 10,
+                location: "nbg1".to_owned(),
+                server: Some("acme-db".to_owned()),
+                linux_device: String::new(),
+                labels: Vec::new(),
+            }],
+        }
+    }
+
+    fn tenant(state: State) -> Tenant {
+        let endpoint = |name: &str, address: &str| Endpoint {
+            name: name.to_owned(),
+            address: address.to_owned(),
+        };
+        let endpoints = vec![
+            endpoint("gateway-private", "10.7.1.1"),
+            endpoint("worker-1-private", "10.7.1.2"),
+            endpoint("db-private", "10.7.1.3"),
+            endpoint("site", "acme.example.org"),
+        ];
+        Tenant { id: "acme".to_owned(), octet: 7, state, endpoints }
+    }
+
+    #[test]
+    fn every_difference_is_told_alone() {
+        type Change = fn(&mut Tenant, &mut Found);
+        let rows: [(&str, Change); 11] = [
+            ("acme has 0 networks instead of 1", |_, found| found.networks.clear()),
+            ("acme-net is 10.8.0.0/16, but octet 7 means 10.7.0.0/16", |_, found| {
+                found.networks[0].ip_range = "10.8.0.0/16".to_owned();
+            }),
+            ("acme has 0 volumes instead of at least 1", |_, found| found.volumes.clear()),
+            ("acme-data is attached to no server of the tenant", |_, found| {
+                found.volumes[0].server = None;
+            }),
+            ("acme-data is attached to no server of the tenant", |_, found| {
+                found.volumes[0].server = Some("another".to_owned());
+            }),
+            ("acme-db is `off`, not running", |_, found| {
+                found.servers[2].status = "off".to_owned();
+            }),
+            ("no firewall of the tenant is in force on acme-gateway", |_, found| {
+                found.servers[0].firewalls[0].is_applied = false;
+            }),
+            ("no firewall of the tenant is in force on acme-gateway", |_, found| {
+                found.servers[0].firewalls[0].firewall = "another".to_owned();
+            }),
+            ("the registry names no address of acme-worker-2", |_, found| {
+                found.servers.push(server("acme-worker-2", "10.7.1.4"));
+            }),
+            ("the registry names 10.7.1.9 as old, which no server of the tenant has", |it, _| {
+                let (name, address) = ("old".to_owned(), "10.7.1.9".to_owned());
+                it.endpoints.push(Endpoint { name, address });
+            }),
+            (
+                "the registry calls failed acme, but there stand `acme-net`, `acme-fw`, \
+                 `acme-gateway`, `acme-worker-1`, `acme-db`, `acme-data`",
+                |it, _| it.state = State::Failed,
+            ),
+        ];
+        let told = compare("acme", Some(&tenant(State::Active)), &standing());
+        assert_eq!((told.differences, told.agreements.len()), (Vec::<String>::new(), 20));
+        for (expected, change) in rows {
+            let (mut tenant, mut found) = (tenant(State::Active), standing());
+            change(&mut tenant, &mut found);
+            let told = compare("acme", Some(&tenant), &found);
+            assert_eq!(told.differences, [expected]);
+        }
+    }
+
+    #[test]
+    fn nothing_stands_for_a_tenant_that_does_not_serve() {
+        for state in [State::Pending, State::Failed, State::Deleted] {
+            let told = compare("acme", Some(&tenant(state)), &Found::default());
+            assert_eq!((told.differences.len(), told.agreements.len()), (0, 1), "{state:?}");
+        }
+        let lost = compare("acme", None, &standing());
+        assert!(lost.differences[0].starts_with("the registry does not know acme"), "{lost:?}");
+        let empty = compare("acme", Some(&tenant(State::Active)), &Found::default());
+        assert_eq!(empty.differences.len(), 6 + 3, "{empty:?}");
+    }
+}
