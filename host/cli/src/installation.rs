@@ -145,9 +145,7 @@ impl Installation {
             summary::print(&view, outcome, &session.output);
             let denial = summary::last_denial(&self.engine.history(run).await?);
             if let Some(denial) = denial.filter(|_| outcome != RunOutcome::Succeeded) {
-                let hint =
-                    format!("hint: write `{}` into the grant, and start a new run", denial.hint);
-                session.note(Style::Good, &hint);
+                session.note(Style::Good, &format!("hint: {}", denial.hint));
             }
         }
         Ok(outcome.exit())

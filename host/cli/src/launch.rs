@@ -8,7 +8,7 @@ use runwrit_model::admission::{Gap, Gaps, admit, ask_within_grant};
 use runwrit_model::document::Faults;
 use runwrit_model::exit::Exit;
 use runwrit_model::grant::Grant;
-use runwrit_model::id::{Digest, RunId};
+use runwrit_model::id::{Digest, RunId, Scope};
 use runwrit_model::inputs::{self, Given, Inputs};
 use runwrit_model::journal::{Created, World};
 use runwrit_model::limits;
@@ -84,7 +84,8 @@ impl Admitted {
         let Self { package, inputs, run, .. } = &self;
         let assemble = surroundings.assembler(&package.manifest, inputs);
         let guest = installation.guest(&package.component, package.linked(), assemble).await?;
-        let worlds = surroundings.enter().await?;
+        let home = installation.engine.home(&self.scope()).await?;
+        let worlds = surroundings.enter(home.as_ref()).await?;
         installation.store.put_component(package.component.clone()).await?;
         let settings = serde_json::to_value(surroundings.settings())
             .expect("settings are maps of strings and numbers");
@@ -146,10 +147,15 @@ impl Admitted {
         let pinned = pinned.and_then(Result::ok);
         Subject {
             run: self.run.clone(),
-            scope: inputs::scope(&self.package.manifest, &self.inputs, &self.run),
+            scope: self.scope(),
             grant: self.grant.clone(),
             settings: pinned.unwrap_or_else(|| configuration.settings.hetzner.clone()),
         }
+    }
+
+    /// Returns what the run will hold alone.
+    pub fn scope(&self) -> Scope {
+        inputs::scope(&self.package.manifest, &self.inputs, &self.run)
     }
 
     /// Returns the grant.
@@ -179,7 +185,7 @@ impl Admitted {
             grant: grant.canonical(),
             inputs: inputs.clone(),
             settings: serde_json::Value::Null,
-            scope: inputs::scope(manifest, inputs, run),
+            scope: self.scope(),
             worlds: Default::default(),
             starter: session.ambient.starter(),
             deadline: None,

@@ -95,7 +95,10 @@ pub async fn plan(
     session: &Session,
 ) -> Result<Plan, Error> {
     let outlook = Outlook::new(admitted.grant(), wallet, installation, configuration)?;
-    let (worlds, snapshots) = (outlook.worlds().await?, outlook.snapshots().await?);
+    let worlds = outlook.worlds().await?;
+    let home = installation.engine.home(&admitted.scope()).await?;
+    home.map_or(Ok(()), |home| home.check(&worlds))?;
+    let snapshots = outlook.snapshots().await?;
     let mut known = BTreeSet::new();
     snapshots.values().for_each(|snapshot| snapshot.know(&mut known));
     let stage = stage(&snapshots).await?;
@@ -145,7 +148,7 @@ impl Play<'_> {
         let subject = admitted.subject(&configuration);
         let surroundings =
             Surroundings::new(subject, &self.wallet, self.copy, &configuration)?.predicting();
-        let worlds = surroundings.enter().await?;
+        let worlds = surroundings.enter(None).await?;
         let package = admitted.package();
         let assemble = surroundings.assembler(&package.manifest, admitted.inputs_given());
         let guest = real.guest(&package.component, package.linked(), assemble).await?;

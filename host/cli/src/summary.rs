@@ -1,6 +1,6 @@
 //! What a person reads when the work on a run is over: what stands, what it costs, what to do next.
 
-use runwrit_engine::view::{CallState, CallView, RunView};
+use runwrit_engine::view::{self, CallState, CallView, RunState, RunView};
 use runwrit_model::event::RunOutcome;
 use runwrit_model::failure::{Denial, Failure};
 use runwrit_model::history::{History, Recorded};
@@ -59,8 +59,17 @@ fn headline(view: &RunView, outcome: RunOutcome) -> (Style, String) {
         RunOutcome::LeftPlan => {
             (Style::Bad, format!("run {run} left its plan, nothing of it is left{why}"))
         }
-        RunOutcome::Parked => (Style::Warning, format!("run {run} waits{why}")),
+        RunOutcome::Parked => (Style::Warning, format!("run {run} waits{}{why}", awaited(view))),
         RunOutcome::Interrupted => (Style::Warning, format!("run {run} was interrupted")),
+    }
+}
+
+/// Says for what a run waits.
+fn awaited(view: &RunView) -> String {
+    match &view.state {
+        RunState::Waiting(until) => format!(" until {}", view::time(*until)),
+        RunState::Asking(call) => format!(" for a person's word on call {call}"),
+        _ => String::new(),
     }
 }
 

@@ -15,6 +15,7 @@ use runwrit_capabilities::{Capabilities, audit, http, registry};
 use runwrit_engine::books::Books;
 use runwrit_engine::gate::RunGate;
 use runwrit_engine::outside::{Outside, WorldsError};
+use runwrit_engine::worlds::Home;
 use runwrit_model::grant::Grant;
 use runwrit_model::id::{RunId, Scope};
 use runwrit_model::inputs::Inputs;
@@ -90,15 +91,21 @@ impl Surroundings {
         self.hetzner.as_ref().map(|cloud| cloud.settings.clone()).unwrap_or_default()
     }
 
-    /// Binds a new run to its worlds; a project that was never used before is marked.
-    pub async fn enter(&self) -> Result<BTreeMap<String, World>, Error> {
+    /// Binds a new run to its worlds; a project that was never used before is marked, unless the
+    /// tenant stands elsewhere.
+    pub async fn enter(&self, home: Option<&Home>) -> Result<BTreeMap<String, World>, Error> {
         let mut worlds = BTreeMap::new();
         if let Some(cloud) = &self.hetzner {
             let random = ambient::random::<10>();
             let random = data_encoding::BASE32_NOPAD.encode(&random).to_lowercase();
-            let entered = cloud.project.client.enter(&cloud.credential, &random).await;
+            let client = &cloud.project.client;
+            let entered = match home.is_some_and(|home| home.worlds.contains_key(HETZNER)) {
+                true => client.world(&cloud.credential).await,
+                false => client.enter(&cloud.credential, &random).await,
+            };
             worlds.insert(HETZNER.to_owned(), entered.map_err(not_entered)?);
         }
+        home.map_or(Ok(()), |home| home.check(&worlds))?;
         Ok(worlds)
     }
 

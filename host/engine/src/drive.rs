@@ -1,5 +1,6 @@
 //! The loop around a run: asks the model what is next, and does it.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt as _;
@@ -94,7 +95,20 @@ impl Work {
     }
 
     /// Works on the run until it is over, waits without a process, or is interrupted.
+    ///
+    /// A bug in the host ends the work, not the run: what is in memory is not to be trusted any
+    /// more, but what is on disk is, and a fresh process goes on from there.
     pub(crate) async fn drive<G: Guest>(
+        self,
+        guest: Option<G>,
+        outside: &dyn Outside,
+    ) -> Result<RunOutcome, EngineError> {
+        let run = self.run();
+        let ended = AssertUnwindSafe(self.go_on(guest, outside)).catch_unwind().await;
+        ended.unwrap_or(Err(EngineError::Panicked(run)))
+    }
+
+    async fn go_on<G: Guest>(
         self,
         guest: Option<G>,
         outside: &dyn Outside,
@@ -155,10 +169,7 @@ impl Work {
         let seed = seed::open(&self.host.key, &run, &sealed);
         let (recorder, host) = (Arc::clone(&self.recorder), self.host.clone());
         let seat = Arc::new(Seat::new(recorder, host, seed, self.watch()?));
-        let running = guest.run(RunGate::new(Arc::clone(&seat)), books.clone());
-        // A bug in a host function ends the run, not the process, and the run is rolled back.
-        let end = std::panic::AssertUnwindSafe(running).catch_unwind().await;
-        let end = end.unwrap_or_else(|_| GuestEnd::Trapped("the host panicked".to_owned()));
+        let end = guest.run(RunGate::new(Arc::clone(&seat)), books.clone()).await;
         // The gate knows best why it stopped; a trap is only how the guest felt it.
         let end = seat.stopped().map_or(end, GuestEnd::Stopped);
         if let GuestEnd::Stopped(stop) = end {

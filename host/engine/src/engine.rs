@@ -6,7 +6,7 @@ use runwrit_model::breakable::crash_point;
 use runwrit_model::cost;
 use runwrit_model::event::{Event, RunOutcome};
 use runwrit_model::history::History;
-use runwrit_model::id::RunId;
+use runwrit_model::id::{RunId, Scope};
 use runwrit_model::journal::{
     Attempt, Created, Ending, Entry, Record, Resolved, RollbackStarted, VERSION,
 };
@@ -22,7 +22,7 @@ use crate::recorder::Recorder;
 use crate::resolve;
 use crate::store::{self, Claim, NewRun, Store, StoreError};
 use crate::view::{self, RunSummary, RunView};
-use crate::worlds;
+use crate::worlds::{self, Home};
 
 /// Starts, resumes, rolls back and shows runs.
 pub struct Engine {
@@ -186,6 +186,11 @@ impl Engine {
     /// capabilities.
     pub async fn history(&self, run: &RunId) -> Result<History, EngineError> {
         fold(run, &self.store.journal(run).await?)
+    }
+
+    /// Returns where the tenant of a scope stands, while it lives.
+    pub async fn home(&self, scope: &Scope) -> Result<Option<Home>, EngineError> {
+        worlds::home(self.store.as_ref(), scope).await
     }
 
     /// Writes the first entries, which take the scope.

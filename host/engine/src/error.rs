@@ -5,7 +5,7 @@ use runwrit_model::call::CallId;
 use runwrit_model::event::RunOutcome;
 use runwrit_model::exit::Exit;
 use runwrit_model::history::HistoryError;
-use runwrit_model::id::RunId;
+use runwrit_model::id::{RunId, Scope};
 use runwrit_model::journal::Ending;
 use runwrit_model::next::RollbackRefusal;
 use runwrit_model::plan::PlanError;
@@ -32,6 +32,9 @@ pub enum EngineError {
     /// Another process took the run over.
     #[error("another process took run {0} over")]
     Fenced(RunId),
+    /// The host itself failed; the run stays as its journal says.
+    #[error("a bug in runwrit stopped the work on run {0}: the message above says where")]
+    Panicked(RunId),
     /// The journal cannot be read.
     #[error("the journal of run {run} is damaged")]
     Damaged {
@@ -44,6 +47,16 @@ pub enum EngineError {
     #[error("run {run} is bound to another world: {}", list(differences))]
     OtherWorld {
         /// The run.
+        run: RunId,
+        /// What differs.
+        differences: Vec<Mismatch>,
+    },
+    /// The tenant stands elsewhere than where this process acts.
+    #[error("{scope} stands in another project, where run {run} made it: {}", list(differences))]
+    OtherProject {
+        /// The tenant.
+        scope: Scope,
+        /// The run that reserved it.
         run: RunId,
         /// What differs.
         differences: Vec<Mismatch>,
@@ -116,9 +129,11 @@ impl EngineError {
             Self::Store(StoreError::Busy { .. } | StoreError::Live { .. }) => Exit::Busy,
             Self::Store(_) => Exit::Usage,
             Self::Fenced(_) => Exit::Busy,
+            Self::Panicked(_) => Exit::Bug,
             Self::StoreFailed { .. } => Exit::Interrupted,
             Self::Damaged { .. } | Self::OtherWorld { .. } | Self::Worlds { .. } => Exit::Usage,
             Self::PlanUnreadable { .. } => Exit::Usage,
+            Self::OtherProject { .. } => Exit::Usage,
             Self::NeedsComponent(_) | Self::Over { .. } => Exit::Usage,
             Self::NotRolledBack { .. } | Self::NotResolvable { .. } => Exit::Usage,
             Self::NotRehearsed { outcome } => outcome.exit(),
@@ -133,6 +148,10 @@ impl EngineError {
                 "what may have happened outside is settled by `runwrit resume {run}`, once the \
                  store can be written again"
             )),
+            Self::Panicked(run) => Some(format!(
+                "nothing is lost: `runwrit resume {run}` goes on, `runwrit rollback {run}` undoes \
+                 it; please report the message with the version"
+            )),
             Self::Fenced(run) => Some(format!("watch it with `runwrit show {run}`")),
             Self::Damaged { .. } | Self::PlanUnreadable { .. } => {
                 Some("restore the state directory from a backup".to_owned())
@@ -141,6 +160,10 @@ impl EngineError {
                 "nothing was touched; use the credential and endpoint that the run began with"
                     .to_owned(),
             ),
+            Self::OtherProject { run, .. } => Some(format!(
+                "nothing was touched; use the credential and endpoint of run {run}, which \
+                 `runwrit show {run}` tells"
+            )),
             Self::Worlds { .. } => Some("nothing was touched; try again".to_owned()),
             Self::NeedsComponent(run) => Some(format!(
                 "put the package of that version back, or give up with `runwrit rollback {run}`"

@@ -16,7 +16,7 @@ pub mod view;
 pub mod gate;
 pub mod guest;
 pub mod error;
-mod worlds;
+pub mod worlds;
 mod drive;
 mod rollback;
 mod resolve;

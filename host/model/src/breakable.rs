@@ -3,7 +3,7 @@
 //! - `RUNWRIT_CRASH_AT=17` kills the process (as `kill -9` does) at the 17th boundary it passes;
 //!   `RUNWRIT_CRASH_AT=intent-committed:3` at the third of that name, with or without the operation
 //!   (`intent-committed/hetzner.servers.create:3`).
-//! - `RUNWRIT_STOP_AT` stops it (SIGSTOP) there instead.
+//! - `RUNWRIT_STOP_AT` stops it (SIGSTOP) there instead, and `RUNWRIT_PANIC_AT` lets it panic.
 //! - `RUNWRIT_CRASH_LOG=FILE` appends a line `17 intent-committed hetzner.servers.create` for each
 //!   boundary passed, before anything happens to the process, and `crash` or `stop` as a fourth
 //!   word to the one where it does.
@@ -92,6 +92,7 @@ mod on {
     struct Plan {
         crash_at: Option<Place>,
         stop_at: Option<Place>,
+        panic_at: Option<Place>,
         log: Option<std::fs::File>,
         broken: Vec<String>,
         failing: Option<(String, usize)>,
@@ -128,6 +129,7 @@ mod on {
             }
         };
         let (is_crash, is_stop) = (is_here(&plan.crash_at), is_here(&plan.stop_at));
+        let is_panic = is_here(&plan.panic_at);
         let end = if is_crash {
             " crash"
         } else if is_stop {
@@ -144,6 +146,7 @@ mod on {
         if is_stop {
             kill(Signal::STOP);
         }
+        assert!(!is_panic, "asked to panic at {label}");
     }
 
     /// Returns whether the rule of this code is switched off.
@@ -180,6 +183,7 @@ mod on {
             Self {
                 crash_at: variable("RUNWRIT_CRASH_AT").map(|text| Place::parse(&text)),
                 stop_at: variable("RUNWRIT_STOP_AT").map(|text| Place::parse(&text)),
+                panic_at: variable("RUNWRIT_PANIC_AT").map(|text| Place::parse(&text)),
                 log,
                 broken: broken.split(',').map(|name| name.trim().to_owned()).collect(),
                 failing: variable("RUNWRIT_FAIL_CALL").map(|text| call(&text)),

@@ -164,11 +164,31 @@ pub fn compare(
     if found.is_empty() { Ok(()) } else { Err(found) }
 }
 
+/// Compares the projects alone: what another run made stands where it was made, whatever its
+/// credential is called now.
+pub fn compare_projects(
+    recorded: &BTreeMap<String, World>,
+    present: &BTreeMap<String, World>,
+) -> Result<(), Vec<Mismatch>> {
+    let both =
+        recorded.iter().filter_map(|(name, before)| Some((name, before, present.get(name)?)));
+    let found = both.flat_map(|(name, before, now)| differences(name, before, now));
+    let is_project = |it: &Mismatch| matches!(it, Mismatch::Differs { part: PROJECT, .. });
+    let mut found: Vec<Mismatch> = found.filter(is_project).collect();
+    if crate::breakable::is_broken("home") {
+        found.clear();
+    }
+    if found.is_empty() { Ok(()) } else { Err(found) }
+}
+
+/// The part of a world that says in which project things stand.
+const PROJECT: &str = "project";
+
 fn differences(capability: &str, before: &World, now: &World) -> Vec<Mismatch> {
     let parts = [
         ("credential", &before.credential, &now.credential),
         ("endpoint", &before.endpoint, &now.endpoint),
-        ("project", &before.marker, &now.marker),
+        (PROJECT, &before.marker, &now.marker),
     ];
     let differs = |(part, recorded, present): (&'static str, &String, &String)| {
         // An empty marker identifies nothing, so two of them are not the same project.
@@ -249,5 +269,20 @@ mod tests {
         assert!(compare(&BTreeMap::new(), &recorded).is_err());
         let blank = world("prod", "https://a", "");
         assert!(compare(&blank, &blank).is_err(), "two unmarked projects are not the same one");
+    }
+
+    #[test]
+    fn what_stands_in_a_project_is_looked_for_in_that_project_only() {
+        let recorded = world("prod", "https://a", "12:abc");
+        let renamed = world("production", "https://b", "12:abc");
+        for present in [renamed, BTreeMap::new()] {
+            compare_projects(&recorded, &present).unwrap();
+        }
+        compare_projects(&BTreeMap::new(), &recorded).unwrap();
+        for marker in ["13:abc", "12:abd", ""] {
+            let other = world("prod", "https://a", marker);
+            let found = compare_projects(&recorded, &other).expect_err(marker);
+            assert!(found.len() == 1 && found[0].to_string().contains("project"), "{found:?}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde::Deserialize;
 use wit_component::ComponentEncoder;
@@ -9,7 +10,7 @@ use wit_component::ComponentEncoder;
 use crate::command;
 use crate::failure::Failure;
 use crate::place::Place;
-use crate::toolchain::Toolchain;
+use crate::toolchain::{TARGET, Toolchain};
 
 /// The workspaces of guests, in the order in which they are built.
 const WORKSPACES: [&str; 3] = ["runbooks", "examples", "tests/guests"];
@@ -34,6 +35,26 @@ pub fn build(place: &Place, toolchain: &Toolchain, only: &[String]) -> Result<()
         eprintln!("guests: {} of `{shown}` packed", guests.len());
     }
     Ok(())
+}
+
+/// Lints the guests and runs their unit tests on this machine, beside what was built for Wasm, so
+/// that macros are compiled once. Returns what could not be checked.
+pub fn check(place: &Place, toolchain: &Toolchain) -> Result<Option<String>, Failure> {
+    let has_clippy = command::succeeds(Command::new("cargo").args(["clippy", "--version"]));
+    let is_linted = has_clippy && *toolchain == Toolchain::Plain;
+    for folder in workspaces(place) {
+        let mut test = Command::new("cargo");
+        test.args(["test", "--quiet", "--release", "--workspace", "--lib", "--target-dir"]);
+        command::run(test.arg(place.guest_target()).current_dir(&folder))?;
+        if is_linted {
+            let mut clippy = Command::new("cargo");
+            clippy.args(["clippy", "--quiet", "--release", "--workspace", "--all-targets"]);
+            clippy.args(["--target", TARGET, "--target-dir"]).arg(place.guest_target());
+            clippy.args(["--", "--deny", "warnings"]).current_dir(&folder);
+            command::run(&mut clippy)?;
+        }
+    }
+    Ok((!is_linted).then(|| "the lints of guests (no `cargo clippy` for Wasm)".to_owned()))
 }
 
 /// A guest that is ready to be packed.

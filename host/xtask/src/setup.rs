@@ -1,7 +1,7 @@
 //! `cargo xtask setup`: what building and testing needs, found or made; again changes nothing.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -19,6 +19,9 @@ const PIP_LIMIT: Duration = Duration::from_secs(600);
 const DEBIAN_TOOLCHAIN: [&str; 4] = ["cargo-web", "rust-web-llvm", "rust-web-src", "rustc-web"];
 /// The package of Debian without which Python makes no environments.
 const DEBIAN_VENV: &str = "python3-venv";
+
+/// The package of Debian whose `nft` loads the rules that servers boot with, in a test.
+const DEBIAN_NFT: &str = "nftables";
 
 /// What the setup found or made.
 pub struct Ready {
@@ -41,12 +44,19 @@ pub fn run(place: &Place) -> Result<Ready, Failure> {
     if needs_venv {
         packages.push(DEBIAN_VENV);
     }
+    if !has_nft() {
+        packages.push(DEBIAN_NFT);
+    }
     if !packages.is_empty()
         && let Err(failure) = install(&packages)
     {
         eprintln!("packages: {failure}");
     }
     let toolchain = wasm.or_else(|_| toolchain::prepare(Choice::Debian))?;
+    match has_nft() {
+        true => eprintln!("nft: it is installed"),
+        false => missing.push("loading the host rules of servers (no `nft`)".to_owned()),
+    }
     if let Some(what) = clients(place) {
         missing.push(what);
     }
@@ -61,6 +71,11 @@ fn outsiders(place: &Place) -> Option<PathBuf> {
 
 fn has_venv() -> bool {
     command::succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"]))
+}
+
+/// It stands where only root looks for programs.
+fn has_nft() -> bool {
+    ["/usr/sbin/nft", "/sbin/nft", "/usr/bin/nft"].iter().any(|path| Path::new(path).exists())
 }
 
 /// Makes the Python environment of the outsiders. Returns what is missing after it.

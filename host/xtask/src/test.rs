@@ -26,6 +26,7 @@ pub fn run(place: &Place) -> Result<(), Failure> {
     }
     missing.extend(style(place)?);
     guests::build(place, &toolchain, &[])?;
+    missing.extend(guests::check(place, &toolchain)?);
     cargo(place, &["build", "--package", "runwrit"])?;
     cargo(place, &["test", "--no-fail-fast", "--workspace", "--exclude", "runwrit-tests"])?;
     integration(place)?;

@@ -3,7 +3,10 @@
 pub mod shell;
 
 mod help;
+mod bugs;
+mod recovery;
 mod refusals;
 mod signals;
 mod store;
 mod stream;
+mod worlds;

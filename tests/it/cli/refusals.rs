@@ -276,3 +276,20 @@ fn a_credential_file_that_others_can_read() {
     hint: `chmod 600 FOLDER/token`: a secret is readable by its owner alone
     ");
 }
+
+#[test]
+fn user_data_that_is_not_granted_names_the_digest_to_add() {
+    let cloud = Cloud::start();
+    let shell = Shell::new().with_cloud(&cloud);
+    let arguments = shell.provision();
+    for name in ["acme.toml", "inputs.toml"] {
+        let text = fs::read_to_string(shell.path(name)).expect("readable");
+        shell.write(name, text.replace("203.0.113.7", "203.0.113.9"));
+    }
+    let printed = shell.run(&arguments);
+    assert_eq!(printed.code, Some(1), "{}", printed.stderr);
+    let hint = "hint: add `user-data-sha256 = [\"DIGEST\"]` under `[hetzner]` in acme.toml and \
+                start a new run";
+    assert!(printed.stderr.lines().any(|line| line == hint), "{}", printed.stderr);
+    assert!(cloud.alive().is_empty(), "{:?}", cloud.alive());
+}

@@ -19,6 +19,8 @@ use tempfile::TempDir;
 pub const TOKEN: &str = "simulated0000000000000000000000000000000000000000000000000000000";
 /// A token that reads only.
 pub const READ_ONLY: &str = "simulatedreadonly00000000000000000000000000000000000000000000000";
+/// A token of another project.
+pub const OTHER: &str = "simulatedother00000000000000000000000000000000000000000000000000";
 /// The public half of a key that nobody has.
 const PUBLIC_KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJkK9LlnEKbDwG4YGtNQTR7Thxm8LT1zP4H3Cf7HFEqN ops";
@@ -114,6 +116,15 @@ impl Shell {
         ["run", "provision-tenant", "--grant", "acme.toml", "--inputs", "inputs.toml"]
     }
 
+    /// Writes the grant of `deprovision-tenant` for `acme`, and returns the arguments.
+    pub fn deprovision(&self) -> [&'static str; 8] {
+        let example = packages().join("../../runbooks/deprovision-tenant/grants.example.toml");
+        self.write("down.toml", fs::read(example).expect("the runbook comes with an example"));
+        let inputs = ["--input", "tenant=acme", "--input", "delete-data=true"];
+        let [one, two, three, four] = inputs;
+        ["run", "deprovision-tenant", "--grant", "down.toml", one, two, three, four]
+    }
+
     /// Returns a command that runs in the folder with nothing else in its environment.
     pub fn command(&self, arguments: &[&str]) -> Command {
         self.command_of(&binary(), arguments)
@@ -127,6 +138,26 @@ impl Shell {
         command.env("RUNWRIT_CONFIG", self.path("runwrit.toml")).envs(&self.variables);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
+    }
+
+    /// Types a command of the build with crash points and waits for its end.
+    pub fn run_breakable(&self, arguments: &[&str]) -> Printed {
+        let template = self.command(arguments);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_runwrit-breakable"));
+        command.args(arguments).current_dir(self.folder.path()).env_clear();
+        let variables = template.get_envs().filter_map(|(name, value)| Some((name, value?)));
+        let output = command.envs(variables).stdin(Stdio::null()).output();
+        let output = output.expect("the build with crash points starts");
+        self.printed(output.status.code(), &output.stdout, &output.stderr)
+    }
+
+    /// Returns the id of the youngest run.
+    pub fn last_run(&self) -> String {
+        let output = self.command(&["runs", "--json"]).output().expect("the product starts");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let first = text.lines().next().expect("a run stands there");
+        let run: serde_json::Value = serde_json::from_str(first).expect("an object");
+        run["run"].as_str().expect("an id").to_owned()
     }
 
     /// Types a command and waits for its end.
@@ -202,12 +233,16 @@ pub struct Cloud {
 impl Cloud {
     /// Starts one.
     pub fn start() -> Self {
-        let rule = |token: &str, is_read_only| TokenRule {
+        let rule = |token: &str, project: &str, is_read_only| TokenRule {
             token: token.to_owned(),
-            project: "project".to_owned(),
+            project: project.to_owned(),
             is_read_only,
         };
-        let tokens = Tokens::Only(vec![rule(TOKEN, false), rule(READ_ONLY, true)]);
+        let tokens = Tokens::Only(vec![
+            rule(TOKEN, "project", false),
+            rule(READ_ONLY, "project", true),
+            rule(OTHER, "other", false),
+        ]);
         let options = Options { time_factor: TIME_FACTOR, tokens, ..Options::default() };
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let handle = runtime.block_on(Simulator::start(options)).expect("a free port");
@@ -221,11 +256,25 @@ impl Cloud {
         self.handle.desk().ledger().len()
     }
 
+    /// Returns how many requests could have changed something.
+    pub fn changes(&self) -> u64 {
+        let count = |method| self.handle.desk().request_count(method, "/**") as u64;
+        ["POST", "PUT", "DELETE"].map(count).iter().sum()
+    }
+
     /// Returns the names of everything alive but the key and the mark of the project.
     pub fn alive(&self) -> Vec<String> {
         let report = self.handle.desk().leaks("").expect("an empty selector");
         let names = report.alive.into_iter().map(|thing| thing.name);
         names.filter(|name| name != "ops" && name != "runwrit-project").collect()
+    }
+
+    /// Makes a network behind the back of the product, and returns its id.
+    pub fn plant_network(&self, name: &str) -> String {
+        self.post("/networks", &json!({"name": name, "ip_range": "10.99.0.0/16"}));
+        let report = self.handle.desk().leaks("").expect("an empty selector");
+        let planted = report.alive.into_iter().find(|thing| thing.name == name);
+        planted.expect("it stands").id.to_string()
     }
 
     /// Has somebody else create something by hand.

@@ -8,11 +8,11 @@ use serde_json::Value;
 use super::shell::{Cloud, Shell};
 
 /// Three servers with four public addresses, a volume, a network and a firewall.
-const ALIVE: usize = 10;
+pub const ALIVE: usize = 10;
 
 /// Starts `provision-tenant` with JSON events and returns once a step whose title begins with
 /// `title` has begun.
-fn start_until(shell: &Shell, title: &str) -> (Child, String) {
+pub fn start_until(shell: &Shell, title: &str) -> (Child, String) {
     let arguments = shell.provision();
     let mut command = shell.command(&arguments);
     let mut child = command.arg("--json").spawn().expect("the product starts");
@@ -33,9 +33,27 @@ fn read_until(stdout: &mut impl BufRead, title: &str) -> Option<String> {
     events.find(is_it)?["run"].as_str().map(str::to_owned)
 }
 
-fn send(child: &Child, signal: &str) {
+pub fn send(child: &Child, signal: &str) {
     let status = Command::new("kill").args([signal, &child.id().to_string()]).status();
     assert!(status.expect("`kill` is everywhere").success());
+}
+
+#[test]
+fn an_interrupt_says_what_it_waits_for_and_how_to_go_on() {
+    let cloud = Cloud::start();
+    let shell = Shell::new().with_cloud(&cloud);
+    let mut child = shell.command(&shell.provision()).spawn().expect("the product starts");
+    let mut stderr = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    let mut lines = stderr.by_ref().map(|line| line.expect("text"));
+    assert!(lines.any(|line| line.starts_with("▸ 4-6/14")), "it ended too early");
+    send(&child, "-INT");
+    let rest: Vec<String> = lines.collect();
+    assert_eq!(child.wait().expect("it ends").code(), Some(130), "{rest:#?}");
+    let first = "interrupted: finishing the call in flight; press Ctrl-C again to stop at once";
+    assert!(rest.iter().any(|line| line == first), "{rest:#?}");
+    let next = rest.iter().find_map(|line| line.strip_prefix("next: runwrit resume "));
+    let run = next.unwrap_or_else(|| panic!("no command to go on: {rest:#?}"));
+    assert_eq!(shell.run(&["resume", run]).code, Some(0));
 }
 
 #[test]

@@ -5,6 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use super::shell::{Cloud, Shell, binary};
+use super::signals::{ALIVE, send, start_until};
+
+/// Room for the component and for half of a journal.
+const LEFT_KIB: u32 = 700;
 
 #[test]
 fn a_store_that_is_damaged_newer_or_open_to_others() {
@@ -92,4 +96,67 @@ fn a_full_disk_stops_a_run_with_one_error_and_no_half_written_promise() {
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains("no space") || stderr.contains("No space"), "{stderr}");
     assert!(cloud.alive().is_empty(), "{:?}", cloud.alive());
+}
+
+#[test]
+fn a_disk_that_fills_up_during_a_run_stops_it_and_a_resume_ends_it() {
+    let cloud = Cloud::start();
+    let shell = Shell::new().with_cloud(&cloud);
+    let arguments = shell.provision().join(" ");
+    let wrong = format!("simulatedwrong{}", "0".repeat(50));
+    // The wrong token lets it compile and end; then only a few pages are left for the journal.
+    let script = format!(
+        "HCLOUD_TOKEN={wrong} \"$RUNWRIT\" {arguments}; \
+         dd if=/dev/zero of=state/fill bs=1k 2>/dev/null; truncate -s -{LEFT_KIB}K state/fill; \
+         \"$RUNWRIT\" {arguments}; echo \"first: $?\" >&2; rm state/fill; \
+         run=$(\"$RUNWRIT\" runs --json | sed -n 's/.*\"run\":\"\\([^\"]*\\)\".*/\\1/p'); \
+         \"$RUNWRIT\" resume \"$run\""
+    );
+    let output = on_tiny_disk(&shell, 8192, &script);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("first: 130"), "{stderr}");
+    assert!(stderr.contains("no space is left for the store"), "{stderr}");
+    assert!(stderr.contains("is settled by `runwrit resume"), "{stderr}");
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert_eq!(cloud.alive().len(), ALIVE, "{:?}", cloud.alive());
+    assert_eq!(cloud.handle.desk().request_count("POST", "/networks"), 1, "{stderr}");
+}
+
+#[test]
+fn a_journal_that_somebody_changed_is_not_acted_upon() {
+    let cloud = Cloud::start();
+    let shell = Shell::new().with_cloud(&cloud);
+    let (child, run) = start_until(&shell, "4-6/14");
+    send(&child, "-INT");
+    assert_eq!(shell.wait(child).code, Some(130));
+    let (sent, alive) = (cloud.changes(), cloud.alive());
+    let store = rusqlite::Connection::open(shell.path("state/store.sqlite")).expect("a database");
+    let edit =
+        "UPDATE journal SET bytes = CAST(replace(CAST(bytes AS TEXT), 'acme-net', 'acme-nex')
+                AS BLOB) WHERE seq > 5";
+    assert!(store.execute(edit, []).expect("writable") > 0);
+    drop(store);
+    for command in ["resume", "rollback", "show"] {
+        let refused = shell.run(&[command, &run]);
+        assert_eq!(refused.code, Some(2), "{command}: {}", refused.stderr);
+        let says = "the journal of run `RUN` was changed at entry ";
+        assert!(refused.stderr.contains(says), "{command}: {}", refused.stderr);
+    }
+    assert_eq!((cloud.changes(), cloud.alive()), (sent, alive));
+}
+
+#[test]
+fn a_store_that_was_cut_off_is_damaged() {
+    let shell = Shell::new();
+    let hello = ["run", "hello", "--grant", "hello.toml", "--input", "name=you"];
+    assert_eq!(shell.run(&hello).code, Some(0));
+    let database = shell.path("state/store.sqlite");
+    let bytes = fs::read(&database).expect("readable");
+    fs::write(&database, &bytes[..bytes.len() / 2]).expect("writable");
+    for command in [&["runs"][..], &hello] {
+        let printed = shell.run(command);
+        assert_eq!(printed.code, Some(2), "{command:?}: {}", printed.stderr);
+        assert!(printed.stderr.contains("is damaged"), "{command:?}: {}", printed.stderr);
+        assert!(printed.stderr.contains("from a backup"), "{command:?}: {}", printed.stderr);
+    }
 }

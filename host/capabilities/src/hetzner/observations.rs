@@ -99,8 +99,7 @@ where
     }
 
     async fn read(&self, _: &dyn Provenance) -> Result<Vec<O>, CallError> {
-        let found = self.hetzner.in_scope::<R>().await;
-        let found = found.map_err(|error| error.failure(R::COLLECTION))?;
+        let found = self.hetzner.in_scope::<R>().await?;
         Ok(capped(found)?.into_iter().map(Into::into).collect())
     }
 }

@@ -1,15 +1,19 @@
 //! What belongs to the scope of a run, proven by labels or by the journal.
 
+use runwrit_model::breakable::is_broken;
 use runwrit_model::call::Reference;
 use runwrit_model::failure::{Failure, Problem};
 use runwrit_model::grant::{Addressed, Found};
 use runwrit_model::hetzner::Kind;
-use runwrit_model::labels::{Foreign, Owner, scope_selector, scope_value};
+use runwrit_model::labels::{Foreign, Owner, TENANT, scope_selector, scope_value};
 
 use super::Project;
 use super::client::ApiError;
 use super::wire::Resource;
 use crate::gate::{CallError, Provenance};
+
+/// A message tells enough to find the rest.
+const DOUBTFUL_SHOWN_MAX: usize = 3;
 
 /// What a look at an id showed.
 #[derive(Debug, Clone)]
@@ -41,11 +45,18 @@ impl Project {
         self.client.select(&scope_selector(&self.key, &self.scope)).await
     }
 
-    /// Returns everything of a kind that is proven to be in the scope.
-    pub(super) async fn in_scope<R: Resource>(&self) -> Result<Vec<R>, ApiError> {
-        let mut things: Vec<R> = self.claimed().await?;
-        things.retain(|thing| self.is_in_scope(thing));
-        Ok(things)
+    /// Returns everything of a kind that is in the scope. Refuses when something is called the
+    /// scope's and is not proven to be: whoever left it out would call clean what is not.
+    pub(super) async fn in_scope<R: Resource>(&self) -> Result<Vec<R>, Failure> {
+        let tenant = scope_value(&self.scope);
+        let things = self.client.select::<R>(&format!("{TENANT}={tenant}")).await;
+        let things = things.map_err(|error| error.failure(R::COLLECTION))?;
+        let told = |thing: &R| Some(format!("`{}`: {}", thing.name(), self.owner(thing).err()?));
+        let doubtful: Vec<String> = things.iter().filter_map(told).collect();
+        match doubtful.is_empty() || is_broken("list-doubtful") {
+            true => Ok(things.into_iter().filter(|thing| self.is_in_scope(thing)).collect()),
+            false => Err(unproven::<R>(&tenant, &doubtful)),
+        }
     }
 
     /// Looks at a thing that a call addresses. What the run made by itself, its journal proves; of
@@ -102,6 +113,18 @@ impl Provenance for Nothing {
 /// Returns the kind of a thing that a runbook can make.
 pub fn kind_of<R: Resource>() -> Kind {
     R::KIND.expect("only kinds that a runbook can make are looked at")
+}
+
+/// Says that somebody must look first.
+fn unproven<R: Resource>(tenant: &str, doubtful: &[String]) -> Failure {
+    let shown = doubtful.iter().take(DOUBTFUL_SHOWN_MAX).cloned().collect::<Vec<_>>().join("; ");
+    let text = format!(
+        "{} of {} carry `{TENANT}={tenant}` without the proof of this installation: {shown}; use \
+         the state directory that made them, or take that label off what is not the tenant's",
+        doubtful.len(),
+        R::COLLECTION,
+    );
+    Failure::Conflict(Problem::new("not-proven", text))
 }
 
 /// Says that there is no such thing as far as this run can see.

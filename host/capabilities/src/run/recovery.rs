@@ -4,14 +4,14 @@
 //! answer without a record of it.
 
 use runwrit_model::call::{Reference, UndoPlan};
-use runwrit_model::failure::{Failure, Problem};
+use runwrit_model::failure::{Denial, Failure, Problem};
 use runwrit_model::grant::{Addressed, Grant, UndoCall};
 use runwrit_model::hetzner::Kind;
 use runwrit_model::journal::Refinement;
 
 use crate::Capabilities;
 use crate::bindings::runwrit::run::recovery;
-use crate::gate::{CallError, Gate, Provenance};
+use crate::gate::{CallError, Gate, Notice, Provenance};
 use crate::ranks::rank_of;
 
 impl<G: Gate> recovery::Host for Capabilities<G> {
@@ -22,7 +22,8 @@ impl<G: Gate> recovery::Host for Capabilities<G> {
 
     async fn keep(&mut self, call: u32) -> Result<(), CallError> {
         let operation = self.operation_of(call)?;
-        self.grant()?.keep(&operation, self.gate.now_unix_ms())?;
+        let permit = self.grant()?.keep(&operation, self.gate.now_unix_ms());
+        permit.map_err(|denial| self.tell(denial))?;
         self.gate.refine(Refinement::Keep(call)).await
     }
 
@@ -31,7 +32,7 @@ impl<G: Gate> recovery::Host for Capabilities<G> {
         call: u32,
         calls: Vec<recovery::UndoCall>,
     ) -> Result<(), CallError> {
-        self.operation_of(call)?;
+        let operation = self.operation_of(call)?;
         let plans = calls.iter().map(plan).collect::<Result<Vec<_>, _>>()?;
         let provenance = self.gate.provenance();
         let things = plans.iter().map(|plan| things(plan, provenance));
@@ -39,12 +40,19 @@ impl<G: Gate> recovery::Host for Capabilities<G> {
         let asked = plans.iter().zip(&things);
         let asked: Vec<_> =
             asked.map(|(plan, things)| UndoCall { operation: &plan.operation, things }).collect();
-        self.grant()?.undo_with(&asked, self.gate.now_unix_ms())?;
+        let now = self.gate.now_unix_ms();
+        let permit = match asked.is_empty() {
+            // An undo of nothing keeps the effect, and only a grant may allow that.
+            true => self.grant()?.keep(&operation, now),
+            false => self.grant()?.undo_with(&asked, now),
+        };
+        permit.map_err(|denial| self.tell(denial))?;
         self.gate.refine(Refinement::UndoWith(call, plans)).await
     }
 
     async fn pivot(&mut self) -> Result<(), CallError> {
-        self.grant()?.pivot(self.gate.now_unix_ms())?;
+        let permit = self.grant()?.pivot(self.gate.now_unix_ms());
+        permit.map_err(|denial| self.tell(denial))?;
         self.gate.refine(Refinement::Pivot).await
     }
 }
@@ -52,6 +60,13 @@ impl<G: Gate> recovery::Host for Capabilities<G> {
 impl<G: Gate> Capabilities<G> {
     fn grant(&self) -> Result<&Grant, CallError> {
         self.run.grant.as_deref().ok_or_else(|| crate::failure::not_held("run/recovery"))
+    }
+
+    /// Tells the operator what the grant lacks: these refusals stand in no journal.
+    fn tell(&mut self, denial: Denial) -> Denial {
+        let text = format!("{denial}; {}", denial.hint);
+        self.gate.notify(Notice::Log("warn".to_owned(), text));
+        denial
     }
 
     fn operation_of(&self, call: u32) -> Result<String, Failure> {
@@ -79,7 +94,7 @@ fn plan(call: &recovery::UndoCall) -> Result<UndoPlan, Failure> {
 /// Returns the things that an undo names by id. It may name only what this run made: a foreign id
 /// must not come to harm by way of a rollback, which asks no grant any more.
 fn things(plan: &UndoPlan, provenance: &dyn Provenance) -> Result<Vec<Addressed>, Failure> {
-    let Some(kind) = kind_of(&plan.operation) else { return Ok(Vec::new()) };
+    let Some(kind) = kind_of(&plan.operation) else { return nothing_named(plan) };
     let thing = |(name, value): (&String, &serde_json::Value)| {
         let foreign = || {
             let message = format!("`{name}` of `{}` is nothing that this run made", plan.operation);
@@ -92,6 +107,15 @@ fn things(plan: &UndoPlan, provenance: &dyn Provenance) -> Result<Vec<Addressed>
         made.map(|by| Addressed::made(kind, id, by)).ok_or_else(foreign)
     };
     plan.arguments.iter().map(thing).collect()
+}
+
+/// What stands in no cloud has no id that could be looked up, so its undo takes no arguments.
+fn nothing_named(plan: &UndoPlan) -> Result<Vec<Addressed>, Failure> {
+    if plan.arguments.is_empty() {
+        return Ok(Vec::new());
+    }
+    let message = format!("`{}` takes no arguments in an undo", plan.operation);
+    Err(Failure::Invalid(Problem::new("not-made-here", message).with_field("arguments")))
 }
 
 fn kind_of(operation: &str) -> Option<Kind> {
@@ -128,6 +152,7 @@ mod tests {
             ("the id of another kind", "hetzner.volumes.delete", r#"{"id":"7"}"#),
             ("an id that is no text", "hetzner.servers.delete", r#"{"id":7}"#),
             ("a foreign thing behind ours", "hetzner.servers.delete", r#"{"id":"7","x":"8"}"#),
+            ("another tenant", "registry.tenants.fail", r#"{"id":"bolt"}"#),
             ("no object", "hetzner.servers.delete", "[]"),
             ("no JSON", "hetzner.servers.delete", "{"),
             ("an operation that makes", "hetzner.servers.create", "{}"),

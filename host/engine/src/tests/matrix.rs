@@ -46,12 +46,6 @@ const ROWS: &[Row] = &[
         standing: &[],
     },
     Row {
-        name: "panic in a host function",
-        acts: &[Net("net"), Panic],
-        outcome: RolledBack,
-        standing: &[],
-    },
-    Row {
         name: "failure before any call",
         acts: &[Step("nothing"), Fail],
         outcome: FailedClean,

@@ -246,6 +246,26 @@ async fn a_rollback_is_interrupted_too_and_goes_on() {
 }
 
 #[tokio::test]
+async fn a_bug_of_the_host_stops_the_work_and_loses_nothing() {
+    for mended in [Some(&[Net("net"), Server("one")][..]), None] {
+        let mut bench = calm(&[Net("net"), Panic]).await;
+        let stopped = bench.once().await.expect_err("the host panicked");
+        assert!(matches!(stopped, EngineError::Panicked(_)), "{stopped}");
+        assert_eq!(stopped.exit(), runwrit_model::exit::Exit::Bug);
+        assert_eq!(bench.cloud.standing(), ["net"], "nothing is done in a hurry");
+        let Some(acts) = mended else {
+            let (engine, toy) = bench.calm();
+            let outcome = engine.rollback(bench.run(), "ada", &toy).await.unwrap();
+            assert_eq!((outcome, bench.cloud.standing()), (RunOutcome::RolledBack, vec![]));
+            continue;
+        };
+        bench.acts = acts.to_vec();
+        assert_eq!(bench.once().await.unwrap(), RunOutcome::Succeeded);
+        assert_eq!(bench.cloud.standing(), ["net", "one"]);
+    }
+}
+
+#[tokio::test]
 async fn a_run_past_its_deadline_is_rolled_back() {
     let mut bench = calm(&[Net("net"), Sleep(7_200), Server("one")]).await;
     bench.created.deadline = Some(START + 3_600_000);

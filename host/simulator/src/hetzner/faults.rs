@@ -58,6 +58,8 @@ pub enum Fault {
     DropAfter,
     /// Closes the connection now; the effect lands later, if it is still possible then.
     LateCommit { delay_ms: u64 },
+    /// Answers a deletion as done at once; what it deletes goes later.
+    Linger { delay_ms: u64 },
     /// Lets the answer wait, and sends its body in two halves.
     Slow { delay_ms: u64 },
     /// Lets the action fail that the request begins, or the one of this command.
@@ -105,6 +107,7 @@ impl Fault {
             Self::DropBefore => "drop_before",
             Self::DropAfter => "drop_after",
             Self::LateCommit { .. } => "late_commit",
+            Self::Linger { .. } => "linger",
             Self::Slow { .. } => "slow",
             Self::ActionError { .. } => "action_error",
             Self::ListLag { .. } => "list_lag",

@@ -285,6 +285,10 @@ impl World {
                 self.postpone(&call, delay_ms, notes);
                 (Content::Html(504), Delivery::Dropped)
             }
+            Some(Fault::Linger { delay_ms }) => {
+                self.postpone(&call, delay_ms, notes);
+                (Content::Reply(Reply::empty()), Delivery::Whole)
+            }
             Some(fault) => self.commit(call, &fault, notes),
             None => (Content::Reply(self.run(call, notes)), Delivery::Whole),
         }

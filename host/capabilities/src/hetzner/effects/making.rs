@@ -109,3 +109,26 @@ pub fn refused<R: Resource>(ticket: &Ticket, name: &str, error: ApiError) -> Sen
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::hetzner::wire::SshKey;
+
+    #[test]
+    fn what_comes_with_a_password_is_refused_and_left_to_its_undo() {
+        let thing = SshKey {
+            id: 7,
+            name: "x".to_owned(),
+            labels: BTreeMap::new(),
+            fingerprint: String::new(),
+        };
+        let made = |has_password| Made { thing: thing.clone(), actions: Vec::new(), has_password };
+        assert!(accept(made(false), "x").is_ok());
+        let refused = accept(made(true), "x");
+        // After the effect: whatever the password came with is deleted by its undo.
+        assert!(matches!(refused, Err(SendError::FailedAfterEffect(_))), "{refused:?}");
+    }
+}

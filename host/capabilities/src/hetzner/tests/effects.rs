@@ -196,6 +196,43 @@ fn locks_are_waited_out_as_answers_and_as_failed_actions() {
 }
 
 #[test]
+fn a_new_server_joins_later_what_a_lock_kept_it_from() {
+    run(async {
+        let joins = [
+            ("attach_to_network", "/servers/*/actions/attach_to_network"),
+            ("apply_firewall", "/firewalls/*/actions/apply_to_resources"),
+        ];
+        for (command, path) in joins {
+            let mut bench = Bench::new().await;
+            let spec = bench.ready_spec("acme-db").await;
+            bench.fault("POST", "/servers", 1, action_error("locked", command));
+            let server = bench.server(spec).await;
+            let joined = (server.private_addresses.len(), server.firewalls.len());
+            assert_eq!(joined, (1, 1), "{command}");
+            assert_eq!(bench.desk().request_count("POST", path), 1, "{command} was not mended");
+            assert_eq!(bench.births("server"), 1, "{command}");
+        }
+    });
+}
+
+#[test]
+fn what_lingers_after_its_deletion_is_waited_for_but_not_for_ever() {
+    run(async {
+        for (seconds, is_gone) in [(20, true), (600, false)] {
+            let mut bench = Bench::new().await;
+            let volume = bench.volume().await.unwrap();
+            let delay_ms = seconds * 1_000;
+            bench.fault("DELETE", "/volumes/*", 1, Fault::Linger { delay_ms });
+            let deleted = volumes::Host::delete(&mut bench.guest, volume.id).await;
+            let told = format!("{deleted:?}");
+            assert_eq!(deleted.is_ok(), is_gone, "after {seconds} s: {told}");
+            assert_eq!(bench.alive().is_empty(), is_gone, "after {seconds} s: {told}");
+            assert!(is_gone || told.contains("was deleted and is still there"), "{told}");
+        }
+    });
+}
+
+#[test]
 fn a_failed_action_fails_the_call_and_leaves_its_undo() {
     run(async {
         let mut bench = Bench::new().await;
@@ -298,22 +335,42 @@ fn reads_show_the_scope_and_nothing_else() {
         let mut bench = Bench::new().await;
         let body = |size: u32| serde_json::json!({"size": size, "location": "nbg1"});
         let own = bench.plant::<Volume>("acme-data", Planted::Ours, body(10)).await;
+        let bolt = bench.plant::<Volume>("bolt-data", Planted::OtherTenant, body(10)).await;
+        let plain = bench.plant::<Volume>("plain", Planted::Unlabelled, body(10)).await;
+        let listed = volumes::Host::list(&mut bench.guest).await.unwrap();
+        assert_eq!(listed.iter().map(|it| &it.id).collect::<Vec<_>>(), vec![&own]);
         let foreign = [
-            bench.plant::<Volume>("bolt-data", Planted::OtherTenant, body(10)).await,
+            bolt,
+            plain,
             bench.plant::<Volume>("typed", Planted::Forged, body(10)).await,
-            bench.plant::<Volume>("plain", Planted::Unlabelled, body(10)).await,
             bench.plant::<Volume>("elsewhere", Planted::OtherInstallation, body(10)).await,
             "123456789".to_owned(),
             format!("0{own}"),
             String::new(),
         ];
-        let listed = volumes::Host::list(&mut bench.guest).await.unwrap();
-        assert_eq!(listed.iter().map(|it| &it.id).collect::<Vec<_>>(), vec![&own]);
         assert!(volumes::Host::get(&mut bench.guest, own).await.is_ok());
         for id in foreign {
             let read = volumes::Host::get(&mut bench.guest, id.clone()).await;
             let is_absent = matches!(read, Err(CallError::Failed(Failure::NotFound(_))));
             assert!(is_absent, "`{id}` was shown: {read:?}");
+        }
+    });
+}
+
+#[test]
+fn a_list_that_would_leave_something_out_is_no_list() {
+    use super::bench::Planted;
+    use crate::hetzner::wire::Volume;
+    run(async {
+        for owner in [Planted::OtherInstallation, Planted::Forged] {
+            let mut bench = Bench::new().await;
+            let body = serde_json::json!({"size": 10, "location": "nbg1"});
+            bench.plant::<Volume>("elsewhere", owner, body).await;
+            let listed = volumes::Host::list(&mut bench.guest).await;
+            let Err(CallError::Failed(Failure::Conflict(problem))) = listed else {
+                panic!("{owner:?} was left out: {listed:?}");
+            };
+            assert!(problem.message.contains("`elsewhere`"), "{}", problem.message);
         }
     });
 }

@@ -147,3 +147,18 @@ fn two_tokens_see_two_projects_and_a_rate_limit_each() {
     stage.pass(1_800_000);
     assert_eq!(stage.ask("GET /servers", Value::Null).0, 200, "half an hour brings one back");
 }
+
+#[test]
+fn what_was_deleted_can_linger() {
+    let mut stage = Stage::new();
+    let network = stage.make("/networks", body());
+    let path = format!("/networks/{}", network["network"]["id"]);
+    stage.world.faults.add(Rule::once("DELETE", "/networks/*", Fault::Linger { delay_ms: 500 }));
+    let Content::Reply(reply) = stage.send(&format!("DELETE {path}"), &Value::Null).content else {
+        panic!("a deletion that lingers is answered");
+    };
+    assert_eq!((reply.status, reply.body), (204, None));
+    assert_eq!(stage.get(&path)["network"]["id"], network["network"]["id"], "it still stands");
+    stage.pass(1_000);
+    assert_eq!(stage.get(&path)["error"]["code"], "not_found");
+}

@@ -1,0 +1,133 @@
+//! A run acts in the world that it began in. Elsewhere nothing is touched, and nothing is called
+//! clean: what is not found there proves nothing.
+
+use super::shell::{Cloud, OTHER, READ_ONLY, Shell};
+use super::signals::{ALIVE, send, start_until};
+
+/// A way to be in the wrong place: what is set, and a part of what is said.
+struct Elsewhere {
+    name: &'static str,
+    token: String,
+    endpoint: Option<String>,
+    says: &'static str,
+}
+
+/// Every wrong place for a run that began in `cloud`, beside an `other` cloud.
+fn elsewhere(other: &Cloud) -> Vec<Elsewhere> {
+    let row = |name, token: &str, endpoint: Option<String>, says| {
+        let token = token.to_owned();
+        Elsewhere { name, token, endpoint, says }
+    };
+    let wrong = format!("simulatedwrong{}", "0".repeat(50));
+    let real = "r".repeat(64);
+    let endpoint = Some(other.handle.endpoint());
+    let api = Some("https://api.hetzner.cloud/v1".to_owned());
+    vec![
+        row("a wrong token", &wrong, None, "invalid (HTTP 401, `unauthorized`)"),
+        row("another project", OTHER, None, "it is another project"),
+        row("another endpoint", super::shell::TOKEN, endpoint, "it is another project"),
+        row("a real credential at a simulator", &real, None, "holds a real token"),
+        row("a made-up token at the API", super::shell::TOKEN, api, "holds a made-up token"),
+        row("no token", "", None, "is empty"),
+    ]
+}
+
+impl Elsewhere {
+    fn enter(&self, shell: &mut Shell, home: &Cloud) {
+        shell.set("HCLOUD_TOKEN", &self.token);
+        let endpoint = self.endpoint.clone().unwrap_or_else(|| home.handle.endpoint());
+        shell.set("HCLOUD_ENDPOINT", &endpoint);
+    }
+}
+
+/// Types a command in every wrong place, and sees that it is refused without a trace.
+fn refused_everywhere(shell: &mut Shell, home: &Cloud, commands: &[&[&str]]) {
+    let other = Cloud::start();
+    let before = (home.changes(), other.changes(), home.alive(), other.alive());
+    for place in elsewhere(&other) {
+        place.enter(shell, home);
+        for command in commands {
+            let told = format!("{} from {}", command.join(" "), place.name);
+            let printed = shell.run(command);
+            assert_eq!(printed.code, Some(2), "{told}: {}", printed.stderr);
+            assert!(printed.stderr.contains(place.says), "{told}: {}", printed.stderr);
+            for clean in ["nothing is left", "nothing stands", "is gone", "succeeded"] {
+                assert!(!printed.stderr.contains(clean), "{told}: {}", printed.stderr);
+            }
+            let after = (home.changes(), other.changes(), home.alive(), other.alive());
+            assert_eq!(after, before, "{told} touched something");
+        }
+    }
+}
+
+#[test]
+fn a_run_goes_on_and_back_only_where_it_began() {
+    let cloud = Cloud::start();
+    let mut shell = Shell::new().with_cloud(&cloud);
+    let (child, run) = start_until(&shell, "4-6/14");
+    send(&child, "-INT");
+    assert_eq!(shell.wait(child).code, Some(130));
+    let alive = cloud.alive();
+    refused_everywhere(&mut shell, &cloud, &[&["resume", &run], &["rollback", &run]]);
+    let state = &shell.run(&["runs", "--json"]).objects()[0]["state"];
+    assert_eq!(*state, "forward", "the run stands as before");
+    assert_eq!(cloud.alive(), alive);
+
+    let mut shell = shell.with_cloud(&cloud);
+    shell.set("HCLOUD_TOKEN", READ_ONLY);
+    let unable = shell.run(&["rollback", &run]);
+    assert_eq!(unable.code, Some(3), "{}", unable.stderr);
+    assert!(unable.stderr.contains("left for a person"), "{}", unable.stderr);
+    assert_eq!(cloud.alive(), alive, "a token that only reads deletes nothing");
+    let shell = shell.with_cloud(&cloud);
+    let rolled_back = shell.run(&["rollback", &run]);
+    assert_eq!(rolled_back.code, Some(1), "{}", rolled_back.stderr);
+    assert!(cloud.alive().is_empty(), "{:?}", cloud.alive());
+}
+
+#[test]
+fn a_tenant_is_removed_only_where_it_stands() {
+    let cloud = Cloud::start();
+    let mut shell = Shell::new().with_cloud(&cloud);
+    let (provision, deprovision) = (shell.provision(), shell.deprovision());
+    assert_eq!(shell.run(&provision).code, Some(0));
+    refused_everywhere(&mut shell, &cloud, &[&deprovision, &provision]);
+
+    let shell = shell.with_cloud(&cloud);
+    let again = shell.run(&provision);
+    assert_eq!(again.code, Some(0), "{}", again.stderr);
+    assert!(again.stderr.contains("nothing was changed"), "still active: {}", again.stderr);
+    assert_eq!(cloud.alive().len(), ALIVE);
+    let removed = shell.run(&deprovision);
+    assert_eq!(removed.code, Some(0), "{}", removed.stderr);
+    assert!(cloud.alive().is_empty(), "{:?}", cloud.alive());
+    // What is gone may come back anywhere.
+    let mut shell = shell;
+    shell.set("HCLOUD_TOKEN", OTHER);
+    let elsewhere = shell.run(&deprovision);
+    assert_eq!(elsewhere.code, Some(0), "{}", elsewhere.stderr);
+}
+
+#[test]
+fn an_empty_store_calls_nothing_clean_that_another_one_made() {
+    let cloud = Cloud::start();
+    let shell = Shell::new().with_cloud(&cloud);
+    let (provision, deprovision) = (shell.provision(), shell.deprovision());
+    assert_eq!(shell.run(&provision).code, Some(0));
+    let before = (cloud.changes(), cloud.alive());
+    for runbook in [&provision[..], &deprovision[..]] {
+        let mut arguments = runbook.to_vec();
+        arguments.extend(["--state", "empty"]);
+        let printed = shell.run(&arguments);
+        assert_eq!(printed.code, Some(1), "{runbook:?}: {}", printed.stderr);
+        let says = "carry `runwrit/tenant=acme` without the proof of this installation";
+        assert!(printed.stderr.contains(says), "{runbook:?}: {}", printed.stderr);
+        assert!(printed.stderr.contains("use the state directory that made them"));
+        assert!(!printed.stderr.contains("nothing stands"), "{runbook:?}: {}", printed.stderr);
+        assert_eq!((cloud.changes(), cloud.alive()), before, "{runbook:?} touched something");
+    }
+    let run = shell.last_run();
+    let unknown = shell.run(&["rollback", &run, "--state", "empty"]);
+    assert_eq!(unknown.code, Some(2), "{}", unknown.stderr);
+    assert_eq!((cloud.changes(), cloud.alive()), before);
+}
