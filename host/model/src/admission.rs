@@ -145,7 +145,8 @@ fn own_gap(import: &Import, path: &str, version: &str, manifest: &Manifest) -> O
 }
 
 fn wasi_gap(import: &Import, path: &str, version: &str, tier: Tier) -> Option<Gap> {
-    let is_inert = INERT.contains(&path) && version.starts_with("0.2.");
+    let is_known = INERT.contains(&path) || SOCKETS.contains(&path);
+    let is_inert = is_known && version.starts_with("0.2.");
     let gap = |kind, reason: &str, fix: &str| {
         let (subject, reason, fix) = (import.name.clone(), reason.into(), fix.into());
         Some(Gap { kind, subject, reason, fix })
@@ -165,7 +166,18 @@ fn wasi_gap(import: &Import, path: &str, version: &str, tier: Tier) -> Option<Ga
     }
 }
 
-/// What an empty WASI context can serve: no sockets, no HTTP.
+/// What some languages import and never need: nothing stands behind it, and each call of it traps.
+pub const SOCKETS: &[&str] = &[
+    "sockets/instance-network",
+    "sockets/ip-name-lookup",
+    "sockets/network",
+    "sockets/tcp",
+    "sockets/tcp-create-socket",
+    "sockets/udp",
+    "sockets/udp-create-socket",
+];
+
+/// What an empty WASI context can serve: no HTTP.
 const INERT: &[&str] = &[
     "cli/environment",
     "cli/exit",
@@ -350,8 +362,10 @@ mod tests {
             ("wasi:cli/run@0.2.9", "inert-wasi", Some(NeverLinked)),
             ("wasi:http/outgoing-handler@0.2.9", "inert-wasi", Some(NeverLinked)),
             ("wasi:http/types@0.2.9", "pure", Some(NeverLinked)),
-            ("wasi:sockets/tcp@0.2.9", "inert-wasi", Some(NeverLinked)),
-            ("wasi:sockets/network@0.2.9", "pure", Some(NeverLinked)),
+            ("wasi:sockets/tcp@0.2.9", "inert-wasi", None),
+            ("wasi:sockets/tcp@0.3.0", "inert-wasi", Some(NeverLinked)),
+            ("wasi:sockets/raw@0.2.9", "inert-wasi", Some(NeverLinked)),
+            ("wasi:sockets/network@0.2.9", "pure", Some(TierTooLow)),
             ("wasi:cli/stdout", "inert-wasi", Some(NeverLinked)),
             ("runwrit:hetzner/volumes@0.1.0", "pure", Some(OutsideAsk)),
             ("runwrit:registry/tenants@0.1.0", "inert-wasi", Some(OutsideAsk)),

@@ -3,6 +3,7 @@
 mod bounds;
 mod config;
 mod desk;
+mod sockets;
 mod ticker;
 mod trouble;
 mod wasi;
@@ -115,6 +116,7 @@ impl Sandbox {
         D::link(&mut linker, component, granted)?;
         if self.imports_wasi(component) {
             wasi::link(&mut linker, |state: &mut State<D>| &mut state.wasi)?;
+            sockets::close(&mut linker, component)?;
         }
         EverythingPre::new(linker.instantiate_pre(component)?)
     }

@@ -325,6 +325,18 @@ impl Order {
             actions.extend(started.map_err(|error| after(error.into_send_error(subject)))?);
         }
         let waited = hetzner.client.wait(&actions).await;
+        waited.map_err(|error| error.into_send_error(subject))?;
+        self.switch_on(server, subject).await
+    }
+
+    /// Switches a server on that the API left off, since its start waited for what failed.
+    async fn switch_on(&self, server: Server, subject: &str) -> Result<(), SendError> {
+        if server.status != "off" {
+            return Ok(());
+        }
+        let started = self.hetzner.start_power(server.id, true).await;
+        let actions = started.map_err(|error| after(error.into_send_error(subject)))?;
+        let waited = self.hetzner.client.wait(&actions).await;
         waited.map_err(|error| error.into_send_error(subject))
     }
 
