@@ -59,6 +59,7 @@ fn redact(text: &str) -> String {
         (r"sha256:[0-9a-f]{64}", "DIGEST"),
         (r"\b10\d{5}\b", "ID"),
         (r"\b198\.18\.\d+\.\d+", "IPV4"),
+        (r"\b2001:db8:[0-9a-f:]+", "IPV6"),
         (r"\b10\.(\d)\.1\.\d+\b", "10.$1.1.HOST"),
         (r": was there already", ""),
         (r"  replayed \d+ recorded calls without acting\n", ""),

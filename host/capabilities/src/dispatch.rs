@@ -171,6 +171,15 @@ functions! {
         "create" => create(name, family, location, labels).await,
         "delete" => delete(id).await,
     }
+    "dns/records" => dns::records {
+        "zones" => zones().await,
+        "get" => get(zone, name, kind).await,
+        "list" => list(zone).await,
+        "check" => check(zone, name, kind).await,
+        "set" => set(set).await,
+        "delete" => delete(zone, name, kind).await,
+        "verify" => verify(set).await,
+    }
     "registry/tenants" => registry::tenants {
         "get" => get(id).await,
         "list" => list().await,

@@ -106,6 +106,8 @@ pub struct Ticket {
     pub call: CallId,
     /// All labels that what is created must carry, with the proof of ownership.
     pub labels: BTreeMap<String, String>,
+    /// The state that the intent recorded: an effect must not overwrite what changed since.
+    pub previous: Option<Value>,
     /// Whether it may have been sent before: look before you leap, adopt what is ours.
     pub is_repeated: bool,
 }

@@ -15,6 +15,7 @@ pub mod audit;
 pub mod http;
 pub mod hetzner_api;
 pub mod hetzner;
+pub mod dns;
 pub mod undo;
 pub mod linker;
 pub mod dispatch;
@@ -35,6 +36,8 @@ pub struct Capabilities<G> {
     pub audit: Option<Arc<audit::Events>>,
     /// Hetzner Cloud.
     pub hetzner: Option<Arc<hetzner::Hetzner>>,
+    /// Records of the DNS.
+    pub dns: Option<Arc<dns::Dns>>,
     /// Requests to granted URLs.
     pub http: Option<Arc<http::Requests>>,
 }

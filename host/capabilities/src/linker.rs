@@ -71,6 +71,7 @@ offers! {
     "hetzner/servers" => hetzner::servers,
     "hetzner/volumes" => hetzner::volumes,
     "hetzner/primary-ips" => hetzner::primary_ips,
+    "dns/records" => dns::records,
     "registry/tenants" => registry::tenants,
     "http/requests" => http::requests,
     "audit/events" => audit::events,

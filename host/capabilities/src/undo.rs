@@ -1,7 +1,7 @@
 //! Finds the capability that reverts a call.
 
 use crate::gate::{Undo, UndoError, UndoRequest, Undone};
-use crate::{audit, hetzner, registry};
+use crate::{audit, dns, hetzner, registry};
 
 /// The undo of every capability, without a guest: what a rollback needs of the outside.
 #[derive(Clone, Default)]
@@ -10,6 +10,8 @@ pub struct Undoers {
     pub registry: Option<registry::Undoer>,
     /// Hetzner Cloud.
     pub hetzner: Option<hetzner::Project>,
+    /// Records of the DNS.
+    pub dns: Option<dns::Zones>,
     /// The audit log.
     pub audit: Option<audit::Undoer>,
 }
@@ -26,6 +28,7 @@ impl Undo for Undoers {
         match capability {
             "registry" => self.registry.as_ref().ok_or_else(missing)?.undo(request).await,
             "hetzner" => self.hetzner.as_ref().ok_or_else(missing)?.undo(request).await,
+            "dns" => self.dns.as_ref().ok_or_else(missing)?.undo(request).await,
             "audit" => self.audit.as_ref().ok_or_else(missing)?.undo(request).await,
             _ => Err(missing()),
         }

@@ -1,6 +1,7 @@
 //! A simulator in this process, and the made-up credentials that open simulators and nothing else.
 
 use data_encoding::BASE64;
+use runwrit_model::dns::ZoneName;
 use runwrit_model::endpoint::Endpoint;
 use runwrit_model::grant::Grant;
 use runwrit_simulator::hetzner::auth::Presented;
@@ -33,16 +34,19 @@ pub struct Stage {
 
 impl Stage {
     /// Starts a simulator on a free loopback port, with what a grant takes for granted: the SSH
-    /// keys that it names.
+    /// keys and the zones that it names.
     pub async fn start(grant: &Grant) -> Result<Self, Error> {
         let options = Options { time_factor: TIME_FACTOR, ..Options::default() };
         let handle = Simulator::start(options).await;
         let stage = Self { handle: handle.map_err(|error| Error::usage(chain(&error)))? };
-        let hetzner = grant.document().hetzner.as_ref();
-        for name in hetzner.iter().flat_map(|hetzner| &hetzner.ssh_keys) {
-            for credential in grant.credentials().values() {
-                stage.add_ssh_key(credential, name);
-            }
+        let (hetzner, dns) = (grant.document().hetzner.as_ref(), grant.document().dns.as_ref());
+        if let Some(hetzner) = hetzner {
+            let add = |name: &String| stage.add_ssh_key(&hetzner.credential, name);
+            hetzner.ssh_keys.iter().for_each(add);
+        }
+        if let Some(dns) = dns {
+            let add = |zone: ZoneName| stage.add_zone(&dns.credential, &zone);
+            grant.zones().into_iter().for_each(add);
         }
         Ok(stage)
     }
@@ -59,10 +63,18 @@ impl Stage {
 
     fn add_ssh_key(&self, credential: &str, name: &str) {
         let body = serde_json::json!({"name": name, "public_key": public_key(name)});
+        self.add(credential, "/ssh_keys", &body);
+    }
+
+    fn add_zone(&self, credential: &str, zone: &ZoneName) {
+        self.add(credential, "/zones", &serde_json::json!({"name": zone, "mode": "primary"}));
+    }
+
+    fn add(&self, credential: &str, path: &str, body: &serde_json::Value) {
         let header = format!("Bearer {}", simulated_token(credential));
         self.handle.desk().receive(Request {
             method: "POST".to_owned(),
-            path: "/ssh_keys".to_owned(),
+            path: path.to_owned(),
             query: Vec::new(),
             origin: self.handle.endpoint(),
             token: Presented::from_header(Some(&header)),

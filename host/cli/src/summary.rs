@@ -81,7 +81,7 @@ pub fn standing(view: &RunView) -> impl Iterator<Item = &CallView> {
 
 fn is_creation(call: &CallView) -> bool {
     let function = call.operation.rsplit('.').next().unwrap_or_default();
-    function.starts_with("create")
+    function.starts_with("create") || call.operation == "dns.records.set"
 }
 
 fn is_there(state: &CallState) -> bool {

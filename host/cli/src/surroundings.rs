@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use runwrit_capabilities::authority::Authority;
+use runwrit_capabilities::dns::{Dns, Zones, ZonesError};
 use runwrit_capabilities::gate::{Undo, UndoError, UndoRequest, Undone};
 use runwrit_capabilities::hetzner::client::{Client, Connection, Credential};
 use runwrit_capabilities::hetzner::clock::Pace;
@@ -32,11 +33,15 @@ use crate::installation::Installation;
 
 /// The name of the capability in worlds and grants.
 const HETZNER: &str = "hetzner";
+/// The name of the capability for records.
+const DNS: &str = "dns";
 
 /// Everything outside of one run, as far as its grant reaches.
 pub struct Surroundings {
     authority: Authority,
     hetzner: Option<Cloud>,
+    /// The project that serves the zones; the same one as above, or another.
+    dns: Option<Cloud>,
     http: Option<http::Client>,
 }
 
@@ -72,18 +77,20 @@ impl Surroundings {
         let has_http = grant.document().http.is_some();
         let client = || http::Client::new().map_err(|error| Error::usage(chain(&error)));
         let http = has_http.then(client).transpose()?;
-        let credential = grant.credentials().get(HETZNER).map(|name| (*name).to_owned());
-        let credential = credential.map(|name| wallet.credential(&name)).transpose()?;
-        let hetzner = credential.map(|credential| {
-            let name = credential.name.clone();
-            let client = connect(credential, installation, configuration)?;
-            let project =
-                Project { client: Arc::new(client), key: installation.key.clone(), scope };
-            Ok::<_, Error>(Cloud { credential: name, project, settings })
-        });
+        let open = |capability: &str| {
+            let Some(name) = grant.credentials().get(capability).copied() else { return Ok(None) };
+            let client = connect(wallet.credential(name)?, installation, configuration)?;
+            let (key, scope) = (installation.key.clone(), scope.clone());
+            let project = Project { client: Arc::new(client), key, scope };
+            let (credential, settings) = (name.to_owned(), settings.clone());
+            Ok::<_, Error>(Some(Cloud { credential, project, settings }))
+        };
+        let hetzner = open(HETZNER)?;
+        let is_same = grant.credentials().get(HETZNER) == grant.credentials().get(DNS);
+        let dns = if is_same { hetzner.clone() } else { open(DNS)? };
         let now = Arc::new(ambient::now_unix_ms);
         let authority = Authority { grant: Arc::new(grant), run, now };
-        Ok(Self { authority, hetzner: hetzner.transpose()?, http })
+        Ok(Self { authority, hetzner, dns, http })
     }
 
     /// Returns the choices of the configuration that the run depends on.
@@ -96,22 +103,34 @@ impl Surroundings {
     pub async fn enter(&self, home: Option<&Home>) -> Result<BTreeMap<String, World>, Error> {
         let mut worlds = BTreeMap::new();
         if let Some(cloud) = &self.hetzner {
-            let random = ambient::random::<10>();
-            let random = data_encoding::BASE32_NOPAD.encode(&random).to_lowercase();
-            let client = &cloud.project.client;
-            let entered = match home.is_some_and(|home| home.worlds.contains_key(HETZNER)) {
-                true => client.world(&cloud.credential).await,
-                false => client.enter(&cloud.credential, &random).await,
+            let world = enter(&cloud.project.client, &cloud.credential, HETZNER, home).await?;
+            worlds.insert(HETZNER.to_owned(), world);
+        }
+        let shared = self.shared_world(&worlds);
+        if let Some(cloud) = &self.dns {
+            let world = match shared {
+                Some(world) => world,
+                None => enter(&cloud.project.client, &cloud.credential, DNS, home).await?,
             };
-            worlds.insert(HETZNER.to_owned(), entered.map_err(not_entered)?);
+            worlds.insert(DNS.to_owned(), world);
         }
         home.map_or(Ok(()), |home| home.check(&worlds))?;
+        if let Some(cloud) = &self.dns {
+            let zones = zones(cloud).require(&self.authority.grant.zones()).await;
+            zones.map_err(no_zone)?;
+        }
         Ok(worlds)
     }
 
     /// Lets nothing that may change something leave the host.
     pub fn predicting(self) -> Self {
         Self { http: self.http.map(http::Client::predicting), ..self }
+    }
+
+    /// Returns the world of the zones where it is that of the servers: one look tells both.
+    fn shared_world(&self, worlds: &BTreeMap<String, World>) -> Option<World> {
+        let name = &self.dns.as_ref()?.credential;
+        worlds.get(HETZNER).filter(|world| world.credential == *name).cloned()
     }
 
     /// Returns what a guest is given: only capabilities that the grant names exist for it.
@@ -124,7 +143,7 @@ impl Surroundings {
         let grant = Arc::clone(&self.authority.grant);
         let run = Run::new(inputs.clone(), outputs).under(grant);
         let (authority, http) = (self.authority.clone(), self.http.clone());
-        let hetzner = self.hetzner.clone();
+        let (hetzner, dns) = (self.hetzner.clone(), self.dns.clone());
         move |gate, books| {
             let grant = Arc::clone(&authority.grant);
             let (has_registry, has_audit) =
@@ -136,6 +155,7 @@ impl Surroundings {
                 run,
                 registry: has_registry.then(registry),
                 audit: has_audit.then(audit),
+                dns: dns.map(|cloud| Arc::new(Dns::new(zones(&cloud), Arc::clone(&grant)))),
                 hetzner: hetzner
                     .map(|cloud| Arc::new(Hetzner::new(cloud.project, grant, cloud.settings))),
                 http: http.map(|client| Arc::new(http::Requests::new(client, authority))),
@@ -152,6 +172,16 @@ impl Outside for Surroundings {
                 let world = cloud.project.client.world(&cloud.credential).await;
                 worlds.insert(HETZNER.to_owned(), world.map_err(untold)?);
             }
+            if let Some(cloud) = &self.dns {
+                let world = match self.shared_world(&worlds) {
+                    Some(world) => world,
+                    None => {
+                        let world = cloud.project.client.world(&cloud.credential).await;
+                        world.map_err(untold)?
+                    }
+                };
+                worlds.insert(DNS.to_owned(), world);
+            }
             Ok(worlds)
         })
     }
@@ -165,10 +195,41 @@ impl Outside for Surroundings {
         let undoers = Undoers {
             registry: Some(registry::Undoer::new(Arc::clone(&books.registry), run.clone())),
             hetzner: self.hetzner.as_ref().map(|cloud| cloud.project.clone()),
+            dns: self.dns.as_ref().map(zones),
             audit: Some(audit::Undoer::new(Arc::clone(&books.audit), run)),
         };
         Box::pin(async move { undoers.undo(request).await })
     }
+}
+
+/// Returns the zones of a project.
+fn zones(cloud: &Cloud) -> Zones {
+    let Project { client, key, scope } = cloud.project.clone();
+    Zones { client, key, scope }
+}
+
+/// Learns what world a project is; one that was never used before is marked, unless the tenant
+/// stands elsewhere.
+async fn enter(
+    client: &Client,
+    credential: &str,
+    capability: &str,
+    home: Option<&Home>,
+) -> Result<World, Error> {
+    let entered = match home.is_some_and(|home| home.worlds.contains_key(capability)) {
+        true => client.world(credential).await,
+        false => {
+            let random = ambient::random::<10>();
+            let random = data_encoding::BASE32_NOPAD.encode(&random).to_lowercase();
+            client.enter(credential, &random).await
+        }
+    };
+    entered.map_err(not_entered)
+}
+
+fn no_zone(error: ZonesError) -> Error {
+    Error::usage(chain(&error))
+        .hint("nothing was touched; make the zone there, or correct `[[dns.records]]` of the grant")
 }
 
 /// Opens the project of a credential.

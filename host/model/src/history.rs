@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::call::{CallClass, CallId, Reference, UndoPlan};
+use crate::call::{CallClass, CallId, Rank, Reference, UndoPlan};
 use crate::departure::Departure;
 use crate::id::Digest;
 use crate::journal::{
@@ -148,6 +148,13 @@ impl Effect {
         matches!(self.intent.class, CallClass::KeyedCreate | CallClass::ProbeCreate)
     }
 
+    /// Returns whether it declares a name. One that lands late leads to a server that is gone, so
+    /// it is waited out like a creation; other declarations die with what they belong to.
+    pub fn is_naming(&self) -> bool {
+        let rank = self.intent.undo.as_ref().map(|plan| plan.rank);
+        self.intent.class == CallClass::Converge && rank == Some(Rank::Dns)
+    }
+
     /// Returns whether nobody knows what became of it.
     pub fn is_unknown(&self) -> bool {
         let is_told = matches!(self.verdict, Some(Verdict::Done | Verdict::NotDone));
@@ -171,7 +178,7 @@ impl Effect {
     /// sends, after the second was answered and its thing deleted.
     pub fn may_land(&self) -> bool {
         let is_open = self.accepted.as_ref().is_none_or(|accepted| accepted.is_adopted);
-        self.is_create() && (is_open || self.is_sent_twice)
+        (self.is_create() || self.is_naming()) && (is_open || self.is_sent_twice)
     }
 
     fn is_answered_ok(&self) -> bool {

@@ -26,6 +26,7 @@ pub mod cost;
 pub mod due;
 pub mod labels;
 pub mod hetzner;
+pub mod dns;
 pub mod operations;
 pub mod manifest;
 pub mod inputs;

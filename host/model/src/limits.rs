@@ -153,3 +153,13 @@ pub const PROGRAM_WAIT_MAX: Duration = Duration::from_secs(5);
 pub const TICK_OVERDUE: Duration = Duration::from_secs(3_600);
 /// A clock before this, the start of 2026, is that of a machine that has lost its battery.
 pub const CLOCK_MIN: u64 = 1_767_225_600_000;
+/// Times to live that the API of Hetzner takes, in seconds; other providers take less.
+pub const TTL_SECONDS: (u32, u32) = (60, 2_147_483_647);
+/// Values of one record set; the API of Hetzner takes no more in a request.
+pub const RECORD_VALUES_MAX: usize = 50;
+/// One value of a record set: a DKIM key of 4,096 bits takes some 800 bytes.
+pub const RECORD_VALUE_BYTES_MAX: usize = 4_096;
+/// A whole domain; RFC 1035 allows 255 octets on the wire, which are 253 letters.
+pub const DOMAIN_BYTES_MAX: usize = 253;
+/// One label of a domain, by RFC 1035.
+pub const DOMAIN_LABEL_BYTES_MAX: usize = 63;

@@ -47,6 +47,7 @@ pub const INTERFACES: &[Interface] = &[
         &["get", "list", "create", "attach", "detach", "declare-data", "delete"],
     ),
     granted("hetzner", "primary-ips", &["get", "list", "create", "delete"]),
+    granted("dns", "records", &["zones", "get", "list", "check", "set", "delete", "verify"]),
     granted("registry", "tenants", &["get", "list", "reserve", "activate", "retire"]),
     granted("http", "requests", &["read", "send"]),
     granted("audit", "events", &["append"]),
@@ -100,10 +101,11 @@ mod tests {
 
     use super::*;
 
-    const WIT: [&str; 6] = [
+    const WIT: [&str; 7] = [
         include_str!("../../../wit/deps/types@0.1.0/types.wit"),
         include_str!("../../../wit/deps/run@0.1.0/run.wit"),
         include_str!("../../../wit/deps/hetzner@0.1.0/hetzner.wit"),
+        include_str!("../../../wit/deps/dns@0.1.0/dns.wit"),
         include_str!("../../../wit/deps/registry@0.1.0/registry.wit"),
         include_str!("../../../wit/deps/http@0.1.0/http.wit"),
         include_str!("../../../wit/deps/audit@0.1.0/audit.wit"),

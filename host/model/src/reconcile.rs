@@ -138,7 +138,7 @@ pub fn backward(history: &History, effect: &Effect, settle: Duration) -> Backwar
     if effect.is_effect_free() {
         return Backward::Free;
     }
-    match effect.is_create() {
+    match effect.is_create() || effect.is_naming() {
         true if effect.may_land() => Backward::MayLand(after(sent_until(history, effect), settle)),
         true => Backward::Known,
         false if effect.is_unknown() && effect.intent.class == CallClass::Opaque => {

@@ -128,14 +128,25 @@ fn blocked(history: &History, open: &[(CallId, UnixMs)]) -> BTreeSet<CallId> {
         let mut trail = stood_for(history, *call);
         while let Some(call) = trail.pop() {
             let Some(effect) = history.effects.get(&call) else { continue };
-            for earlier in effect.intent.depends_on.iter().filter(|earlier| **earlier < call) {
-                if blocked.insert(*earlier) {
-                    trail.push(*earlier);
+            for earlier in needs(history, effect).into_iter().filter(|earlier| *earlier < call) {
+                if blocked.insert(earlier) {
+                    trail.push(earlier);
                 }
             }
         }
     }
     blocked
+}
+
+/// Returns the calls that must stand until the undo of one is over: those that its request named,
+/// and for a name every server made before it, since nobody can tell which of them it leads to.
+fn needs(history: &History, effect: &Effect) -> Vec<CallId> {
+    let mut needs = effect.intent.depends_on.clone();
+    if rank(effect) == Rank::Dns && !is_broken("names-outlive-servers") {
+        let servers = history.effects.iter().filter(|(_, other)| rank(other) == Rank::Server);
+        needs.extend(servers.map(|(call, _)| *call));
+    }
+    needs
 }
 
 /// Returns the calls that the undo of one stands for: itself, or a whole batch where the runbook
@@ -330,7 +341,9 @@ pub fn left(history: &History) -> Vec<Orphan> {
 /// Returns what has to be looked for after the rollback ended at `now`.
 pub fn late_sweeps(history: &History, now: UnixMs, timing: &Timing) -> Vec<LateSweep> {
     let may_land = |effect: &&Effect| {
-        matches!(backward(history, effect, timing.settle), Backward::MayLand(_))
+        // Sweeps look by labels for what was created; a name was looked at until it was settled.
+        effect.is_create()
+            && matches!(backward(history, effect, timing.settle), Backward::MayLand(_))
             && state(history, effect) == State::Over
     };
     let landing = history.effects.values().filter(may_land);
@@ -407,6 +420,35 @@ mod tests {
             Record::UndoQuarantined(orphan) => format!("{} quarantined", orphan.call),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn a_name_is_gone_before_the_servers_that_it_may_lead_to() {
+        use crate::breakable::with_broken;
+
+        let tenant = || {
+            Tale::new()
+                .made("0", Rank::Network, &[])
+                .made("1", Rank::Server, &["0"])
+                .made("2", Rank::Volume, &[])
+                .made("3", Rank::Dns, &[])
+                .made("4", Rank::Server, &[])
+                .rollback()
+        };
+        assert_eq!(order(tenant(), 500), ["3", "4", "1", "0", "2", "clean"]);
+        let waiting = || {
+            let error = Tried::Later("locked".to_owned());
+            let record = |tale: &Tale| judge(&tale.history(), call("3"), &error, 500, &timing());
+            let tale = tenant().at(500);
+            let record = record(&tale);
+            tale.then(record)
+        };
+        // The name is tried again later: only what was made after it goes on meanwhile.
+        let held = order(waiting(), 500);
+        assert_eq!(held[..2], ["4", "2"], "{held:?}");
+        assert!(held[2].starts_with("wait"), "{held:?}");
+        let free = with_broken("names-outlive-servers", || order(waiting(), 500));
+        assert!(free.contains(&"1".to_owned()), "{free:?}");
     }
 
     #[test]

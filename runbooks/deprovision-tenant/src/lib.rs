@@ -1,6 +1,7 @@
 //! Removes everything of a tenant, found by its labels.
 
 mod found;
+mod names;
 mod remove;
 
 use runwrit_sdk::registry::State;
@@ -18,9 +19,11 @@ fn run() -> Result {
     let found = Found::look()?;
     info(&format!("tenant {tenant} has {}", found.summary()));
     check_data(&found, inputs::boolean("delete-data")?)?;
+    let names = names::remove()?;
     remove::all(&found)?;
     step("verify that nothing is left")?;
     let left = Found::look()?;
+    names::verify_gone(&names)?;
     verify(left.is_empty(), "nothing stands in the scope of the tenant any more")?;
     retire(&tenant)?;
     tell_auditors(&tenant, &found)?;

@@ -1,12 +1,13 @@
 //! Provisions a tenant: network, firewall, servers, volume, and its entry in the registry.
 //!
 //! `steps` lists what is done in which order, `layout` says what a tenant looks like, `host_rules`
-//! what its servers boot with; `provision` makes it and `standing` compares what stands already.
+//! what its servers boot with, `names` under which name it is reached; `provision` makes it and `standing` compares what stands already.
 
 mod steps;
 mod layout;
 mod host_rules;
 mod find;
+mod names;
 mod provision;
 mod standing;
 
@@ -14,6 +15,7 @@ use runwrit_sdk::registry::{self, State};
 use runwrit_sdk::{Context as _, Result, outputs};
 
 use layout::Layout;
+use names::TTL_SECONDS;
 use provision::Provisioned;
 
 runwrit_sdk::main!(run);
@@ -32,7 +34,7 @@ fn run() -> Result {
 fn tell(layout: &Layout, provisioned: &Provisioned) -> Result {
     let hostname = layout.hostname();
     let gateway = &provisioned.gateway_ipv4;
-    outputs::set("dns-record", &format!("{hostname}. 300 IN A {gateway}"))?;
+    outputs::set("dns-record", &format!("{hostname}. {TTL_SECONDS} IN A {gateway}"))?;
     outputs::set("hostname", &hostname)?;
     outputs::set("gateway-ipv4", gateway)?;
     outputs::set("db-address", &provisioned.db_address)?;

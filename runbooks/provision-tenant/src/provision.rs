@@ -6,11 +6,12 @@ use runwrit_sdk::hetzner::servers::{self, Server};
 use runwrit_sdk::hetzner::{locations, volumes};
 use runwrit_sdk::registry::{self, Endpoint, State};
 use runwrit_sdk::{
-    Context as _, Error, Result, audit, clock, failed, info, step, verified, verify,
+    Context as _, Error, Result, audit, clock, dns, failed, info, step, verified, verify,
 };
 
 use crate::find::Found;
 use crate::layout::{Layout, Role, meaning};
+use crate::names::Place;
 use crate::steps;
 
 /// How often the firewall is looked at before it counts as not applied: it lags by seconds.
@@ -30,14 +31,16 @@ pub struct Provisioned {
 
 /// Makes everything.
 pub fn all(layout: &Layout) -> Result<Provisioned> {
-    let network_zone = preflight(layout)?;
+    let (network_zone, place) = preflight(layout)?;
     reserve(layout)?;
     let network = network(layout, &network_zone)?;
     let firewall = firewall(layout)?;
     let servers = order(layout, &network, &firewall)?;
     attach(layout, &servers)?;
     verify_firewall(layout, &firewall.id, &servers)?;
-    steps::tell_later();
+    steps::tell_later(9, 10);
+    publish(layout, &place, &servers)?;
+    steps::tell_later(12, 12);
     activate(layout, &servers)?;
     tell_auditors(layout, &servers)?;
     let (gateway_ipv4, db_address) = addresses(layout, &servers)?;
@@ -45,7 +48,7 @@ pub fn all(layout: &Layout) -> Result<Provisioned> {
 }
 
 /// Asks for everything that can be known before the first effect.
-fn preflight(layout: &Layout) -> Result<String> {
+fn preflight(layout: &Layout) -> Result<(String, Place)> {
     step("preflight")?;
     let found = Found::look()?;
     if !found.names().is_empty() {
@@ -64,7 +67,10 @@ fn preflight(layout: &Layout) -> Result<String> {
             "{name} can be had as {server_type} in {location}: {eur_per_month} EUR"
         ))?;
     }
-    Ok(location.network_zone)
+    let place = Place::find(layout)?;
+    place.check()?;
+    verified(&format!("{} can be published in the zone {}", layout.hostname(), place.zone))?;
+    Ok((location.network_zone, place))
 }
 
 fn reserve(layout: &Layout) -> Result {
@@ -183,6 +189,16 @@ fn wait_for_firewall(firewall: &str, server: &Server) -> Result {
 /// Tells whether a firewall is in force on a server.
 pub fn is_applied(firewall: &str, server: &Server) -> bool {
     server.firewalls.iter().any(|status| status.firewall == firewall && status.is_applied)
+}
+
+/// Leads the name of the tenant to its gateway, now that the gateway answers and is protected.
+fn publish(layout: &Layout, place: &Place, servers: &[Server]) -> Result {
+    steps::begin(11, 11)?;
+    let gateway = server_of(layout, servers, Role::Gateway)?;
+    for set in place.records(gateway)? {
+        dns::set(&set).context("publishing the name")?;
+    }
+    place.verify(layout, gateway)
 }
 
 fn activate(layout: &Layout, servers: &[Server]) -> Result {

@@ -6,6 +6,7 @@ use runwrit_sdk::{Result, failed, info, step, verify};
 
 use crate::find::Found;
 use crate::layout::{Layout, Role};
+use crate::names::Place;
 use crate::provision::{
     Provisioned, addresses, endpoints, is_applied, same, server_of, verify_rules, verify_server,
 };
@@ -23,6 +24,8 @@ pub fn compare(layout: &Layout, tenant: &Tenant) -> Result<Provisioned> {
     verify_servers(layout, &found, firewall)?;
     let holds = same(&tenant.endpoints, &endpoints(layout, &found.servers)?);
     verify(holds, "the registry names the addresses as they are")?;
+    let gateway = server_of(layout, &found.servers, Role::Gateway)?;
+    Place::find(layout)?.verify(layout, gateway)?;
     info(&format!("tenant {id} is active already and as it should be: nothing was changed"));
     let (gateway_ipv4, db_address) = addresses(layout, &found.servers)?;
     Ok(Provisioned { gateway_ipv4, db_address, is_new: false })

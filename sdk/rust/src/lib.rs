@@ -28,6 +28,7 @@ mod start;
 mod steps;
 
 pub use bindings::runwrit::audit::events as audit;
+pub use bindings::runwrit::dns::records as dns;
 pub use bindings::runwrit::hetzner;
 pub use bindings::runwrit::http::requests as http;
 pub use bindings::runwrit::registry::tenants as registry;

@@ -33,7 +33,7 @@ pub struct Refused {
 
 /// Every mutating request that `provision-tenant` sends on its way forward, in order; the servers
 /// are one batch, of which the first, one in the middle and the last are refused.
-pub static REFUSED: [Refused; 7] = [
+pub static REFUSED: [Refused; 9] = [
     Refused { method: "POST", path: "/networks", nth: 1 },
     Refused { method: "POST", path: "/firewalls", nth: 1 },
     Refused { method: "POST", path: "/servers", nth: 1 },
@@ -41,6 +41,8 @@ pub static REFUSED: [Refused; 7] = [
     Refused { method: "POST", path: "/servers", nth: 3 },
     Refused { method: "POST", path: "/volumes", nth: 1 },
     Refused { method: "POST", path: "/volumes/*/actions/attach", nth: 1 },
+    Refused { method: "POST", path: "/zones/*/rrsets", nth: 1 },
+    Refused { method: "POST", path: "/zones/*/rrsets", nth: 2 },
 ];
 
 /// What the cloud does to requests that change something.

@@ -8,7 +8,7 @@ use runwrit_model::limits::SENDS_MAX;
 use runwrit_simulator::hetzner::auth::Presented;
 use runwrit_simulator::hetzner::request::Request;
 use runwrit_simulator::hetzner::world::Content;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -21,13 +21,15 @@ const PUBLIC_KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO9xEikoVBlNEbQMGNXV5hxgSNub/FVpVUV19MACpdr5 ops";
 
 /// Requests that change something, and how many of each a run with three servers sends at once.
-const MUTATING: [(&str, &str, u64); 10] = [
+const MUTATING: [(&str, &str, u64); 12] = [
     ("POST", "/networks", 1),
     ("POST", "/firewalls", 1),
     ("POST", "/servers", 3),
     ("POST", "/volumes", 1),
     ("POST", "/volumes/*/actions/attach", 1),
     ("POST", "/volumes/*/actions/detach", 1),
+    ("POST", "/zones/*/rrsets", 1),
+    ("DELETE", "/zones/*/rrsets/*/*", 1),
     ("DELETE", "/servers/*", 3),
     ("DELETE", "/volumes/*", 1),
     ("DELETE", "/firewalls/*", 1),
@@ -73,19 +75,25 @@ pub async fn start_calm() -> Handle {
     let settings = Settings { action_ms: Some(1_000), ..Settings::default() };
     let options = Options { time_factor: 0.001, settings, ..Options::default() };
     let handle = Simulator::start(options).await.expect("a loopback port is free");
-    let key = json!({ "name": "ops", "public_key": PUBLIC_KEY });
+    add(&handle, "/ssh_keys", json!({ "name": "ops", "public_key": PUBLIC_KEY }));
+    let rrsets = json!([{ "name": "www", "type": "A", "records": [{ "value": "198.51.100.1" }] }]);
+    add(&handle, "/zones", json!({ "name": "example.org", "mode": "primary", "rrsets": rrsets }));
+    handle
+}
+
+/// Adds what the operator had before the first run.
+fn add(handle: &Handle, path: &str, body: Value) {
     let request = Request {
         method: "POST".to_owned(),
-        path: "/ssh_keys".to_owned(),
+        path: path.to_owned(),
         query: Vec::new(),
         origin: handle.endpoint(),
         token: Presented::from_header(Some(&format!("Bearer {TOKEN}"))),
-        body: Some(key.to_string().into_bytes()),
+        body: Some(body.to_string().into_bytes()),
     };
     let (answer, _) = handle.desk().receive(request);
     let is_created = matches!(&answer.content, Content::Reply(reply) if reply.status == 201);
-    assert!(is_created, "the simulator takes an SSH key: {answer:?}");
-    handle
+    assert!(is_created, "the simulator takes {body}: {answer:?}");
 }
 
 /// Returns the faults of a case; the refusal stands first, so that it strikes before the mood.

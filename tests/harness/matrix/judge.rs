@@ -40,8 +40,8 @@ pub struct Finding {
 }
 
 /// Kinds that a provisioned tenant consists of, with how many of each.
-const PROVISIONED: [(&str, usize); 4] =
-    [("firewall", 1), ("network", 1), ("server", 3), ("volume", 1)];
+const PROVISIONED: [(&str, usize); 5] =
+    [("firewall", 1), ("network", 1), ("rrset", 2), ("server", 3), ("volume", 1)];
 
 /// Exit code of a cancel that came after the end of its run.
 const OVER: i32 = 2;
@@ -109,7 +109,19 @@ fn judge_world(trace: &Trace<'_>) -> Option<Finding> {
     let expected: BTreeMap<&str, usize> =
         if should_stand(trace) { PROVISIONED.into() } else { BTreeMap::new() };
     let facts = || format!("alive {alive:?}, expected {expected:?}");
-    (alive != expected).then(|| finding(Violation::Leak, facts()))
+    if alive != expected {
+        return Some(finding(Violation::Leak, facts()));
+    }
+    judge_zone(trace)
+}
+
+/// What stood in the zone before stands there still, and nothing unmarked beside it.
+fn judge_zone(trace: &Trace<'_>) -> Option<Finding> {
+    let report = trace.cloud.desk().leaks("!runwrit/run").expect("the selector is well formed");
+    let sets = report.alive.into_iter().filter(|thing| thing.kind == "rrset");
+    let names: Vec<String> = sets.map(|set| set.name).collect();
+    let facts = || format!("the zone holds {names:?} beside the records of the run");
+    (names != ["www/A"]).then(|| finding(Violation::Leak, facts()))
 }
 
 /// Finds calls of which two things were alive at once. A creation that lands late, while its twin

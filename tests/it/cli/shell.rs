@@ -12,7 +12,7 @@ use runwrit_simulator::hetzner::auth::Presented;
 use runwrit_simulator::hetzner::request::Request;
 use runwrit_simulator::hetzner::world::Content;
 use runwrit_simulator::hetzner::{Handle, Options, Simulator, TokenRule, Tokens};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// A token that simulators take.
@@ -21,6 +21,8 @@ pub const TOKEN: &str = "simulated0000000000000000000000000000000000000000000000
 pub const READ_ONLY: &str = "simulatedreadonly00000000000000000000000000000000000000000000000";
 /// A token of another project.
 pub const OTHER: &str = "simulatedother00000000000000000000000000000000000000000000000000";
+/// The zone of the operator.
+const ZONE: &str = "example.org";
 /// The public half of a key that nobody has.
 const PUBLIC_KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJkK9LlnEKbDwG4YGtNQTR7Thxm8LT1zP4H3Cf7HFEqN ops";
@@ -247,7 +249,8 @@ impl Cloud {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let handle = runtime.block_on(Simulator::start(options)).expect("a free port");
         let cloud = Self { handle, _runtime: runtime };
-        cloud.add_ssh_key();
+        cloud.post("/ssh_keys", &json!({"name": "ops", "public_key": PUBLIC_KEY}));
+        cloud.post("/zones", &json!({"name": ZONE, "mode": "primary"}));
         cloud
     }
 
@@ -262,11 +265,12 @@ impl Cloud {
         ["POST", "PUT", "DELETE"].map(count).iter().sum()
     }
 
-    /// Returns the names of everything alive but the key and the mark of the project.
+    /// Returns the names of everything alive but key and zone of the operator and the mark of the
+    /// project.
     pub fn alive(&self) -> Vec<String> {
         let report = self.handle.desk().leaks("").expect("an empty selector");
         let names = report.alive.into_iter().map(|thing| thing.name);
-        names.filter(|name| name != "ops" && name != "runwrit-project").collect()
+        names.filter(|name| !["ops", ZONE, "runwrit-project"].contains(&name.as_str())).collect()
     }
 
     /// Makes a network behind the back of the product, and returns its id.
@@ -278,12 +282,12 @@ impl Cloud {
     }
 
     /// Has somebody else create something by hand.
-    pub fn post(&self, path: &str, body: &serde_json::Value) {
+    pub fn post(&self, path: &str, body: &Value) {
         self.send("POST", path, body);
     }
 
     /// Has somebody else change something by hand.
-    pub fn send(&self, method: &str, path: &str, body: &serde_json::Value) {
+    pub fn send(&self, method: &str, path: &str, body: &Value) {
         let (answer, _) = self.handle.desk().receive(Request {
             method: method.to_owned(),
             path: path.to_owned(),
@@ -295,10 +299,6 @@ impl Cloud {
         let is_taken =
             matches!(&answer.content, Content::Reply(reply) if (200..300).contains(&reply.status));
         assert!(is_taken, "the simulator takes `{method} {path}`: {answer:?}");
-    }
-
-    fn add_ssh_key(&self) {
-        self.post("/ssh_keys", &json!({"name": "ops", "public_key": PUBLIC_KEY}));
     }
 }
 

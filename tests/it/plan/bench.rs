@@ -92,7 +92,7 @@ impl Order {
 }
 
 impl Bench {
-    /// Starts a cloud that knows the SSH key of the example grant, and a fresh installation.
+    /// Starts a cloud that knows the SSH key and the zone of the example grant, and a fresh installation.
     pub async fn start() -> Self {
         let settings = Settings { action_ms: Some(1_000), ..Settings::default() };
         let options = Options { time_factor: 0.001, settings, ..Options::default() };
@@ -103,6 +103,8 @@ impl Bench {
         for token in [TOKEN, OTHER_TOKEN] {
             let key = json!({"name": "ops", "public_key": PUBLIC_KEY});
             bench.by_hand(token, "POST", "/ssh_keys", key);
+            let zone = json!({"name": "example.org", "mode": "primary"});
+            bench.by_hand(token, "POST", "/zones", zone);
         }
         bench
     }

@@ -54,19 +54,18 @@ pub struct Bench {
 pub struct Ended {
     pub code: Option<i32>,
     pub stdout: String,
-    #[expect(dead_code, reason = "a failing test shows it")]
     pub stderr: String,
 }
 
 impl Ended {
-    /// Returns whether an event with this text was told.
+    /// Returns whether this text was told, as an event or for people.
     pub fn tells(&self, text: &str) -> bool {
-        self.stdout.contains(text)
+        self.stdout.contains(text) || self.stderr.contains(text)
     }
 }
 
 impl Bench {
-    /// Starts a cloud that knows the SSH key of the example grant, and a fresh installation.
+    /// Starts a cloud that knows the SSH key and the zone of the example grant, and a fresh installation.
     pub async fn start() -> Self {
         let settings = Settings { action_ms: Some(1_000), ..Settings::default() };
         let options = Options { time_factor: 0.001, settings, ..Options::default() };
@@ -77,12 +76,34 @@ impl Bench {
         let key = json!({ "name": "ops", "public_key": PUBLIC_KEY }).to_string();
         let answer = post(bench.cloud.api, "/v1/ssh_keys", &key).await;
         assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+        let zone = json!({ "name": "example.org", "mode": "primary" }).to_string();
+        let answer = post(bench.cloud.api, "/v1/zones", &zone).await;
+        assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
         bench
     }
 
     /// Provisions the tenant of the example grant.
     pub async fn provision(&self) -> Ended {
         self.run("provision-tenant", &ACME).await
+    }
+
+    /// Provisions it under another grant.
+    pub async fn provision_under(&self, grant: &str) -> Ended {
+        let path = self.folder.path().join("grant.toml");
+        fs::write(&path, grant).expect("it is writable");
+        self.run_under("provision-tenant", &ACME, &path).await
+    }
+
+    /// Returns the example grant of `provision-tenant`.
+    pub fn example_grant() -> String {
+        let path = root().join("runbooks/provision-tenant/grants.example.toml");
+        fs::read_to_string(path).expect("the runbook comes with an example")
+    }
+
+    /// Changes something as the operator would, by hand.
+    pub async fn by_hand(&self, path: &str, body: serde_json::Value) {
+        let answer = post(self.cloud.api, &format!("/v1{path}"), &body.to_string()).await;
+        assert!(answer.starts_with("HTTP/1.1 201"), "{path}: {answer}");
     }
 
     /// Deprovisions that tenant.
@@ -97,10 +118,14 @@ impl Bench {
     }
 
     async fn run(&self, runbook: &str, inputs: &[&str]) -> Ended {
-        let folder = root().join("runbooks").join(runbook);
+        let grant = root().join("runbooks").join(runbook).join("grants.example.toml");
+        self.run_under(runbook, inputs, &grant).await
+    }
+
+    async fn run_under(&self, runbook: &str, inputs: &[&str], grant: &Path) -> Ended {
         let mut command = Command::new(program());
         command.arg("run").arg(package(runbook)).args(["--yes", "--json", "--grant"]);
-        command.arg(folder.join("grants.example.toml"));
+        command.arg(grant);
         command.args(inputs.iter().flat_map(|input| ["--input", input]));
         command.arg("--state").arg(self.folder.path().join("state"));
         command.arg("--config").arg(self.folder.path().join("runwrit.toml"));

@@ -5,7 +5,7 @@ use runwrit_simulator::hetzner::{Fault, Rule};
 use super::bench::Bench;
 
 /// What stands after `provision-tenant`.
-const ACME: usize = 6;
+const ACME: usize = 8;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_is_made_stands_and_goes() {
@@ -14,7 +14,9 @@ async fn a_tenant_is_made_stands_and_goes() {
     assert_eq!(made.code, Some(0), "{made:?}");
     let alive = bench.alive();
     let named = |name: &str| alive.iter().any(|thing| thing.ends_with(name));
-    for name in ["acme-net", "acme-fw", "acme-gateway", "acme-worker-1", "acme-db", "acme-data"] {
+    for name in
+        ["acme-net", "acme-fw", "acme-gateway", "acme-worker-1", "acme-db", "acme-data", "acme/A"]
+    {
         assert!(named(name), "`{name}` is missing from {alive:?}");
     }
 
@@ -53,7 +55,7 @@ async fn a_tenant_that_stands_is_compared_and_not_touched() {
 /// Each call of the way forward is refused once it is reached, and from then on. The first look at
 /// what was just made belongs to the creation, where the host tries again; the second is the
 /// runbook's own.
-const REFUSED: [(&str, &str, u64); 11] = [
+const REFUSED: [(&str, &str, u64); 15] = [
     ("GET", "/locations", 1),
     ("GET", "/networks", 1),
     ("POST", "/networks", 1),
@@ -65,6 +67,10 @@ const REFUSED: [(&str, &str, u64); 11] = [
     ("POST", "/servers", 3),
     ("POST", "/volumes", 1),
     ("POST", "/volumes/*/actions/attach", 1),
+    ("GET", "/zones/*", 2),
+    ("GET", "/zones/*/rrsets", 1),
+    ("POST", "/zones/*/rrsets", 1),
+    ("POST", "/zones/*/rrsets", 2),
 ];
 
 #[tokio::test(flavor = "multi_thread")]

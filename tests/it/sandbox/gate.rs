@@ -90,6 +90,7 @@ fn capabilities() -> Capabilities<Shut> {
         registry: None,
         audit: None,
         hetzner: None,
+        dns: None,
         http: None,
     }
 }

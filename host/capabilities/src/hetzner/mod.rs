@@ -15,7 +15,7 @@ mod sightings;
 mod host;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::ops::Deref;
 use std::sync::Arc;

@@ -15,6 +15,7 @@ use runwrit_model::journal::{
 use runwrit_model::limits;
 use runwrit_model::reconcile::{self, Forward, Unanswered};
 use runwrit_model::timing::after;
+use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::recall::Standing;
@@ -25,7 +26,7 @@ pub(super) enum Stage {
     /// It is over.
     Ended(Outcome, UnixMs),
     /// It is promised, and was sent before or not.
-    Send { labels: BTreeMap<String, String>, is_repeated: bool },
+    Send { labels: BTreeMap<String, String>, previous: Option<Value>, is_repeated: bool },
     /// The outside system took it.
     Complete(Acceptance),
 }
@@ -51,8 +52,8 @@ impl From<(Outcome, UnixMs)> for Sent {
 
 impl Stage {
     /// Begins with the first send under `labels`.
-    pub(super) fn first(labels: BTreeMap<String, String>) -> Self {
-        Self::Send { labels, is_repeated: false }
+    pub(super) fn first((labels, previous): (BTreeMap<String, String>, Option<Value>)) -> Self {
+        Self::Send { labels, previous, is_repeated: false }
     }
 }
 
@@ -76,17 +77,17 @@ impl Seat {
     async fn recover(&self, effect: &history::Effect) -> Result<Stage, Stop> {
         let timing = &self.host.timing;
         let call = effect.intent.call;
-        let labels = effect.intent.labels.clone();
+        let (labels, previous) = (effect.intent.labels.clone(), effect.intent.previous.clone());
         match self.recorder.with(|history| reconcile::forward(history, effect, timing)) {
             Forward::Complete(accepted) => Ok(Stage::Complete(acceptance(accepted))),
-            Forward::Resend => Ok(Stage::Send { labels, is_repeated: true }),
+            Forward::Resend => Ok(Stage::Send { labels, previous, is_repeated: true }),
             Forward::SendOnce => {
                 self.recorder.append(vec![Record::Woken(Woken { call })]).await?;
-                Ok(Stage::Send { labels, is_repeated: false })
+                Ok(Stage::Send { labels, previous, is_repeated: false })
             }
             Forward::ProbeAt(until) => {
                 self.pause(until, "a creation may still land").await?;
-                Ok(Stage::Send { labels, is_repeated: true })
+                Ok(Stage::Send { labels, previous, is_repeated: true })
             }
             Forward::Ask => Err(self.ask(effect, "the process ended during the call").await?),
             Forward::Fail(failure) => {
@@ -137,8 +138,8 @@ impl Seat {
         let (acceptance, is_new) = match stage {
             Stage::Ended(outcome, at) => return Ok((outcome, at)),
             Stage::Complete(acceptance) => (acceptance, false),
-            Stage::Send { labels, is_repeated } => {
-                let ticket = Ticket { call: item.id, labels, is_repeated };
+            Stage::Send { labels, previous, is_repeated } => {
+                let ticket = Ticket { call: item.id, labels, previous, is_repeated };
                 match self.send(&item, ticket).await? {
                     Sent::Accepted(acceptance) => (acceptance, true),
                     Sent::Ended(outcome, at) => return Ok((outcome, at)),

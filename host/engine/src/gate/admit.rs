@@ -145,7 +145,8 @@ impl Seat {
         for (((effect, call), id), ready) in effects.iter().zip(calls).zip(ids).zip(ready) {
             intents.push(self.intent(effect, call, *id, ready));
         }
-        let labels: Vec<_> = intents.iter().map(|intent| intent.labels.clone()).collect();
+        let first = |intent: &Intent| (intent.labels.clone(), intent.previous.clone());
+        let sent: Vec<_> = intents.iter().map(first).collect();
         let records = intents.into_iter().map(|intent| Record::Intent(Box::new(intent)));
         crash_point("before-intent", operation);
         match is_broken("no-intent") {
@@ -158,7 +159,7 @@ impl Seat {
         for (call, id) in calls.iter().zip(ids) {
             self.tell_began(*id, call);
         }
-        Ok(labels.into_iter().map(Stage::first).collect())
+        Ok(sent.into_iter().map(Stage::first).collect())
     }
 
     fn intent<E: Effect>(&self, effect: &E, call: &Call, id: CallId, ready: Ready) -> Intent {
@@ -181,10 +182,13 @@ impl Seat {
         }
     }
 
-    /// Proves what a creation of this call makes; a call that creates nothing marks nothing.
+    /// Proves what a call makes under its key; a call without one marks nothing.
     fn labels(&self, call: &Call, id: CallId) -> BTreeMap<String, String> {
-        let is_create = matches!(call.class, CallClass::KeyedCreate | CallClass::ProbeCreate);
-        let (true, Some(kind), Some(name)) = (is_create, &call.kind, &call.key) else {
+        let is_making = matches!(
+            call.class,
+            CallClass::KeyedCreate | CallClass::ProbeCreate | CallClass::Converge
+        );
+        let (true, Some(kind), Some(name)) = (is_making, &call.kind, &call.key) else {
             return BTreeMap::new();
         };
         let key = &self.host.key;

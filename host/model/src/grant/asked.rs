@@ -54,6 +54,7 @@ impl Grant {
         let document = self.document();
         let listed = match capability {
             "hetzner" => document.hetzner.as_ref().map(|section| &section.operations),
+            "dns" => document.dns.as_ref().map(|section| &section.operations),
             "registry" => document.registry.as_ref().map(|section| &section.operations),
             "audit" => document.audit.as_ref().map(|section| &section.operations),
             _ => None,
@@ -106,6 +107,7 @@ impl Asked<'_> {
         let (capability, rest) = self.operation.split_once('.').unwrap_or_default();
         let section = match capability {
             "hetzner" => "[hetzner]",
+            "dns" => "[dns]",
             "registry" => "[registry]",
             _ => "[audit]",
         };

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::document::{Document, FirewallRule, Hetzner, Network};
+use super::document::{Dns, Document, FirewallRule, Hetzner, Network};
+use crate::dns::{RecordName, ZoneName};
 use crate::document::Fault;
 use crate::hetzner::Protocol;
 
@@ -13,6 +14,9 @@ pub(super) fn faults(document: &Document) -> Vec<Fault> {
         faults.extend(names(hetzner));
         faults.extend(networks(&hetzner.networks));
         faults.extend(rules(hetzner));
+    }
+    if let Some(dns) = &document.dns {
+        faults.extend(records(dns));
     }
     if let Some(registry) = &document.registry {
         let ids = registry.tenants.iter().map(|it| it.id.as_str());
@@ -59,6 +63,21 @@ fn networks(networks: &[Network]) -> Vec<Fault> {
                     format!("expected a part of the network's range `{}`", network.ip_range),
                 ));
             }
+        }
+    }
+    faults
+}
+
+/// A name that repeats its zone was meant to stand below it once.
+fn records(dns: &Dns) -> Vec<Fault> {
+    let pairs: Vec<_> =
+        dns.records.iter().map(|it| format!("{} in {}", it.name, it.zone)).collect();
+    let mut faults = repeated("dns.records", "name", pairs.iter().map(String::as_str));
+    for (place, granted) in dns.records.iter().enumerate() {
+        let zone = ZoneName::parse(&granted.zone);
+        if let Err(error) = zone.and_then(|zone| RecordName::parse(&zone, &granted.name)) {
+            let field = format!("dns.records[{place}].name");
+            faults.push(Fault::new(field, format!("is `{}`", granted.name), error.problem));
         }
     }
     faults

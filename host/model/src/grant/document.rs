@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use toml::value::Datetime;
 
+use crate::dns::RecordType;
 use crate::hetzner::{Direction, Kind, Protocol};
 use crate::id::Digest;
 use crate::journal::{OnFailure, UnixMs};
@@ -24,6 +25,8 @@ pub struct Document {
     pub scope: Option<ScopeLine>,
     /// What of Hetzner Cloud.
     pub hetzner: Option<Hetzner>,
+    /// What of the DNS.
+    pub dns: Option<Dns>,
     /// What of the registry.
     pub registry: Option<Registry>,
     /// What of the audit log.
@@ -185,6 +188,38 @@ pub struct NewSshKey {
     pub name: String,
     /// The whole key.
     pub public_key: String,
+}
+
+/// `[dns]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Dns {
+    /// The name of the credential in `runwrit.toml`; its provider serves the zones.
+    #[serde(default = "default_credential")]
+    pub credential: String,
+    /// For example `records.set`.
+    #[serde(default)]
+    pub operations: Vec<String>,
+    /// The records.
+    #[serde(default)]
+    pub records: Vec<DnsRecords>,
+}
+
+/// One of `[[dns.records]]`: what may stand under one name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DnsRecords {
+    /// The zone.
+    pub zone: String,
+    /// The name below it; `@` for the zone itself.
+    pub name: String,
+    /// The types.
+    pub types: Vec<RecordType>,
+    /// The longest time to live in seconds, also where that of the zone applies.
+    pub max_ttl: u32,
+    /// Whether sets may be changed and deleted that no run of the scope made.
+    #[serde(default)]
+    pub replace_foreign: bool,
 }
 
 /// `[registry]`.

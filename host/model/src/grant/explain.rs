@@ -1,7 +1,7 @@
 //! A grant in the words of people.
 
 use super::Grant;
-use super::document::{FirewallRule, Hetzner};
+use super::document::{Dns, DnsRecords, FirewallRule, Hetzner};
 use crate::hetzner::Direction;
 
 /// One line of an explanation.
@@ -44,6 +44,9 @@ impl Grant {
 
     fn explain_rest(&self, lines: &mut Lines) {
         let document = self.document();
+        if let Some(dns) = &document.dns {
+            explain_dns(dns, lines);
+        }
         if let Some(registry) = &document.registry {
             lines.list("registry", "may call", &registry.operations);
             for tenant in &registry.tenants {
@@ -93,6 +96,22 @@ fn explain_hetzner(hetzner: &Hetzner, lines: &mut Lines) {
         lines.add("hetzner", format!("new SSH key `{}`", key.name));
     }
     explain_limits(hetzner, lines);
+}
+
+fn explain_dns(dns: &Dns, lines: &mut Lines) {
+    lines.add("dns", format!("with the credential `{}`", dns.credential));
+    lines.list("dns", "may call", &dns.operations);
+    for granted in &dns.records {
+        let types: Vec<_> = granted.types.iter().map(|kind| kind.as_str()).collect();
+        let foreign = match granted.replace_foreign {
+            true => ", also what no run of the scope made",
+            false => "",
+        };
+        let DnsRecords { zone, name, max_ttl, .. } = granted;
+        let types = types.join(", ");
+        let text = format!("`{name}` in `{zone}`: {types}, for at most {max_ttl} s{foreign}");
+        lines.add("dns", text);
+    }
 }
 
 fn explain_limits(hetzner: &Hetzner, lines: &mut Lines) {

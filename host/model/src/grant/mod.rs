@@ -3,6 +3,7 @@
 mod addressed;
 mod asked;
 mod check;
+mod dns;
 mod document;
 mod explain;
 mod firewalls;
@@ -18,6 +19,7 @@ mod volumes;
 mod tests;
 
 pub use addressed::{Addressed, Found};
+pub use dns::{Holder, RecordChange};
 pub use document::Document;
 pub use explain::Line;
 pub use other::UndoCall;
@@ -163,7 +165,8 @@ impl Grant {
 
     /// Returns the names of the credentials it uses, by capability.
     pub fn credentials(&self) -> BTreeMap<&'static str, &str> {
-        let hetzner = self.document.hetzner.as_ref();
-        hetzner.map(|hetzner| ("hetzner", hetzner.credential.as_str())).into_iter().collect()
+        let hetzner = self.document.hetzner.as_ref().map(|it| ("hetzner", &it.credential));
+        let dns = self.document.dns.as_ref().map(|it| ("dns", &it.credential));
+        hetzner.into_iter().chain(dns).map(|(name, it)| (name, it.as_str())).collect()
     }
 }

@@ -63,6 +63,14 @@ rules! {
     VolumeSize = "volume-too-large",
     /// The public key is the one named.
     PublicKey = "public-key-not-granted",
+    /// The zone and the name of a record are named together.
+    Record = "record-not-granted",
+    /// The type of a record set is named for it.
+    RecordType = "record-type-not-granted",
+    /// A record set lives no longer in caches than named.
+    RecordTtl = "ttl-too-long",
+    /// A record set that is changed is one of the scope, or the grant lets foreign ones be replaced.
+    RecordOwner = "record-not-ours",
     /// The tenant is named.
     Tenant = "tenant-not-granted",
     /// A tenant that is changed is the one whose scope the run holds.

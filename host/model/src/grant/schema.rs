@@ -17,6 +17,7 @@ pub const SCHEMA: &[Field] = &[
     field("runbook", Required, Kind::Table(RUNBOOK), "the one runbook that it is for"),
     field("scope", Optional, Kind::Table(SCOPE), "what the run holds alone"),
     field("hetzner", Optional, Kind::Table(HETZNER), "what of Hetzner Cloud"),
+    field("dns", Optional, Kind::Table(DNS), "what of the DNS"),
     field("registry", Optional, Kind::Table(REGISTRY), "what of the registry of tenants"),
     field("audit", Optional, Kind::Table(AUDIT), "what of the audit log"),
     field("http", Optional, Kind::Table(HTTP), "which requests"),
@@ -100,6 +101,25 @@ const NEW_SSH_KEY: &[Field] = &[
     field("public-key", Required, Kind::Text(&PUBLIC_KEY), "the whole key"),
 ];
 
+const DNS: &[Field] = &[
+    field("credential", Optional, Kind::Text(&WORD), "a credential of `runwrit.toml`"),
+    field("operations", Optional, Kind::Texts(&DNS_OPERATION), "what may be called"),
+    field("records", Optional, Kind::Tables(DNS_RECORDS), "what may stand under which name"),
+];
+
+const DNS_RECORDS: &[Field] = &[
+    field("zone", Required, Kind::Text(&ZONE), "the zone"),
+    field("name", Required, Kind::Text(&RECORD), "the name below it, `@` for the zone itself"),
+    field("types", Required, Kind::Texts(&RECORD_TYPE), "the types of its sets"),
+    field("max-ttl", Required, Kind::Integer(60, 2_147_483_647), "the longest time to live, in s"),
+    field(
+        "replace-foreign",
+        Optional,
+        Kind::Boolean,
+        "whether sets may be changed that no run of the scope made",
+    ),
+];
+
 const REGISTRY: &[Field] = &[
     field("operations", Optional, Kind::Texts(&REGISTRY_OPERATION), "what may be called"),
     field("tenants", Optional, Kind::Tables(REGISTRY_TENANT), "the tenants"),
@@ -150,6 +170,41 @@ const HETZNER_OPERATION: TextRule = TextRule {
         "events.append",
     ],
     holds: |text| is_operation("hetzner", text),
+};
+
+const DNS_OPERATION: TextRule = TextRule {
+    expects: "an operation `<interface>.<function>` of `runwrit:dns`",
+    good: "records.set",
+    bad: &["", "records.*", "records", "zones.delete", "servers.create"],
+    holds: |text| is_operation("dns", text),
+};
+
+const ZONE: TextRule = TextRule {
+    expects: "a domain in small ASCII letters without a dot at the end",
+    good: "example.org",
+    bad: &["", "org", "Example.org", "example.org.", "*.org", "exаmple.org", "example..org"],
+    holds: |text| crate::dns::ZoneName::parse(text).is_ok_and(|zone| zone.as_str() == text),
+};
+
+const RECORD: TextRule = TextRule {
+    expects: "a name below its zone in small ASCII letters, or `@`, without a wildcard",
+    good: "acme",
+    bad: &["", "*", "*.acme", "Acme", "acme.", "аcme", "a..b", "a b", "-a", "a@b"],
+    holds: is_record_name,
+};
+
+/// Whether it repeats its zone is for the rules that span several fields.
+fn is_record_name(text: &str) -> bool {
+    let any = crate::dns::ZoneName::parse("x.invalid").expect("our own domain");
+    let name = crate::dns::RecordName::parse(&any, text);
+    name.is_ok_and(|name| name.as_str() == text)
+}
+
+const RECORD_TYPE: TextRule = TextRule {
+    expects: "`A`, `AAAA`, `CAA`, `CNAME`, `MX`, `NS`, `PTR`, `SRV` or `TXT`",
+    good: "A",
+    bad: &["", "a", "SOA", "ANY", "*"],
+    holds: |text| text.parse::<crate::dns::RecordType>().is_ok(),
 };
 
 const REGISTRY_OPERATION: TextRule = TextRule {

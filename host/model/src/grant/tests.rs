@@ -55,6 +55,7 @@ pub(super) fn grant() -> Grant {
         .replace("    \"locations.get\",", &format!("    {operations}\"locations.get\","))
         .replace("[hetzner]\n", "[hetzner]\nprimary-ips = [\"acme-ip\"]\n")
         .replace("networks = 1\n", "networks = 1\nssh-keys = 1\nprimary-ips = 1\n")
+        .replace("\"records.get\"", "\"records.delete\", \"records.list\", \"records.get\"")
         .replace("\"tenants.get\"", "\"tenants.list\", \"tenants.retire\", \"tenants.get\"");
     let more = r#"
         [[hetzner.firewalls]]
@@ -66,6 +67,12 @@ pub(super) fn grant() -> Grant {
         [[hetzner.new-ssh-keys]]
         name = "acme-key"
         public-key = "ssh-ed25519 AAAAC3Nz acme"
+        [[dns.records]]
+        zone = "example.org"
+        name = "old"
+        types = ["CNAME"]
+        max-ttl = 3600
+        replace-foreign = true
         [[registry.tenants]]
         id = "bolt"
         octet = 8

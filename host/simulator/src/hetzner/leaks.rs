@@ -23,6 +23,7 @@ pub struct Alive {
     pub project: String,
     #[serde(rename = "type")]
     pub kind: &'static str,
+    /// That of its zone for a record set, which has no number of its own.
     pub id: u64,
     pub name: String,
     pub labels: Labels,
@@ -74,6 +75,11 @@ fn things(project: &Project) -> Vec<Thing> {
     }
     for one in project.zones.values() {
         add(Kind::Zone, one.id, &one.name, &one.labels);
+        // What a zone is born with lives and dies with it.
+        let is_own = |name: &str, kind: &str| name == "@" && ["NS", "SOA"].contains(&kind);
+        for ((name, kind), set) in one.sets.iter().filter(|((name, kind), _)| !is_own(name, kind)) {
+            add(Kind::Rrset, one.id, &format!("{name}/{kind}"), &set.labels);
+        }
     }
     things
 }

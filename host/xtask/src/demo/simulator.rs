@@ -13,6 +13,8 @@ use crate::failure::Failure;
 const TIME_FACTOR: &str = "0.05";
 /// What all chance in the simulator depends on.
 const SEED: &str = "7";
+/// The zone of the operator.
+pub const ZONE: &str = "example.org";
 /// The public half of a key that nobody has.
 const PUBLIC_KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJkK9LlnEKbDwG4YGtNQTR7Thxm8LT1zP4H3Cf7HFEqN ops";
@@ -68,6 +70,12 @@ impl Simulator {
     pub fn add_ssh_key(&self) -> Result<(), Failure> {
         let body = json!({"name": "ops", "public_key": PUBLIC_KEY});
         self.api("POST", "ssh_keys", Some(&body)).map(|_| ())
+    }
+
+    /// Adds the zone that the tenants get their names in; it stays the operator's.
+    pub fn add_zone(&self) -> Result<(), Failure> {
+        let body = json!({"name": ZONE, "mode": "primary"});
+        self.api("POST", "zones", Some(&body)).map(|_| ())
     }
 
     /// Takes the operator's key away again.

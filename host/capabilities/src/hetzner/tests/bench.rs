@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use super::gate::TestGate;
 use crate::Capabilities;
 use crate::bindings::runwrit::hetzner::{firewalls, networks, servers, volumes};
+use crate::dns::{Dns, Zones};
 use crate::gate::{CallError, Undo, UndoError, Undone};
 use crate::hetzner::budget::LocalBudget;
 use crate::hetzner::client::{Client, Connection, Credential};
@@ -93,6 +94,10 @@ impl Bench {
         let run = RunId::new(1, [1; 10]);
         let project = Project { client, key: key.clone(), scope: scope.clone() };
         let grant = Arc::new(Grant::parse("grants/acme.toml", grant).unwrap());
+        let Project { client, .. } = project.clone();
+        let zones = Zones { client, key: key.clone(), scope: scope.clone() };
+        let dns = grant.document().dns.is_some();
+        let dns = dns.then(|| Arc::new(Dns::new(zones, Arc::clone(&grant))));
         let hetzner = Some(Arc::new(Hetzner::new(project.clone(), grant, roles())));
         let guest = Capabilities {
             gate: TestGate::new(key, scope, run.clone()),
@@ -100,6 +105,7 @@ impl Bench {
             registry: None,
             audit: None,
             http: None,
+            dns,
             hetzner,
         };
         let bench = Self { simulator, project, guest, run, planted: Cell::new(0) };

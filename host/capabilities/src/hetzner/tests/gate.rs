@@ -67,13 +67,14 @@ impl TestGate {
             }
             _ => BTreeMap::new(),
         };
-        Ticket { call, labels, is_repeated: false }
+        Ticket { call, labels, previous: None, is_repeated: false }
     }
 
     async fn live<E: Effect>(&mut self, effect: &E, call: CallId) -> Result<E::Output, CallError> {
         let described = effect.call();
         let previous = effect.previous().await?;
         let mut ticket = self.ticket(call, &described);
+        ticket.previous = previous.clone();
         if let Some(plan) = effect.undo(previous.as_ref()) {
             self.undos.push(UndoRequest {
                 call,

@@ -1,8 +1,8 @@
 //! The capability against the simulator: every rule of sending, adopting, waiting and undoing.
 
-mod bench;
+pub mod bench;
 mod effects;
-mod gate;
+pub mod gate;
 mod hostile;
 mod outside;
 mod undo;

@@ -3,6 +3,7 @@
 mod firewalls;
 mod networks;
 mod other;
+mod records;
 mod servers;
 mod things;
 mod volumes;
@@ -40,6 +41,8 @@ pub fn rows() -> Vec<Row> {
         servers::priced(),
         volumes::volumes(),
         volumes::addresses_and_keys(),
+        records::reads(),
+        records::changes(),
         other::registry_and_audit(),
         other::requests(),
         other::recovery(),

@@ -8,6 +8,7 @@ fn the_example_is_accepted_and_explained() {
     let grant = Grant::parse("grants/acme.toml", ACME).unwrap();
     assert_eq!(grant.tenant(), Some("acme"));
     assert_eq!(grant.credentials()["hetzner"], "hetzner");
+    assert_eq!(grant.credentials()["dns"], "hetzner");
     assert_eq!(grant.on_failure(), None);
     let lines: Vec<String> = grant.explain().into_iter().map(|line| line.text).collect();
     for part in [
@@ -16,6 +17,7 @@ fn the_example_is_accepted_and_explained() {
         "  in from 203.0.113.7/32 by tcp port 22",
         "volume `acme-data`, at most 20 GB",
         "at most 25.00 EUR a month, net",
+        "`acme` in `example.org`: A, AAAA, for at most 300 s",
         "tenant `acme`, octet 7",
     ] {
         assert!(lines.iter().any(|line| line == part), "`{part}` is not among {lines:#?}");
@@ -77,6 +79,14 @@ fn fields_fit_together() {
         ("servers = [\"acme-gateway\"", "servers = [\"*\", \"acme-gateway\"", "hetzner.servers[0]"),
         ("servers = [\"acme-gateway\"", "servers = [\"аcme-gateway\"", "hetzner.servers[0]"),
         ("\"25.00\"", "25.00", "hetzner.max-monthly-eur"),
+        ("name = \"acme\"\ntypes", "name = \"acme.example.org\"\ntypes", "dns.records[0].name"),
+        ("name = \"acme\"\ntypes", "name = \"*\"\ntypes", "dns.records[0].name"),
+        (
+            "[[dns.records]]",
+            "[[dns.records]]\nzone = \"example.org\"\nname = \"acme\"\ntypes = []\nmax-ttl = 60\n\
+             [[dns.records]]",
+            "dns.records[1].name",
+        ),
     ];
     for (from, to, field) in rows {
         assert!(ACME.contains(from), "{from}");
@@ -91,7 +101,7 @@ fn fields_fit_together() {
 fn an_empty_grant_allows_nothing() {
     let text = "version = 1\nexpires = 2027-01-31T00:00:00Z\non-failure = \"hold\"\n\
                 [runbook]\nname = \"provision-tenant\"\n";
-    let sections = ["", "[hetzner]\n", "[registry]\n[audit]\n[http]\n[recovery]\n"];
+    let sections = ["", "[hetzner]\n", "[dns]\n", "[registry]\n[audit]\n[http]\n[recovery]\n"];
     for section in sections {
         let grant = Grant::parse("g.toml", &format!("{text}{section}")).unwrap();
         assert_eq!(grant.on_failure(), Some(OnFailure::Hold));

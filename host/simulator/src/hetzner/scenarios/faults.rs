@@ -151,7 +151,7 @@ fn two_tokens_see_two_projects_and_a_rate_limit_each() {
 #[test]
 fn what_was_deleted_can_linger() {
     let mut stage = Stage::new();
-    let network = stage.make("/networks", body());
+    let network = stage.make("/networks", json!({"name": "n", "ip_range": "10.1.0.0/16"}));
     let path = format!("/networks/{}", network["network"]["id"]);
     stage.world.faults.add(Rule::once("DELETE", "/networks/*", Fault::Linger { delay_ms: 500 }));
     let Content::Reply(reply) = stage.send(&format!("DELETE {path}"), &Value::Null).content else {
