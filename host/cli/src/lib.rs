@@ -30,6 +30,8 @@ pub mod confirm;
 pub mod standing;
 pub mod units;
 pub mod checkup;
+pub mod sealing;
+pub mod backup;
 pub mod commands;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -23,6 +23,9 @@ const DEBIAN_VENV: &str = "python3-venv";
 /// The package of Debian whose `nft` loads the rules that servers boot with, in a test.
 const DEBIAN_NFT: &str = "nftables";
 
+/// The package of Debian whose programs open what we encrypt, in tests.
+const DEBIAN_AGE: &str = "age";
+
 /// What the setup found or made.
 pub struct Ready {
     /// What compiles guests.
@@ -47,6 +50,9 @@ pub fn run(place: &Place) -> Result<Ready, Failure> {
     if !has_nft() {
         packages.push(DEBIAN_NFT);
     }
+    if !has_age() {
+        packages.push(DEBIAN_AGE);
+    }
     if !packages.is_empty()
         && let Err(failure) = install(&packages)
     {
@@ -56,6 +62,10 @@ pub fn run(place: &Place) -> Result<Ready, Failure> {
     match has_nft() {
         true => eprintln!("nft: it is installed"),
         false => missing.push("loading the host rules of servers (no `nft`)".to_owned()),
+    }
+    match has_age() {
+        true => eprintln!("age: it is installed"),
+        false => missing.push("backups, opened by the programs of age (no `age`)".to_owned()),
     }
     if let Some(what) = clients(place) {
         missing.push(what);
@@ -76,6 +86,10 @@ fn has_venv() -> bool {
 /// It stands where only root looks for programs.
 fn has_nft() -> bool {
     ["/usr/sbin/nft", "/sbin/nft", "/usr/bin/nft"].iter().any(|path| Path::new(path).exists())
+}
+
+fn has_age() -> bool {
+    ["age", "age-keygen"].iter().all(|it| command::succeeds(Command::new(it).arg("--version")))
 }
 
 /// Makes the Python environment of the outsiders. Returns what is missing after it.

@@ -23,6 +23,7 @@ fn the_help_names_every_command_and_exit_code() {
       sweep     Look for what runs left behind, and what it costs
       tick      Do what waits for time: late sweeps, timers, interrupted rollbacks
       doctor    Look whether this host is fit for runs, with a fix for each finding
+      state     Save the state directory, and restore it
       inspect   Show what a runbook is and asks for, without running any of it
       grants    Work with grants
       simulate  Serve a stand-in for an outside system
@@ -85,7 +86,7 @@ fn every_command_has_help_and_the_hidden_one_is_hidden() {
     let shell = Shell::new();
     let commands = [
         "run", "plan", "resume", "rollback", "cancel", "runs", "show", "resolve", "sweep", "tick",
-        "doctor", "inspect", "grants", "simulate",
+        "doctor", "state", "inspect", "grants", "simulate",
     ];
     for command in commands {
         let printed = shell.run(&[command, "--help"]);

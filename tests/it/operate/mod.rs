@@ -5,6 +5,7 @@ mod hook;
 mod clock;
 mod doctor;
 mod drift;
+mod losing;
 mod resolve;
 mod sweep;
 mod tick;

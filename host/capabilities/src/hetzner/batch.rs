@@ -11,10 +11,11 @@ use runwrit_model::money::Eur;
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 use super::Hetzner;
-use super::client::{Request, member};
+use super::client::{ApiError, Request, member};
 use super::price::{Alive, Prices, holding};
 use super::scope::not_found;
 use super::wire::{Firewall, Network, Resource, ServerType, SshKey};
+use crate::gate::Provenance;
 
 /// Looks that are made once, when the first asks.
 #[derive(Default)]
@@ -38,9 +39,13 @@ impl Batch {
     }
 
     /// Returns everything of the scope that is paid for, as it was before this batch.
-    pub(super) async fn paid(&self, hetzner: &Hetzner) -> Result<Arc<Vec<Holding>>, Failure> {
+    pub(super) async fn paid(
+        &self,
+        hetzner: &Hetzner,
+        provenance: &dyn Provenance,
+    ) -> Result<Arc<Vec<Holding>>, Failure> {
         let prices = self.prices(hetzner).await?;
-        self.paid.get_or_try_init(|| hetzner.paid(&prices)).await.cloned()
+        self.paid.get_or_try_init(|| hetzner.paid(&prices, provenance)).await.cloned()
     }
 
     /// Returns the id of the key with exactly this name. Only ids are sent: the API would take a
@@ -80,24 +85,47 @@ impl Hetzner {
 
     /// Looks at everything paid that claims to be in the scope, proven or not: a cap errs on the
     /// side of less.
-    pub(super) async fn paid(&self, prices: &Prices) -> Result<Arc<Vec<Holding>>, Failure> {
-        let looks = try_join3(self.claimed(), self.claimed(), self.claimed());
+    pub(super) async fn paid(
+        &self,
+        prices: &Prices,
+        provenance: &dyn Provenance,
+    ) -> Result<Arc<Vec<Holding>>, Failure> {
+        let looks = try_join3(self.held(provenance), self.held(provenance), self.held(provenance));
         let (servers, volumes, primary_ips) =
             looks.await.map_err(|error| error.failure("what is alive in the scope"))?;
         prices.holdings(&Alive { servers, volumes, primary_ips }).map(Arc::new)
     }
 
     /// Looks at everything of a free kind that claims to be in the scope, to be counted.
-    pub(super) async fn free(&self, kind: Kind) -> Result<Vec<Holding>, Failure> {
+    pub(super) async fn free(
+        &self,
+        kind: Kind,
+        provenance: &dyn Provenance,
+    ) -> Result<Vec<Holding>, Failure> {
         match kind {
-            Kind::Network => self.counted::<Network>(kind).await,
-            Kind::Firewall => self.counted::<Firewall>(kind).await,
-            _ => self.counted::<SshKey>(kind).await,
+            Kind::Network => self.counted::<Network>(kind, provenance).await,
+            Kind::Firewall => self.counted::<Firewall>(kind, provenance).await,
+            _ => self.counted::<SshKey>(kind, provenance).await,
         }
     }
 
-    async fn counted<R: Resource>(&self, kind: Kind) -> Result<Vec<Holding>, Failure> {
-        let things = self.claimed::<R>().await;
+    /// Looks at what claims to be in the scope, but for what a call still to come will adopt: it is
+    /// counted then, and would count twice.
+    async fn held<R: Resource>(&self, provenance: &dyn Provenance) -> Result<Vec<R>, ApiError> {
+        let mut things = self.claimed::<R>().await?;
+        things.retain(|thing| {
+            let owner = self.owner(thing).ok();
+            !owner.is_some_and(|owner| provenance.is_to_be_adopted(&owner.run, owner.call))
+        });
+        Ok(things)
+    }
+
+    async fn counted<R: Resource>(
+        &self,
+        kind: Kind,
+        provenance: &dyn Provenance,
+    ) -> Result<Vec<Holding>, Failure> {
+        let things = self.held::<R>(provenance).await;
         let things = things.map_err(|error| error.failure("what is alive in the scope"))?;
         Ok(things.iter().map(|thing| holding(kind, thing.name(), Eur::ZERO)).collect())
     }

@@ -16,7 +16,7 @@ use super::Hetzner;
 use super::batch::Batch;
 use super::effects::{Order, Purpose};
 use super::offers::{Market, Offer, kinds_of};
-use super::scope::{kind_of, not_found};
+use super::scope::{Nothing, kind_of, not_found};
 use super::wire::{Image, Location, Resource, SshKey};
 use crate::bindings::runwrit::hetzner::{
     images, locations, pricing, server_types, servers, ssh_keys,
@@ -276,7 +276,8 @@ impl Observation for ScopePrice {
     }
 
     async fn read(&self, _: &dyn Provenance) -> Result<pricing::Estimate, CallError> {
-        let holdings = capped(Batch::default().paid(&self.hetzner).await?.to_vec())?;
+        let paid = Batch::default().paid(&self.hetzner, &Nothing).await?;
+        let holdings = capped(paid.to_vec())?;
         let total: Eur = holdings.iter().map(|it| it.eur_per_month).sum();
         let lines = holdings.into_iter().map(|it| pricing::Line {
             name: format!("{} {}", it.kind.as_str().trim_start_matches("hetzner."), it.name),

@@ -12,6 +12,7 @@ mod resolve;
 mod sweep;
 mod tick;
 mod doctor;
+mod state;
 mod inspect;
 mod grants;
 mod simulate;
@@ -48,6 +49,8 @@ pub enum Command {
     Tick(tick::Arguments),
     /// Look whether this host is fit for runs, with a fix for each finding
     Doctor(doctor::Arguments),
+    /// Save the state directory, and restore it
+    State(state::Arguments),
     /// Show what a runbook is and asks for, without running any of it
     Inspect(inspect::Arguments),
     /// Work with grants
@@ -77,6 +80,7 @@ impl Command {
             Self::Sweep(arguments) => sweep::execute(arguments, session),
             Self::Tick(arguments) => tick::execute(arguments, session),
             Self::Doctor(arguments) => doctor::execute(arguments, session),
+            Self::State(arguments) => state::execute(arguments, session),
             Self::Inspect(arguments) => inspect::execute(arguments, session),
             Self::Grants(arguments) => grants::execute(arguments, session),
             Self::Simulate(arguments) => simulate::execute(arguments, session),

@@ -112,4 +112,9 @@ impl Provenance for Seat {
     fn made_by(&self, thing: &Reference) -> Option<CallId> {
         self.recorder.with(|history| history.made_by(thing))
     }
+
+    fn is_to_be_adopted(&self, run: &str, call: CallId) -> bool {
+        let is_unknown = self.recorder.with(|history| !history.effects.contains_key(&call));
+        is_unknown && self.run().short() == run
+    }
 }

@@ -79,10 +79,10 @@ where
         }
     }
 
-    async fn permit(&self, _: &dyn Provenance, _: &[&Self]) -> Result<Permit, CallError> {
+    async fn permit(&self, by: &dyn Provenance, _: &[&Self]) -> Result<Permit, CallError> {
         let hetzner = &self.hetzner;
         let price = self.spec.price(hetzner).await?;
-        let alive = hetzner.alive(kind_of::<S::Thing>()).await?;
+        let alive = hetzner.alive(kind_of::<S::Thing>(), by).await?;
         self.spec.permit(hetzner, price, &Situation { now: hetzner.now(), alive: &alive })
     }
 
@@ -121,10 +121,10 @@ where
 
 impl Hetzner {
     /// Returns what counts against the grant when something of `kind` is created.
-    async fn alive(&self, kind: Kind) -> Result<Vec<Holding>, Failure> {
+    async fn alive(&self, kind: Kind, by: &dyn Provenance) -> Result<Vec<Holding>, Failure> {
         match kind {
-            Kind::Network | Kind::Firewall | Kind::SshKey => self.free(kind).await,
-            _ => Ok(Batch::default().paid(self).await?.to_vec()),
+            Kind::Network | Kind::Firewall | Kind::SshKey => self.free(kind, by).await,
+            _ => Ok(Batch::default().paid(self, by).await?.to_vec()),
         }
     }
 }

@@ -156,7 +156,7 @@ impl Order {
         };
         let (networks, firewalls) = self.look(provenance).await?;
         let permitted = Permitted { networks, firewalls, candidate };
-        let mut alive = self.batch.paid(&self.hetzner).await?.to_vec();
+        let mut alive = self.batch.paid(&self.hetzner, provenance).await?.to_vec();
         let priced = |(name, candidate): &(String, Candidate)| {
             holding(Kind::Server, name, candidate.eur_per_month)
         };
@@ -266,7 +266,7 @@ impl Order {
         };
         let name = &self.spec.name;
         let mut ordered = self.batch.ordered().await;
-        let mut alive = self.batch.paid(&self.hetzner).await?.to_vec();
+        let mut alive = self.batch.paid(&self.hetzner, &Nothing).await?.to_vec();
         // After a crash an order may have landed before its answer was read: it counts once.
         alive.retain(|it| {
             it.kind != Kind::Server || (it.name != *name && !ordered.contains_key(&it.name))

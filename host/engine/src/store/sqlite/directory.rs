@@ -146,6 +146,11 @@ impl Directory {
     }
 }
 
+/// Makes an empty file of mode 0600 where nothing stands yet.
+pub(super) fn reserve(path: &Path) -> Result<(), StoreError> {
+    private().write(true).create_new(true).open(path).map(drop).map_err(unusable(path))
+}
+
 fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.mode(0o600);

@@ -8,6 +8,7 @@ mod journal;
 mod ledger;
 mod runs;
 mod books;
+mod snapshot;
 
 #[cfg(test)]
 mod tests;
@@ -42,6 +43,12 @@ impl SqliteStore {
         let writer = Worker::writer(schema::open_writer(&path)?, &path);
         let reader = Worker::reader(schema::open_reader(&path)?, &path);
         Ok(Self { directory, writer, reader })
+    }
+
+    /// Copies the database as it stands at one instant into a new file of mode 0600. Runs go on
+    /// meanwhile.
+    pub fn snapshot(&self, into: &Path) -> Result<(), StoreError> {
+        snapshot::take(&self.directory.database()?, into)
     }
 }
 

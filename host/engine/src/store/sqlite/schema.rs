@@ -110,7 +110,8 @@ fn is_library_sound() -> Result<(), StoreError> {
     }
 }
 
-fn connect(path: &Path) -> Result<Connection, StoreError> {
+/// Opens the database as every connection is opened.
+pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open(path).map_err(super::database::told(path, "open"))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(super::database::told(path, "open"))?;
     let database = Database::new(&connection, path);
