@@ -39,7 +39,7 @@ pub(super) fn sweeps_are_scheduled(bench: &dyn Bench) {
         key: Some("acme-db".to_owned()),
         labels: BTreeMap::from([("runwrit/run".to_owned(), "x".to_owned())]),
     };
-    let sweeps = vec![sweep(100), sweep(200)];
+    let sweeps = vec![sweep(100), sweep(10_200)];
     let end = vec![finished(2, Ending::RollbackIncomplete)];
     wait(store.finish(&claim.fence, end, sweeps.clone())).unwrap();
     wait(store.finish(&claim.fence, vec![finished(3, Ending::RolledBack)], sweeps)).unwrap();
@@ -48,12 +48,12 @@ pub(super) fn sweeps_are_scheduled(bench: &dyn Bench) {
     assert_eq!((due.len(), due[0].at, due[0].labels.len()), (1, 100, 1));
     wait(store.close_sweep(due[0].id, SweepOutcome::Deleted("9".to_owned()), 151)).unwrap();
     wait(store.close_sweep(due[0].id, SweepOutcome::Nothing, 152)).unwrap();
-    assert_eq!(wait(store.due_sweeps(199)).unwrap(), vec![]);
-    assert_eq!(wait(store.due_sweeps(200)).unwrap().len(), 1);
-    // Its run ended at 3 by a clock that was wrong: 197 later.
-    wait(store.realign_sweeps(10, 200)).unwrap();
-    assert_eq!(wait(store.due_sweeps(200)).unwrap().len(), 1, "200 is within reach");
-    wait(store.realign_sweeps(10, 199)).unwrap();
+    assert_eq!(wait(store.due_sweeps(10_199)).unwrap(), vec![]);
+    assert_eq!(wait(store.due_sweeps(10_200)).unwrap().len(), 1);
+    // Its run ended at 10,003 by a clock that was wrong: 197 later.
+    wait(store.realign_sweeps(10, 10_200)).unwrap();
+    assert_eq!(wait(store.due_sweeps(10_200)).unwrap().len(), 1, "10,200 is within reach");
+    wait(store.realign_sweeps(10, 10_199)).unwrap();
     assert_eq!(wait(store.due_sweeps(206)).unwrap(), vec![]);
     assert_eq!(wait(store.due_sweeps(207)).unwrap().len(), 1);
 }
