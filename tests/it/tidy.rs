@@ -49,9 +49,10 @@ impl Source {
                 folder.join("main.rs"),
                 folder.with_extension("rs"),
             ];
-            let line = format!("#[cfg(test)]\nmod {name};");
-            let texts = parents.iter().flat_map(fs::read_to_string);
-            texts.into_iter().any(|text| text.contains(&line))
+            let lines =
+                ["", "pub(crate) "].map(|reach| format!("#[cfg(test)]\n{reach}mod {name};"));
+            let mut texts = parents.iter().flat_map(fs::read_to_string);
+            texts.any(|text| lines.iter().any(|line| text.contains(line)))
         })
     }
 

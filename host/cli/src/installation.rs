@@ -111,8 +111,8 @@ impl Installation {
         })
     }
 
-    /// Returns an admitted component, ready to run in a cell; it is compiled where that was not done
-    /// before. `assemble` puts the capabilities of its run together.
+    /// Returns an admitted component, ready to run in a cell; it is compiled where that was not
+    /// done before. `assemble` puts the capabilities of its run together.
     pub async fn guest<F>(
         &self,
         component: &[u8],

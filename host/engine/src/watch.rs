@@ -1,4 +1,4 @@
-//! Who looks at what passes a gate: nobody, a rehearsal that notes it, or a plan that it must match.
+//! Who looks at what passes a gate: nobody, a rehearsal that notes it, or a plan that it follows.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

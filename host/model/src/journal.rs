@@ -1,7 +1,6 @@
 //! The append-only record of one run.
 //!
-//! Entries are stored as the bytes that were hashed, so nothing is ever encoded twice. A version
-//! stands in every entry; an unknown one is refused, never guessed.
+//! Entries are stored as the bytes that were hashed. Each names its version; another is refused.
 
 use std::collections::BTreeMap;
 

@@ -28,8 +28,11 @@ pub struct Found {
 impl Found {
     /// Looks.
     pub fn look() -> Result<Self> {
+        let mut servers = servers::list().context("listing servers")?;
+        // A batch gives out ids in any order; names make two removals alike.
+        servers.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(Self {
-            servers: servers::list().context("listing servers")?,
+            servers,
             volumes: volumes::list().context("listing volumes")?,
             firewalls: firewalls::list().context("listing firewalls")?,
             networks: networks::list().context("listing networks")?,

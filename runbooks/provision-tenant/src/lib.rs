@@ -1,7 +1,8 @@
 //! Provisions a tenant: network, firewall, servers, volume, and its entry in the registry.
 //!
 //! `steps` lists what is done in which order, `layout` says what a tenant looks like, `host_rules`
-//! what its servers boot with, `names` under which name it is reached; `provision` makes it and `standing` compares what stands already.
+//! what its servers boot with, `names` under which name it is reached; `provision` makes it and
+//! `standing` compares what stands already.
 
 mod steps;
 mod layout;

@@ -68,8 +68,8 @@ impl Place {
         }
     }
 
-    /// Verifies that the name leads to a gateway, as whoever serves the zone says it. What resolvers
-    /// say is to be asked here as well, once there is a way to ask them.
+    /// Verifies that the name leads to a gateway, as whoever serves the zone says it. No resolver
+    /// is asked: it may remember an older answer.
     pub fn verify(&self, layout: &Layout, gateway: &Server) -> Result {
         for set in self.records(gateway)? {
             dns::verify(&set).context("verifying the name")?;

@@ -73,9 +73,9 @@ fn the_help_of_run_names_its_options() {
           --inputs <FILE>       Inputs of the runbook as a TOML file
           --json                Print one JSON object per line on standard output
           --plan <FILE>         Follow a plan, and stop before anything else would happen
+      -v, --verbose...          Say more on standard error; twice says everything
           --simulate            Run against a simulator in this process, with a made-up token and a
                                 throw-away store
-      -v, --verbose...          Say more on standard error; twice says everything
           --yes                 Start without asking
       -h, --help                Print help
     ");

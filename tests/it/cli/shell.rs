@@ -250,7 +250,9 @@ impl Cloud {
         let handle = runtime.block_on(Simulator::start(options)).expect("a free port");
         let cloud = Self { handle, _runtime: runtime };
         cloud.post("/ssh_keys", &json!({"name": "ops", "public_key": PUBLIC_KEY}));
-        cloud.post("/zones", &json!({"name": ZONE, "mode": "primary"}));
+        for token in [TOKEN, OTHER] {
+            cloud.send_with(token, "POST", "/zones", &json!({"name": ZONE, "mode": "primary"}));
+        }
         cloud
     }
 
@@ -288,12 +290,16 @@ impl Cloud {
 
     /// Has somebody else change something by hand.
     pub fn send(&self, method: &str, path: &str, body: &Value) {
+        self.send_with(TOKEN, method, path, body);
+    }
+
+    fn send_with(&self, token: &str, method: &str, path: &str, body: &Value) {
         let (answer, _) = self.handle.desk().receive(Request {
             method: method.to_owned(),
             path: path.to_owned(),
             query: Vec::new(),
             origin: self.handle.endpoint(),
-            token: Presented::from_header(Some(&format!("Bearer {TOKEN}"))),
+            token: Presented::from_header(Some(&format!("Bearer {token}"))),
             body: Some(body.to_string().into_bytes()),
         });
         let is_taken =

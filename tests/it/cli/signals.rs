@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::shell::{Cloud, Shell};
 
-/// Three servers with four public addresses, a volume, a network and a firewall.
-pub const ALIVE: usize = 10;
+/// Three servers with four public addresses, a volume, a network, a firewall and two record sets.
+pub const ALIVE: usize = 12;
 
 /// Starts `provision-tenant` with JSON events and returns once a step whose title begins with
 /// `title` has begun.

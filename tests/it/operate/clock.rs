@@ -57,7 +57,7 @@ fn a_rollback_that_ended_in_the_future_has_its_late_look_today() {
     let first = shell.run(&["tick"]);
     // The first tick sets it right, to a millisecond from then; the second finds it due.
     let told = format!("{}{}", first.stdout, shell.run(&["tick"]).stdout);
-    assert_eq!(told, "late-sweep of run RUN: call 17: nothing landed late\n", "{}", first.stderr);
+    assert_eq!(told, "late-sweep of run RUN: call 21: nothing landed late\n", "{}", first.stderr);
 }
 
 #[test]

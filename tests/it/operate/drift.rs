@@ -1,6 +1,7 @@
 //! `check-tenant`: what differs between registry, labels and world is told, and nothing is changed.
 
 use std::fs;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -39,6 +40,7 @@ fn drift_is_told_from_all_three_sides_and_nothing_is_changed() {
 
     let volume = id_of(&cloud, "acme-data");
     cloud.post(&format!("/volumes/{volume}/actions/detach"), &json!({}));
+    cloud.handle.desk().advance(Duration::from_secs(60));
     let worker = id_of(&cloud, "acme-worker-1");
     cloud.send("PUT", &format!("/servers/{worker}"), &json!({"labels": {"runwrit/by": "me"}}));
     let (before, drifted) = (changes(&cloud), check(&shell));
@@ -58,13 +60,14 @@ fn drift_is_told_from_all_three_sides_and_nothing_is_changed() {
 }
 
 #[test]
-fn a_registry_that_was_lost_leaves_a_tenant_that_a_check_cannot_see_and_a_sweep_can() {
+fn a_registry_that_was_lost_leaves_a_tenant_that_a_check_calls_foreign_and_a_sweep_prices() {
     let cloud = Cloud::start();
     let first = Shell::new().with_cloud(&cloud);
     assert_eq!(first.run(&first.provision()).code, Some(0));
     let second = Shell::new().with_cloud(&cloud);
     let checked = check(&second);
-    assert_eq!(checked.code, Some(0), "nothing of this installation: {}", checked.stderr);
+    assert_eq!(checked.code, Some(1), "{}", checked.stderr);
+    assert!(checked.stderr.contains("not to this one; use the state directory"), "{checked:?}");
     assert_eq!(swept(&second.run(&["sweep", "--json"])).0.len(), 6);
     // With the host key, but without the registry, the tenant is seen and unknown.
     fs::copy(first.path("state/host.key"), second.path("state/host.key")).expect("ours");

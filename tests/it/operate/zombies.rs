@@ -15,8 +15,9 @@ const POINTS: [&str; 5] = [
     "before-send/hetzner.volumes.create:1",
 ];
 
-/// Everything of a tenant: three servers with four addresses, a volume, a network, a firewall.
-const ALIVE: usize = 10;
+/// Everything of a tenant: three servers with four addresses, a volume, a network, a firewall and
+/// two record sets.
+const ALIVE: usize = 12;
 
 /// Starts `provision-tenant` and returns once it is stopped at a point.
 fn stopped_at(shell: &Shell, point: &str) -> Child {
@@ -120,7 +121,7 @@ fn what_a_zombie_sends_is_found_by_the_late_sweep_too() {
     let tick = shell.run(&["tick"]);
     assert_eq!(tick.code, Some(0), "{}", tick.stderr);
     insta::assert_snapshot!(tick.stdout, @r"
-    late-sweep of run RUN: call 17: network acme-net had landed late and was deleted
+    late-sweep of run RUN: call 21: network acme-net had landed late and was deleted
     ");
     assert!(cloud.alive().is_empty(), "{:?}", cloud.alive());
     // The one a day later is not due yet.

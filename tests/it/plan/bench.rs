@@ -92,7 +92,8 @@ impl Order {
 }
 
 impl Bench {
-    /// Starts a cloud that knows the SSH key and the zone of the example grant, and a fresh installation.
+    /// Starts a cloud that knows the SSH key and the zone of the example grant, and a fresh
+    /// installation.
     pub async fn start() -> Self {
         let settings = Settings { action_ms: Some(1_000), ..Settings::default() };
         let options = Options { time_factor: 0.001, settings, ..Options::default() };

@@ -11,7 +11,7 @@ use super::bench::{Bench, Ended, OTHER_TOKEN, Order, TOKEN};
 type Change = fn(&Bench, &mut Order);
 
 /// Plans, lets something change, applies, and requires that the run left its plan with nothing left
-/// of it. `part` is what the message must show.
+/// of it, but what it had removed for good by then. `part` is what the message must show.
 async fn expect_departure(bench: Bench, order: Order, change: Change, part: &str) -> Ended {
     let planned = bench.plan(&order).await;
     assert_eq!(planned.code, Some(0), "{planned:?}");
@@ -23,7 +23,12 @@ async fn expect_departure(bench: Bench, order: Order, change: Change, part: &str
     for text in ["planned", "actual", part] {
         assert!(ended.stdout.contains(text), "`{text}` is not told: {ended:?}");
     }
-    assert_eq!(bench.alive(), before, "something was left, or something else was touched");
+    let mut expected = before;
+    if ended.stdout.contains("dns.records.delete") {
+        // Names go first and do not come back: servers were about to follow.
+        expected.retain(|thing| !thing.starts_with("rrset"));
+    }
+    assert_eq!(bench.alive(), expected, "something was left, or something else was touched");
     ended
 }
 
@@ -94,16 +99,16 @@ async fn what_changed_before_a_deprovisioning_stops_it_before_the_effect_that_di
         (
             "a resource vanished",
             |bench, _| {
-                let id = bench.id_of("acme-gateway");
+                let id = bench.id_of("acme-db");
                 bench.by_hand(TOKEN, "DELETE", &format!("/servers/{id}"), json!(null));
                 bench.cloud.desk().advance(std::time::Duration::from_secs(60));
             },
-            "found.name: planned `acme-gateway`, actual `acme-worker-1`",
+            "found.name: planned `acme-db`, actual `acme-gateway`",
         ),
         (
             "a resource changed",
             |bench, _| {
-                let id = bench.id_of("acme-gateway");
+                let id = bench.id_of("acme-db");
                 let report = bench.cloud.desk().leaks("runwrit/run").expect("a sound selector");
                 let thing =
                     report.alive.into_iter().find(|thing| thing.id == id).expect("it stands");
@@ -111,13 +116,13 @@ async fn what_changed_before_a_deprovisioning_stops_it_before_the_effect_that_di
                 labels["role"] = json!("bastion");
                 bench.by_hand(TOKEN, "PUT", &format!("/servers/{id}"), json!({"labels": labels}));
             },
-            "found.labels.role: planned `gateway`, actual `bastion`",
+            "found.labels.role: planned `db`, actual `bastion`",
         ),
     ];
     for (row, change, part) in rows {
         let bench = Bench::provisioned().await;
         let ended = expect_departure(bench, Order::deprovision(), change, part).await;
-        assert!(ended.stdout.contains("before effect 1 of"), "{row}: {ended:?}");
+        assert!(ended.stdout.contains("before effect 3 of"), "{row}: {ended:?}");
     }
 }
 

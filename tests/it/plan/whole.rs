@@ -76,7 +76,7 @@ async fn a_run_that_was_killed_goes_on_by_its_plan() {
         }
         let run = interrupted(&bench).await;
         let resumed = bench.type_in(&["resume", &run, "--json"], super::bench::TOKEN).await;
-        let (code, things) = if has_drifted { (6, 0) } else { (0, 6) };
+        let (code, things) = if has_drifted { (6, 0) } else { (0, 12) };
         assert_eq!(resumed.code, Some(code), "{resumed:?}");
         assert_eq!(bench.alive().len(), things, "{:?}", bench.alive());
         let again = bench.type_in(&["resume", &run, "--json"], super::bench::TOKEN).await;

@@ -69,7 +69,7 @@ rules! {
     RecordType = "record-type-not-granted",
     /// A record set lives no longer in caches than named.
     RecordTtl = "ttl-too-long",
-    /// A record set that is changed is one of the scope, or the grant lets foreign ones be replaced.
+    /// A record set that is changed is of the scope, or the grant lets foreign ones be replaced.
     RecordOwner = "record-not-ours",
     /// The tenant is named.
     Tenant = "tenant-not-granted",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::tokens::Values;
+use super::tokens::{Values, leaves};
 use super::*;
 use crate::call::{CallClass, CallId};
 use crate::departure::Departure;
@@ -141,7 +141,13 @@ fn values_are_replaced_where_they_stand_whole() {
     let mut values = Values::default();
     values.set("1.ip".to_owned(), "10.7.1.1".to_owned());
     values.set("2.id".to_owned(), "70001".to_owned());
+    leaves(&json!({"v6": "2001:db8:7::/64"}), "3", &mut |token, text| {
+        values.set(token, text.to_owned());
+    });
     let rows = [
+        ("2001:db8:7::/64", "{3.v6}"),
+        ("2001:db8:7::1", "{3.v6.prefix}1"),
+        ("2001:db8:7:1::1", "2001:db8:7:1::1"),
         ("10.7.1.1", "{1.ip}"),
         ("to 10.7.1.1.", "to {1.ip}."),
         ("10.7.1.1:443,70001", "{1.ip}:443,{2.id}"),

@@ -4,7 +4,7 @@
 //! batch, and the way to the value in the answer.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use serde_json::Value;
 
@@ -12,11 +12,18 @@ use serde_json::Value;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Values(BTreeMap<String, String>);
 
-/// Calls `look` with each text in a value and the way to it.
+/// Calls `look` with each text in a value and the way to it. The prefix of a network of IPv6 is a
+/// text of its own: addresses in it are written from it.
 pub fn leaves<'v>(value: &'v Value, way: &str, look: &mut dyn FnMut(String, &'v str)) {
     let below = |key: &str| if way.is_empty() { key.to_owned() } else { format!("{way}.{key}") };
     match value {
-        Value::String(text) => look(way.to_owned(), text),
+        Value::String(text) => {
+            look(way.to_owned(), text);
+            let prefix = text.split_once('/').map(|(prefix, _)| prefix);
+            if let Some(prefix) = prefix.filter(|prefix| is_prefix(prefix)) {
+                look(below("prefix"), prefix);
+            }
+        }
         Value::Array(items) => {
             let numbered = items.iter().enumerate();
             numbered.for_each(|(place, item)| leaves(item, &below(&place.to_string()), look));
@@ -126,6 +133,11 @@ fn is_assigned(text: &str) -> bool {
     is_id || is_address || text.parse::<jiff::Timestamp>().is_ok()
 }
 
+/// Tells whether a text begins addresses of IPv6.
+fn is_prefix(text: &str) -> bool {
+    text.len() > 2 && text.ends_with("::") && text.parse::<Ipv6Addr>().is_ok()
+}
+
 /// Replaces `value` where it does not stand within a longer word, number or address.
 fn replace_whole(text: &str, value: &str, by: &str) -> String {
     let (mut replaced, mut at) = (String::with_capacity(text.len()), 0);
@@ -134,7 +146,8 @@ fn replace_whole(text: &str, value: &str, by: &str) -> String {
         replaced.push_str(&text[at..start]);
         let is_v6 = value.contains(':');
         let is_begun = goes_on(text[..start].chars().rev(), is_v6);
-        let is_whole = !is_begun && !goes_on(text[end..].chars(), is_v6);
+        let is_ended = is_prefix(value) || !goes_on(text[end..].chars(), is_v6);
+        let is_whole = !is_begun && is_ended;
         replaced.push_str(if is_whole { by } else { value });
         at = end;
     }

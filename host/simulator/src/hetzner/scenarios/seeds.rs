@@ -80,7 +80,10 @@ fn a_seeded_project_goes_on_from_there() {
     let mut other = Stage::new();
     let name = Digest::of(&"a".repeat(64)).project_name();
     other.world.seed(&name, &seen, other.now).expect("its own documents");
-    let order = |name: &str, kind: &str| json!({"name": name, "server_type": kind, "location": "nbg1", "image": "debian-12"});
+    let order = |name: &str, kind: &str| {
+        let image = "debian-12";
+        json!({"name": name, "server_type": kind, "location": "nbg1", "image": image})
+    };
     let (status, made) = other.ask("POST /servers", order("two", "cx23"));
     assert_eq!(status, 201, "{made}");
     let id = made["server"]["id"].as_u64().expect("an id");
