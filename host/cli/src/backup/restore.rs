@@ -210,8 +210,7 @@ fn unpack_one(mut entry: tar::Entry<'_, impl Read>, folder: &Path) -> io::Result
 
 /// Opens what was unpacked as any command would, and reads every journal and component in it.
 async fn verify(folder: &Path) -> Result<(usize, Vec<RunId>), Error> {
-    let key = host_key::open(folder)?;
-    drop(key);
+    let _ = host_key::open(folder)?;
     let store = SqliteStore::open(folder)?;
     let damaged = |text: String| {
         Error::new(Exit::Stuck, text).hint("nothing was restored; use another backup")
