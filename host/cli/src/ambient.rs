@@ -87,14 +87,19 @@ impl Ambient {
 
 impl Ambient {
     /// Returns who answers for something, as `user@host`.
-    #[expect(clippy::disallowed_methods, reason = "this is where files enter")]
     pub fn operator(&self) -> String {
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        match host.trim() {
+        match host_name().as_str() {
             "" => self.starter(),
             host => format!("{}@{host}", self.starter()),
         }
     }
+}
+
+/// Returns the name of this machine; nothing where the kernel does not tell it.
+#[expect(clippy::disallowed_methods, reason = "this is where files enter")]
+pub fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
 }
 
 /// Returns milliseconds since 1970-01-01 UTC.

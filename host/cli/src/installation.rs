@@ -13,6 +13,7 @@ use runwrit_engine::interrupt::Interrupt;
 use runwrit_engine::plan::{RehearsalClock, Silence};
 use runwrit_engine::sandbox::{self, Bounds};
 use runwrit_engine::store::{SqliteStore, Store, StoreError};
+use runwrit_model::claim::Claimant;
 use runwrit_model::event::RunOutcome;
 use runwrit_model::exit::Exit;
 use runwrit_model::id::RunId;
@@ -20,6 +21,7 @@ use runwrit_model::labels::HostKey;
 
 use crate::ambient::{self, ThrowAway};
 use crate::configuration::Configuration;
+use crate::epoch;
 use crate::error::Error;
 use crate::host_key;
 use crate::output::Style;
@@ -35,6 +37,8 @@ pub struct Installation {
     pub engine: Engine,
     /// What proves that a thing is ours.
     pub key: HostKey,
+    /// How it claims scopes.
+    pub claimant: Claimant,
     /// What shows runs.
     pub progress: Arc<Progress>,
     /// Raised by the first Ctrl-C.
@@ -66,6 +70,7 @@ impl Installation {
     ) -> Result<Self, Error> {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(state)?);
         let key = host_key::open(state)?;
+        let claimant = Claimant { epoch: epoch::read(state)?, host: ambient::host_name() };
         let progress = Arc::new(Progress::new(Arc::clone(&session.output)));
         let interrupt = Interrupt::default();
         let host = Host {
@@ -79,7 +84,8 @@ impl Installation {
             engine: sandbox::version(),
         };
         let engine = Engine::new(Arc::clone(&store), host);
-        Ok(Self { store, engine, key, progress, interrupt, state: state.to_owned(), is_kept: true })
+        let state = state.to_owned();
+        Ok(Self { store, engine, key, claimant, progress, interrupt, state, is_kept: true })
     }
 
     /// Opens a store that vanishes with `state`, for a rehearsal: same key, own time, no reports.
@@ -104,6 +110,7 @@ impl Installation {
             store,
             engine,
             key: self.key.clone(),
+            claimant: self.claimant.clone(),
             progress: Arc::clone(&self.progress),
             interrupt: self.interrupt.clone(),
             state: state.path().to_owned(),

@@ -20,6 +20,7 @@ pub mod progress;
 pub mod signals;
 pub mod summary;
 pub mod host_key;
+pub mod epoch;
 pub mod installation;
 pub mod budget;
 pub mod surroundings;

@@ -8,6 +8,7 @@ use runwrit_capabilities::hetzner::client::{ApiError, Client, Probe};
 use runwrit_capabilities::hetzner::{Project, WorldError};
 use runwrit_engine::outside::WorldsError;
 use runwrit_engine::sweep::Place;
+use runwrit_model::claim::Claimant;
 use runwrit_model::id::Scope;
 use runwrit_model::journal::World;
 use runwrit_model::labels::HostKey;
@@ -27,6 +28,7 @@ pub struct Site {
     pub credential: String,
     client: Arc<Client>,
     key: HostKey,
+    claimant: Claimant,
 }
 
 impl Site {
@@ -40,7 +42,13 @@ impl Site {
         let wallet = Wallet::real(&session.ambient, configuration);
         let found = wallet.credential(credential)?;
         let client = Arc::new(connect(found, installation, configuration)?);
-        Ok(Self { credential: credential.to_owned(), client, key: installation.key.clone() })
+        let (key, claimant) = (installation.key.clone(), installation.claimant.clone());
+        Ok(Self { credential: credential.to_owned(), client, key, claimant })
+    }
+
+    fn project(&self, scope: &Scope) -> Project {
+        let (client, key) = (Arc::clone(&self.client), self.key.clone());
+        Project { client, key, scope: scope.clone() }
     }
 
     /// Asks whether the endpoint answers, what time it is there, and whether the token may write.
@@ -79,13 +87,20 @@ impl Place for Site {
         Box::pin(async { self.client.sightings().await.map_err(unseen) })
     }
 
+    fn release<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<bool, WorldsError>> {
+        let project = self.project(scope);
+        Box::pin(async move {
+            let released = project.release(&self.claimant).await;
+            released.map_err(|error| WorldsError::Refused(chain(&error)))
+        })
+    }
+
     fn undo<'a>(
         &'a self,
         scope: &'a Scope,
         request: &'a UndoRequest,
     ) -> BoxFuture<'a, Result<Undone, UndoError>> {
-        let (client, key, scope) = (Arc::clone(&self.client), self.key.clone(), scope.clone());
-        let project = Project { client, key, scope };
+        let project = self.project(scope);
         Box::pin(async move { project.undo(request).await })
     }
 }

@@ -9,14 +9,15 @@ use runwrit_capabilities::dns::{Dns, Zones, ZonesError};
 use runwrit_capabilities::gate::{Undo, UndoError, UndoRequest, Undone};
 use runwrit_capabilities::hetzner::client::{Client, Connection, Credential};
 use runwrit_capabilities::hetzner::clock::Pace;
-use runwrit_capabilities::hetzner::{Hetzner, Project, WorldError};
+use runwrit_capabilities::hetzner::{ClaimError, Hetzner, Project, WorldError};
 use runwrit_capabilities::run::Run;
 use runwrit_capabilities::undo::Undoers;
 use runwrit_capabilities::{Capabilities, audit, http, registry};
 use runwrit_engine::books::Books;
 use runwrit_engine::gate::RunGate;
-use runwrit_engine::outside::{Outside, WorldsError};
+use runwrit_engine::outside::{ClaimsError, Outside, WorldsError};
 use runwrit_engine::worlds::Home;
+use runwrit_model::claim::Claimant;
 use runwrit_model::grant::Grant;
 use runwrit_model::id::{RunId, Scope};
 use runwrit_model::inputs::Inputs;
@@ -43,6 +44,7 @@ pub struct Surroundings {
     /// The project that serves the zones; the same one as above, or another.
     dns: Option<Cloud>,
     http: Option<http::Client>,
+    claimant: Claimant,
 }
 
 /// A project, the name of the credential that opens it, and what a run may choose in it.
@@ -90,7 +92,8 @@ impl Surroundings {
         let dns = if is_same { hetzner.clone() } else { open(DNS)? };
         let now = Arc::new(ambient::now_unix_ms);
         let authority = Authority { grant: Arc::new(grant), run, now };
-        Ok(Self { authority, hetzner, dns, http })
+        let claimant = installation.claimant.clone();
+        Ok(Self { authority, hetzner, dns, http, claimant })
     }
 
     /// Returns the choices of the configuration that the run depends on.
@@ -125,6 +128,16 @@ impl Surroundings {
     /// Lets nothing that may change something leave the host.
     pub fn predicting(self) -> Self {
         Self { http: self.http.map(http::Client::predicting), ..self }
+    }
+
+    /// Returns the projects in which the run can change something, each once.
+    fn claimed(&self) -> impl Iterator<Item = &Cloud> {
+        let is_changing = |capability: &str| self.authority.grant.may_change(capability);
+        let hetzner = self.hetzner.as_ref().filter(|_| is_changing(HETZNER));
+        let taken = hetzner.map(|cloud| cloud.credential.clone());
+        let dns = self.dns.as_ref().filter(|_| is_changing(DNS));
+        let dns = dns.filter(move |cloud| taken.as_ref() != Some(&cloud.credential));
+        hetzner.into_iter().chain(dns)
     }
 
     /// Returns the world of the zones where it is that of the servers: one look tells both.
@@ -183,6 +196,24 @@ impl Outside for Surroundings {
                 worlds.insert(DNS.to_owned(), world);
             }
             Ok(worlds)
+        })
+    }
+
+    fn claim(&self) -> BoxFuture<'_, Result<(), ClaimsError>> {
+        Box::pin(async {
+            for cloud in self.claimed() {
+                cloud.project.claim(&self.claimant).await.map_err(unclaimed)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn release(&self) -> BoxFuture<'_, Result<(), ClaimsError>> {
+        Box::pin(async {
+            for cloud in self.claimed() {
+                cloud.project.release(&self.claimant).await.map_err(unclaimed)?;
+            }
+            Ok(())
         })
     }
 
@@ -249,6 +280,19 @@ pub fn connect(
 
 fn not_entered(error: WorldError) -> Error {
     Error::usage(chain(&error)).hint("nothing was touched; check the token and the endpoint")
+}
+
+/// An endpoint that does not answer may answer later; a claim of others stays theirs.
+fn unclaimed(error: ClaimError) -> ClaimsError {
+    let text = chain(&error);
+    match error {
+        ClaimError::Unclear { source, .. } if source.refusal().is_none() => {
+            ClaimsError::Unreachable(text)
+        }
+        ClaimError::Unclear { .. } | ClaimError::Unproven { .. } => ClaimsError::Refused(text),
+        ClaimError::Others { .. } => ClaimsError::Others(text),
+        ClaimError::Later { .. } => ClaimsError::Later(text),
+    }
 }
 
 /// An endpoint that does not answer may answer later; another project stays another one.

@@ -23,7 +23,7 @@ use crate::error::EngineError;
 use crate::gate::{RunGate, Seat, nondeterministic};
 use crate::guest::{Guest, GuestEnd};
 use crate::host::Host;
-use crate::outside::{Outside, WorldsError};
+use crate::outside::Outside;
 use crate::recorder::Recorder;
 use crate::seed;
 use crate::view;
@@ -125,7 +125,8 @@ impl Work {
                 Next::Execute => {
                     let guest = guest.take();
                     let guest = guest.ok_or_else(|| EngineError::NeedsComponent(self.run()))?;
-                    self.execute(guest, &books).await?
+                    self.hold_scope(outside).await?;
+                    self.execute(guest, &books, outside).await?
                 }
                 Next::Park(park) => self.park(park).await?,
                 Next::TurnBack(started) => self.turn_back(started).await?,
@@ -133,7 +134,10 @@ impl Work {
                     Stretch::GoOn => self.undo(step, outside, &books).await?,
                     leave => leave,
                 },
-                Next::Finish(ending, message) => self.finish(ending, message).await?,
+                Next::Finish(ending, message) => {
+                    self.vacate(ending, outside).await?;
+                    self.finish(ending, message).await?
+                }
                 Next::Ended(ending) => {
                     let message = self
                         .recorder
@@ -145,6 +149,43 @@ impl Work {
                 return self.leave(outcome, message).await;
             }
         }
+    }
+
+    /// Makes sure that no other state directory works on the scope. A run that has done nothing yet
+    /// ends where one does; any other waits for a person.
+    async fn hold_scope(&self, outside: &dyn Outside) -> Result<(), EngineError> {
+        let (created, is_new) = self.recorder.with(|history| {
+            let is_new = self.recorder.fence().number == 1 && history.effects.is_empty();
+            (history.created.clone(), is_new)
+        });
+        if let Err(error) = worlds::claim(&created, outside).await {
+            if is_new {
+                self.finish(Ending::FailedClean, error.to_string()).await?;
+            }
+            self.recorder.flush().await.map_err(|stop| self.error(stop))?;
+            self.recorder.store().release(self.recorder.fence()).await?;
+            return Err(error);
+        }
+        crash_point("scope-claimed", "run");
+        Ok(())
+    }
+
+    /// Gives the claim on the scope back where the end of the run leaves nothing in it. As long as
+    /// the run is not over, no other run of this store can take the scope meanwhile.
+    async fn vacate(&self, ending: Ending, outside: &dyn Outside) -> Result<(), EngineError> {
+        let is_clean =
+            matches!(ending, Ending::Succeeded | Ending::RolledBack | Ending::FailedClean);
+        let scope = self.recorder.with(|history| history.created.scope.clone());
+        let store = self.recorder.store().as_ref();
+        if !is_clean || self.rehearsal.is_some() || !worlds::is_vacant(store, &scope).await? {
+            return Ok(());
+        }
+        if let Err(error) = outside.release().await {
+            // It costs nothing and is in nobody's way but another installation's.
+            tracing::warn!(%scope, %error, "the claim stays; `runwrit sweep --delete` deletes it");
+        }
+        crash_point("scope-released", "run");
+        Ok(())
     }
 
     /// Takes a wish to cancel into the journal, where it counts.
@@ -163,7 +204,12 @@ impl Work {
     }
 
     /// Runs the guest and takes in how it left off.
-    async fn execute<G: Guest>(&self, guest: G, books: &Books) -> Result<Stretch, EngineError> {
+    async fn execute<G: Guest>(
+        &self,
+        guest: G,
+        books: &Books,
+        outside: &dyn Outside,
+    ) -> Result<Stretch, EngineError> {
         let run = self.run();
         let sealed = self.recorder.store().sealed_seed(&run).await?.unwrap_or_default();
         let seed = seed::open(&self.host.key, &run, &sealed);
@@ -173,12 +219,12 @@ impl Work {
         // The gate knows best why it stopped; a trap is only how the guest felt it.
         let end = seat.stopped().map_or(end, GuestEnd::Stopped);
         if let GuestEnd::Stopped(stop) = end {
-            return self.stopped(stop).await;
+            return self.stopped(stop, outside).await;
         }
         // Whatever the end is: it came later when the recorded calls were made.
         let unconsumed = self.recorder.with(|history| replay::unconsumed(history, seat.consumed()));
         if let Some(mismatch) = unconsumed {
-            return self.stopped(nondeterministic(mismatch)).await;
+            return self.stopped(nondeterministic(mismatch), outside).await;
         }
         let failure = match end {
             GuestEnd::Failed(failure) => Some(failure.to_string()),
@@ -186,40 +232,45 @@ impl Work {
             GuestEnd::Returned | GuestEnd::Stopped(_) => None,
         };
         match (seat.watch.end(failure.as_deref()), failure) {
-            (Err(left), _) => self.left_plan(left).await,
-            (Ok(()), Some(cause)) => self.failed(cause).await,
-            (Ok(()), None) => self.returned(&seat).await,
+            (Err(left), _) => self.left_plan(left, outside).await,
+            (Ok(()), Some(cause)) => self.failed(cause, outside).await,
+            (Ok(()), None) => self.returned(&seat, outside).await,
         }
     }
 
     /// Writes down where the run left its plan, and turns back.
-    async fn left_plan(&self, left: Departure) -> Result<Stretch, EngineError> {
+    async fn left_plan(
+        &self,
+        left: Departure,
+        outside: &dyn Outside,
+    ) -> Result<Stretch, EngineError> {
         self.append(Record::PlanLeft(left.clone())).await?;
         self.host.report(Event::LeftPlan { run: self.run(), left: left.clone() });
-        self.failed(left.to_string()).await
+        self.failed(left.to_string(), outside).await
     }
 
-    async fn returned(&self, seat: &Seat) -> Result<Stretch, EngineError> {
+    async fn returned(&self, seat: &Seat, outside: &dyn Outside) -> Result<Stretch, EngineError> {
         // The end is a boundary like any call: whoever asked before it is heard.
         match seat.check().await {
-            Err(Stop::Canceled(by)) => self.stopped(Stop::Canceled(by)).await,
+            Err(Stop::Canceled(by)) => self.stopped(Stop::Canceled(by), outside).await,
             Err(stop @ (Stop::Store(_) | Stop::Fenced)) => Err(self.error(stop)),
             _ => {
                 let (ending, outputs) = (Ending::Succeeded, seat.outputs());
+                self.vacate(ending, outside).await?;
                 self.write_end(Finished { ending, message: String::new(), outputs }).await
             }
         }
     }
 
-    async fn failed(&self, cause: String) -> Result<Stretch, EngineError> {
-        self.after(next::GuestEnd::Failed(cause)).await
+    async fn failed(&self, cause: String, outside: &dyn Outside) -> Result<Stretch, EngineError> {
+        self.after(next::GuestEnd::Failed(cause), outside).await
     }
 
-    async fn stopped(&self, stop: Stop) -> Result<Stretch, EngineError> {
+    async fn stopped(&self, stop: Stop, outside: &dyn Outside) -> Result<Stretch, EngineError> {
         match stop {
             Stop::Fenced | Stop::Store(_) => Err(self.error(stop)),
             Stop::Interrupted => Ok(interrupted()),
-            Stop::LeftPlan(left) => self.left_plan(*left).await,
+            Stop::LeftPlan(left) => self.left_plan(*left, outside).await,
             Stop::Parked(reason) => self.leave_parked(reason).await,
             Stop::Canceled(by) => {
                 let is_new = self.recorder.with(|history| history.cancel.is_none());
@@ -229,17 +280,25 @@ impl Work {
                 Ok(Stretch::GoOn)
             }
             Stop::Nondeterministic { .. } => {
-                self.after(next::GuestEnd::Nondeterministic(stop.to_string())).await
+                let end = next::GuestEnd::Nondeterministic(stop.to_string());
+                self.after(end, outside).await
             }
             Stop::Unknown { .. } | Stop::DeadlinePassed | Stop::Limit { .. } => {
-                self.failed(stop.to_string()).await
+                self.failed(stop.to_string(), outside).await
             }
         }
     }
 
-    async fn after(&self, end: next::GuestEnd) -> Result<Stretch, EngineError> {
+    async fn after(
+        &self,
+        end: next::GuestEnd,
+        outside: &dyn Outside,
+    ) -> Result<Stretch, EngineError> {
         match self.recorder.with(|history| next::after_guest(history, &end)) {
-            Next::Finish(ending, message) => self.finish(ending, message).await,
+            Next::Finish(ending, message) => {
+                self.vacate(ending, outside).await?;
+                self.finish(ending, message).await
+            }
             Next::TurnBack(started) => self.turn_back(started).await,
             _ => Ok(Stretch::GoOn),
         }
@@ -328,18 +387,20 @@ impl Work {
         let ends_at = after(self.now(), timing.undo_budget);
         let mut pause = timing.undo_backoff_min;
         loop {
-            match worlds::check(&created, outside).await {
-                Err(EngineError::Worlds { source: WorldsError::Unreachable(cause), .. })
-                    if self.now() < ends_at =>
-                {
+            let found = match worlds::check(&created, outside).await {
+                Ok(()) => worlds::claim(&created, outside).await,
+                lost => lost,
+            };
+            match found {
+                Err(error) if error.is_passing() && self.now() < ends_at => {
                     let until = after(self.now(), pause);
                     pause = (pause * 2).min(timing.undo_backoff_max);
-                    let waited = self.pause(until, &cause).await?;
+                    let waited = self.pause(until, &passing(&error)).await?;
                     if matches!(waited, Stretch::Leave(..)) {
                         return Ok(waited);
                     }
                 }
-                checked => return checked.map(|()| Stretch::GoOn),
+                found => return found.map(|()| Stretch::GoOn),
             }
         }
     }
@@ -373,6 +434,12 @@ impl Work {
         self.host.report(Event::Finished { run: self.run(), outcome, message, eur_per_month });
         Ok(outcome)
     }
+}
+
+/// Says why the outside does not answer, without the run that everybody knows.
+fn passing(error: &EngineError) -> String {
+    use std::error::Error as _;
+    error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// The process was asked to stop; the run was not.

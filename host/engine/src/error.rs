@@ -11,7 +11,7 @@ use runwrit_model::next::RollbackRefusal;
 use runwrit_model::plan::PlanError;
 use runwrit_model::world::Mismatch;
 
-use crate::outside::WorldsError;
+use crate::outside::{ClaimsError, WorldsError};
 use crate::store::StoreError;
 
 /// Why the engine could not do what it was asked. The run, where there is one, stays as its journal
@@ -68,6 +68,16 @@ pub enum EngineError {
         run: RunId,
         /// Why.
         source: WorldsError,
+    },
+    /// Another state directory works on the scope.
+    #[error("run {run} does not work on {scope}: {source}")]
+    Claimed {
+        /// The run.
+        run: RunId,
+        /// The scope.
+        scope: Scope,
+        /// Who does, or why that is not known.
+        source: ClaimsError,
     },
     /// The run goes forward, but the caller brought no component.
     #[error("run {0} goes on with its component, which is not here")]
@@ -133,11 +143,24 @@ impl EngineError {
             Self::StoreFailed { .. } => Exit::Interrupted,
             Self::Damaged { .. } | Self::OtherWorld { .. } | Self::Worlds { .. } => Exit::Usage,
             Self::PlanUnreadable { .. } => Exit::Usage,
+            Self::Claimed { source, .. } => match source {
+                ClaimsError::Others(_) | ClaimsError::Later(_) => Exit::Busy,
+                ClaimsError::Unreachable(_) | ClaimsError::Refused(_) => Exit::Usage,
+            },
             Self::OtherProject { .. } => Exit::Usage,
             Self::NeedsComponent(_) | Self::Over { .. } => Exit::Usage,
             Self::NotRolledBack { .. } | Self::NotResolvable { .. } => Exit::Usage,
             Self::NotRehearsed { outcome } => outcome.exit(),
         }
+    }
+
+    /// Returns whether it may pass by itself: the outside does not answer.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Worlds { source: WorldsError::Unreachable(_), .. }
+                | Self::Claimed { source: ClaimsError::Unreachable(_), .. }
+        )
     }
 
     /// Returns what to do next, where that is known.
@@ -165,6 +188,7 @@ impl EngineError {
                  `runwrit show {run}` tells"
             )),
             Self::Worlds { .. } => Some("nothing was touched; try again".to_owned()),
+            Self::Claimed { source, .. } => Some(claimed_hint(source).to_owned()),
             Self::NeedsComponent(run) => Some(format!(
                 "put the package of that version back, or give up with `runwrit rollback {run}`"
             )),
@@ -173,6 +197,24 @@ impl EngineError {
             Self::NotRolledBack { run, .. } | Self::NotResolvable { run, .. } => {
                 Some(format!("look at it with `runwrit show {run}`"))
             }
+        }
+    }
+}
+
+fn claimed_hint(source: &ClaimsError) -> &'static str {
+    match source {
+        ClaimsError::Unreachable(_) => "nothing was touched; try again",
+        ClaimsError::Refused(_) => {
+            "nothing was touched; look at that placement group in the project, and at the limits of \
+             the project"
+        }
+        ClaimsError::Others(_) => {
+            "nothing was touched; work from the state directory of that installation; only where it \
+             is lost for good, delete the placement group by hand"
+        }
+        ClaimsError::Later(_) => {
+            "nothing was touched; use the directory that was restored from this one's backup: this \
+             one is out of date"
         }
     }
 }

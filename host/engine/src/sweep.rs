@@ -8,7 +8,8 @@ use runwrit_model::call::{CallId, Rank};
 use runwrit_model::history::{Effect, History};
 use runwrit_model::id::{RunId, Scope};
 use runwrit_model::journal::World;
-use runwrit_model::sweep::{Judgement, Known, Left, Sighting, judge};
+use runwrit_model::labels;
+use runwrit_model::sweep::{Judgement, Known, Left, Sighting, claimed, judge, judge_claim};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -23,6 +24,10 @@ pub trait Place: Send + Sync {
 
     /// Returns everything in it that carries labels of this host, its marker excepted.
     fn look(&self) -> BoxFuture<'_, Result<Vec<Sighting>, WorldsError>>;
+
+    /// Deletes the claim of this installation on a scope in which nothing stands any more. Returns
+    /// whether it is gone.
+    fn release<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<bool, WorldsError>>;
 
     /// Reverts one call that a run in `scope` made, by its data and the labels that prove it.
     fn undo<'a>(
@@ -77,6 +82,8 @@ impl Engine {
         // Read after the look: what was seen was promised before it was made.
         let journals = self.journals(&sightings).await?;
         let mut swept = Swept::default();
+        let idle = self.claims(&sightings).await?;
+        let sightings = sightings.into_iter().filter(|it| claimed(it).is_none());
         for sighting in sightings {
             let find = |short: &str| journals.find(short);
             match judge(&self.host().key, &sighting, world.as_ref(), find) {
@@ -89,7 +96,39 @@ impl Engine {
         if is_deleting {
             delete(place, &journals, &mut swept.leftovers).await;
         }
+        for mut leftover in idle {
+            if is_deleting && leftover.left.cause.is_proven() {
+                leftover.fate = release(place, &leftover.sighting).await;
+            }
+            swept.leftovers.push(leftover);
+        }
         Ok(swept)
+    }
+
+    /// Judges the claims on scopes among what was seen. One that is where it belongs is not told:
+    /// what it stands for is.
+    async fn claims(&self, sightings: &[Sighting]) -> Result<Vec<Leftover>, EngineError> {
+        let rows = self.store().runs().await?;
+        let is_open = |scope: &Scope| {
+            rows.iter()
+                .any(|row| row.scope == *scope && !matches!(row.state, RunState::Finished(_)))
+        };
+        let stands = |tenant: &str| {
+            let things = sightings.iter().filter(|it| claimed(it).is_none());
+            let mut tenants = things.filter_map(|it| it.labels.get(labels::TENANT));
+            tenants.any(|label| label == tenant)
+        };
+        let mut idle = Vec::new();
+        for sighting in sightings {
+            let Some(tenant) = claimed(sighting) else { continue };
+            let is_wanted = stands(tenant) || is_open(&Scope::tenant(tenant));
+            let judged = judge_claim(&self.host().key, sighting, tenant, is_wanted);
+            if let Judgement::Left(left) = judged {
+                let sighting = sighting.clone();
+                idle.push(Leftover { sighting, left, fate: Fate::Reported });
+            }
+        }
+        Ok(idle)
     }
 
     /// Looks for one creation that may have landed after its undo, and deletes it. Nothing is
@@ -126,7 +165,7 @@ impl Engine {
     }
 
     async fn journals(&self, sightings: &[Sighting]) -> Result<Journals, EngineError> {
-        let seen = sightings.iter().filter_map(|it| it.labels.get(runwrit_model::labels::RUN));
+        let seen = sightings.iter().filter_map(|it| it.labels.get(labels::RUN));
         let seen: std::collections::BTreeSet<&String> = seen.collect();
         let mut by_short = BTreeMap::new();
         for row in self.store().runs().await? {
@@ -170,6 +209,16 @@ impl Journals {
     fn effect(&self, run: &RunId, call: CallId) -> Option<(&Scope, &Effect)> {
         let (history, _) = self.by_short.get(&run.short())?;
         Some((&history.created.scope, history.effects.get(&call)?))
+    }
+}
+
+/// Deletes a claim, unless something stands in its scope after all.
+async fn release(place: &dyn Place, sighting: &Sighting) -> Fate {
+    let Some(tenant) = claimed(sighting) else { return Fate::Reported };
+    match place.release(&Scope::tenant(tenant)).await {
+        Ok(true) => Fate::Deleted,
+        Ok(false) => Fate::Failed("something stands in its scope after all".to_owned()),
+        Err(error) => Fate::Failed(error.to_string()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use runwrit_capabilities::books::TenantState;
+use runwrit_capabilities::books::{TenantRow, TenantState};
 use runwrit_model::history::History;
 use runwrit_model::id::{RunId, Scope};
 use runwrit_model::journal::{Created, Ending, World};
@@ -21,6 +21,23 @@ pub(crate) async fn check(created: &Created, outside: &dyn Outside) -> Result<()
         .map_err(|source| EngineError::Worlds { run: created.run.clone(), source })?;
     world::compare(&created.worlds, &now)
         .map_err(|differences| EngineError::OtherWorld { run: created.run.clone(), differences })
+}
+
+/// Refuses to work on a scope on which another state directory works.
+pub(crate) async fn claim(created: &Created, outside: &dyn Outside) -> Result<(), EngineError> {
+    outside.claim().await.map_err(|source| {
+        let (run, scope) = (created.run.clone(), created.scope.clone());
+        EngineError::Claimed { run, scope, source }
+    })
+}
+
+/// Returns whether the registry holds no living tenant of a scope: nothing needs to stand there.
+pub(crate) async fn is_vacant(store: &dyn Store, scope: &Scope) -> Result<bool, EngineError> {
+    let Some(id) = scope.tenant_id() else { return Ok(false) };
+    let row = store.tenant(id).await?;
+    let is_living =
+        |row: TenantRow| matches!(row.state, TenantState::Pending | TenantState::Active);
+    Ok(!row.is_some_and(is_living))
 }
 
 /// Where a living tenant stands: what was made for it must be looked for there and nowhere else.

@@ -31,10 +31,30 @@ const MAC_BYTES: usize = 20;
 /// 80 bits: installations are few.
 const INSTALLATION_BYTES: usize = 10;
 
-/// The 32 random bytes of this installation. Whoever has them can claim every resource, so they
-/// have neither `Display` nor `Serialize`.
+/// The 32 random bytes of this installation, and what others lent it with runs that moved here.
+/// Whoever has them can claim every resource, so they have neither `Display` nor `Serialize`.
+///
+/// Each scope has a key of its own, derived from those bytes: what is lent proves one scope only.
 #[derive(Clone)]
-pub struct HostKey([u8; 32]);
+pub struct HostKey {
+    own: [u8; 32],
+    lent: BTreeMap<String, Lent>,
+}
+
+/// What an installation lends of its key: it proves what belongs to one scope, and nothing else.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Lent {
+    /// The installation that lends it.
+    pub installation: String,
+    /// The key of the scope.
+    pub key: [u8; 32],
+}
+
+impl fmt::Debug for Lent {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Lent({}, ..)", self.installation)
+    }
+}
 
 impl fmt::Debug for HostKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -90,7 +110,20 @@ pub enum Foreign {
 impl HostKey {
     /// Wraps the bytes of the key file.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+        Self { own: bytes, lent: BTreeMap::new() }
+    }
+
+    /// Adds what another installation lent for a scope.
+    pub fn with_lent(mut self, scope: &Scope, lent: Lent) -> Self {
+        self.lent.insert(scope_value(scope), lent);
+        self
+    }
+
+    /// Returns what to lend so that another installation can prove what belongs to `scope`.
+    pub fn lend(&self, scope: &Scope) -> Lent {
+        let tenant = scope_value(scope);
+        let own = || Lent { installation: self.installation(), key: self.own_key(&tenant) };
+        self.lent.get(&tenant).cloned().unwrap_or_else(own)
     }
 
     /// Derives a key for another purpose, such as the MAC of the code cache.
@@ -103,6 +136,12 @@ impl HostKey {
         base32(&self.tag("installation", &["id"])[..INSTALLATION_BYTES])
     }
 
+    /// Returns the installation in whose name things of `scope` are made: this one, but for a scope
+    /// whose key was lent.
+    pub fn installation_for(&self, scope: &Scope) -> String {
+        self.lend(scope).installation
+    }
+
     /// Describes what a call of a run of this installation makes.
     pub fn ownership(&self, scope: &Scope, run: &RunId, call: CallId, thing: Thing) -> Ownership {
         Ownership {
@@ -111,7 +150,7 @@ impl HostKey {
             run: run.short(),
             call,
             tenant: scope_value(scope),
-            by: self.installation(),
+            by: self.installation_for(scope),
         }
     }
 
@@ -144,45 +183,73 @@ impl HostKey {
             tenant: read(TENANT)?,
             by: read(BY)?,
         };
-        if claimed.by != self.installation() {
+        let Some(key) = self.key_of(&claimed.tenant, &claimed.by) else {
             return Err(Foreign::OtherInstallation(claimed.by));
-        }
-        self.prove(&claimed, &read(MAC)?)?;
+        };
+        prove(&key, "labels", &claimed.parts(), &read(MAC)?)?;
         Ok(Owner { run: claimed.run, call: claimed.call, tenant: claimed.tenant })
     }
 
-    /// Compares in constant time, so that no timing tells how much of a guess was right.
-    fn prove(&self, claimed: &Ownership, mac: &str) -> Result<(), Foreign> {
-        let given = alphabet().decode(mac.as_bytes()).map_err(|_| Foreign::Forged)?;
-        if given.len() != MAC_BYTES {
-            return Err(Foreign::Forged);
-        }
-        if crate::breakable::is_broken("label-mac") {
-            return Ok(());
-        }
-        let state = self.state("labels", &claimed.parts());
-        state.verify_truncated_left(&given).map_err(|_| Foreign::Forged)
+    fn mac(&self, ownership: &Ownership) -> [u8; 32] {
+        let Ownership { tenant, by, .. } = ownership;
+        // Who describes what it does not own gets labels that prove nothing.
+        let key = self.key_of(tenant, by).unwrap_or_else(|| self.own_key(tenant));
+        tag(&key, "labels", &ownership.parts())
     }
 
-    fn mac(&self, ownership: &Ownership) -> [u8; 32] {
-        self.tag("labels", &ownership.parts())
+    /// Returns the key by which the installation `by` proves what belongs to a scope, where this
+    /// one has it.
+    pub(crate) fn key_of(&self, tenant: &str, by: &str) -> Option<[u8; 32]> {
+        match self.lent.get(tenant) {
+            Some(lent) if lent.installation == by => Some(lent.key),
+            _ => (by == self.installation()).then(|| self.own_key(tenant)),
+        }
+    }
+
+    fn own_key(&self, tenant: &str) -> [u8; 32] {
+        self.tag("scope", &[tenant])
     }
 
     fn tag<P: AsRef<str>>(&self, domain: &str, parts: &[P]) -> [u8; 32] {
-        self.state(domain, parts).finalize().into_bytes().into()
+        tag(&self.own, domain, parts)
     }
+}
 
-    /// The domain and each part come with their lengths, so no two inputs read the same.
-    fn state<P: AsRef<str>>(&self, domain: &str, parts: &[P]) -> Hmac<Sha256> {
-        let mut state =
-            Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any size");
-        state.update(b"\0runwrit-host-key-v1\0");
-        for part in std::iter::once(domain).chain(parts.iter().map(AsRef::as_ref)) {
-            state.update(&(part.len() as u64).to_be_bytes());
-            state.update(part.as_bytes());
-        }
-        state
+/// Compares in constant time, so that no timing tells how much of a guess was right.
+pub(crate) fn prove<P: AsRef<str>>(
+    key: &[u8; 32],
+    domain: &str,
+    parts: &[P],
+    mac: &str,
+) -> Result<(), Foreign> {
+    let given = alphabet().decode(mac.as_bytes()).map_err(|_| Foreign::Forged)?;
+    if given.len() != MAC_BYTES {
+        return Err(Foreign::Forged);
     }
+    if crate::breakable::is_broken("label-mac") {
+        return Ok(());
+    }
+    state(key, domain, parts).verify_truncated_left(&given).map_err(|_| Foreign::Forged)
+}
+
+/// Returns the proof over these parts as a label carries it.
+pub(crate) fn proof<P: AsRef<str>>(key: &[u8; 32], domain: &str, parts: &[P]) -> String {
+    base32(&tag(key, domain, parts)[..MAC_BYTES])
+}
+
+fn tag<P: AsRef<str>>(key: &[u8; 32], domain: &str, parts: &[P]) -> [u8; 32] {
+    state(key, domain, parts).finalize().into_bytes().into()
+}
+
+/// The domain and each part come with their lengths, so no two inputs read the same.
+fn state<P: AsRef<str>>(key: &[u8; 32], domain: &str, parts: &[P]) -> Hmac<Sha256> {
+    let mut state = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any size");
+    state.update(b"\0runwrit-host-key-v1\0");
+    for part in std::iter::once(domain).chain(parts.iter().map(AsRef::as_ref)) {
+        state.update(&(part.len() as u64).to_be_bytes());
+        state.update(part.as_bytes());
+    }
+    state
 }
 
 impl Ownership {
@@ -212,7 +279,7 @@ pub fn scope_value(scope: &Scope) -> String {
 
 /// Returns the label selector that finds what this scope of this installation owns.
 pub fn scope_selector(key: &HostKey, scope: &Scope) -> String {
-    format!("{BY}={},{TENANT}={}", key.installation(), scope_value(scope))
+    format!("{BY}={},{TENANT}={}", key.installation_for(scope), scope_value(scope))
 }
 
 fn alphabet() -> Encoding {
@@ -370,6 +437,29 @@ mod tests {
         }
         let other = key(2).verify(&labels(), "hetzner.server", "acme-db");
         assert_eq!(other, Err(Foreign::OtherInstallation(key(1).installation())));
+    }
+
+    #[test]
+    fn what_is_lent_proves_one_scope_only() {
+        let (acme, bolt) = (Scope::tenant("acme"), Scope::tenant("bolt"));
+        let borrower = key(2).with_lent(&acme, key(1).lend(&acme));
+        assert!(borrower.verify(&labels(), "hetzner.server", "acme-db").is_ok());
+        assert_eq!(scope_selector(&borrower, &acme), scope_selector(&key(1), &acme));
+        let run = RunId::new(1, [1; 10]);
+        let thing = Thing { kind: "hetzner.server", name: "x" };
+        let of = |key: &HostKey, scope: &Scope| {
+            key.labels_for(&key.ownership(scope, &run, CallId::single(7), thing))
+        };
+        // What either of them makes in that scope, both recognize; elsewhere they are strangers.
+        for (made_by, seen_by) in [(&borrower, &key(1)), (&key(1), &borrower)] {
+            assert!(seen_by.verify(&of(made_by, &acme), "hetzner.server", "x").is_ok());
+            let other = seen_by.verify(&of(made_by, &bolt), "hetzner.server", "x");
+            assert!(matches!(other, Err(Foreign::OtherInstallation(_))), "{other:?}");
+        }
+        let moved = key(3).with_lent(&acme, borrower.lend(&acme));
+        assert!(moved.verify(&labels(), "hetzner.server", "acme-db").is_ok(), "lent on");
+        let shown = format!("{:?} {:?}", borrower, key(1).lend(&acme));
+        assert!(!shown.contains("[1, 1") && !shown.contains("key: ["), "{shown}");
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub mod next;
 pub mod cost;
 pub mod due;
 pub mod labels;
+pub mod claim;
 pub mod hetzner;
 pub mod dns;
 pub mod operations;

@@ -90,6 +90,15 @@ pub fn is_operation(capability: &str, operation: &str) -> bool {
     })
 }
 
+/// What only looks.
+const READS: [&str; 7] = ["get", "list", "check", "candidates", "scope", "zones", "verify"];
+
+/// Returns whether `operation`, for example `servers.create`, changes something outside.
+pub fn is_change(operation: &str) -> bool {
+    let function = operation.split_once('.').map_or(operation, |(_, function)| function);
+    !READS.contains(&function)
+}
+
 /// Returns whether `operation`, for example `hetzner.servers.create`, exists.
 pub fn is_full_operation(operation: &str) -> bool {
     operation.split_once('.').is_some_and(|(capability, rest)| is_operation(capability, rest))
@@ -125,6 +134,21 @@ mod tests {
             }
         }
         found
+    }
+
+    #[test]
+    fn what_only_looks_is_told_from_what_changes() {
+        let changes = |capability: &str| -> Vec<String> {
+            let interfaces = INTERFACES.iter().filter(|it| it.capability == capability);
+            let all = interfaces
+                .flat_map(|it| it.functions.iter().map(move |f| format!("{}.{f}", it.name)));
+            all.filter(|operation| is_change(operation)).collect()
+        };
+        assert_eq!(changes("dns"), ["records.set", "records.delete"]);
+        let hetzner = changes("hetzner");
+        assert!(hetzner.contains(&"servers.power-off".to_owned()), "{hetzner:?}");
+        assert!(hetzner.contains(&"volumes.declare-data".to_owned()), "{hetzner:?}");
+        assert!(hetzner.iter().all(|it| !it.starts_with("pricing")), "{hetzner:?}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::call::CallId;
+use crate::claim;
 use crate::history::{Effect, History};
 use crate::id::RunId;
 use crate::journal::{Ending, UndoOutcome, Verdict, World};
@@ -76,6 +77,8 @@ pub enum Cause {
     Unpromised,
     /// Its run acted in another project.
     OtherWorld,
+    /// It is the claim of this installation on a scope in which nothing stands any more.
+    Idle,
     /// The labels are true, but this store has no such run.
     UnknownRun,
     /// Another installation made it, or this one before its state directory was lost.
@@ -89,7 +92,7 @@ pub enum Cause {
 impl Cause {
     /// Returns whether a journal of this store proves that the thing should be gone.
     pub fn is_proven(&self) -> bool {
-        matches!(self, Self::Undone | Self::Abandoned)
+        matches!(self, Self::Undone | Self::Abandoned | Self::Idle)
     }
 
     /// Returns one word for programs.
@@ -103,6 +106,7 @@ impl Cause {
             Self::Double => "double",
             Self::Unpromised => "unpromised",
             Self::OtherWorld => "other-world",
+            Self::Idle => "idle",
             Self::UnknownRun => "unknown-run",
             Self::OtherInstallation(_) => "other-installation",
             Self::Incomplete(_) => "incomplete",
@@ -127,6 +131,7 @@ impl fmt::Display for Cause {
             Self::Double => "its run made another one by the same call",
             Self::Unpromised => "the journal of its run does not promise it",
             Self::OtherWorld => "its run acted in another project",
+            Self::Idle => "nothing stands in its scope any more",
             Self::UnknownRun => "this store does not know its run",
             Self::OtherInstallation(by) => {
                 return write!(formatter, "the installation `{by}` made it, not this one");
@@ -162,6 +167,26 @@ pub fn judge<'a>(
         Some(cause) => Judgement::Left(Left { cause, made_by }),
         None => Judgement::InPlace,
     }
+}
+
+/// Returns the tenant that a thing claims, when it is a claim on a scope.
+pub fn claimed(sighting: &Sighting) -> Option<&str> {
+    let is_claim = sighting.labels.contains_key(claim::EPOCH);
+    sighting.name.strip_prefix(claim::PREFIX).filter(|_| is_claim)
+}
+
+/// Judges the claim on the scope of `tenant`. `is_wanted` says whether anything stands there or a
+/// run of this store works on it.
+pub fn judge_claim(key: &HostKey, sighting: &Sighting, tenant: &str, is_wanted: bool) -> Judgement {
+    let cause = match claim::verify(key, &sighting.labels, tenant) {
+        Ok(_) | Err(Foreign::OtherInstallation(_)) if is_wanted => return Judgement::InPlace,
+        Ok(_) => Cause::Idle,
+        Err(Foreign::OtherInstallation(by)) => Cause::OtherInstallation(by),
+        Err(Foreign::Incomplete(label)) => Cause::Incomplete(label.to_owned()),
+        Err(Foreign::Unlabelled) => Cause::Incomplete(labels::BY.to_owned()),
+        Err(Foreign::Forged) => Cause::Forged,
+    };
+    Judgement::Left(Left { cause, made_by: None })
 }
 
 fn cause(

@@ -268,19 +268,35 @@ impl Cloud {
     }
 
     /// Returns the names of everything alive but key and zone of the operator and the mark of the
-    /// project.
+    /// project and the claims in it.
     pub fn alive(&self) -> Vec<String> {
         let report = self.handle.desk().leaks("").expect("an empty selector");
         let names = report.alive.into_iter().map(|thing| thing.name);
-        names.filter(|name| !["ops", ZONE, "runwrit-project"].contains(&name.as_str())).collect()
+        let is_ours = |name: &String| {
+            !["ops", ZONE, "runwrit-project"].contains(&name.as_str())
+                && !name.starts_with("runwrit-claim-")
+        };
+        names.filter(is_ours).collect()
+    }
+
+    /// Returns the tenants on which an installation works, by the claims.
+    pub fn claims(&self) -> Vec<String> {
+        let report = self.handle.desk().leaks("").expect("an empty selector");
+        let names = report.alive.into_iter().map(|thing| thing.name);
+        names.filter_map(|name| Some(name.strip_prefix("runwrit-claim-")?.to_owned())).collect()
     }
 
     /// Makes a network behind the back of the product, and returns its id.
     pub fn plant_network(&self, name: &str) -> String {
         self.post("/networks", &json!({"name": name, "ip_range": "10.99.0.0/16"}));
+        self.id_of(name)
+    }
+
+    /// Returns the id of something alive.
+    pub fn id_of(&self, name: &str) -> String {
         let report = self.handle.desk().leaks("").expect("an empty selector");
-        let planted = report.alive.into_iter().find(|thing| thing.name == name);
-        planted.expect("it stands").id.to_string()
+        let found = report.alive.into_iter().find(|thing| thing.name == name);
+        found.expect("it stands").id.to_string()
     }
 
     /// Has somebody else create something by hand.

@@ -1,6 +1,8 @@
 //! A run acts in the world that it began in. Elsewhere nothing is touched, and nothing is called
 //! clean: what is not found there proves nothing.
 
+use serde_json::Value;
+
 use super::shell::{Cloud, OTHER, READ_ONLY, Shell};
 use super::signals::{ALIVE, send, start_until};
 
@@ -116,16 +118,26 @@ fn an_empty_store_calls_nothing_clean_that_another_one_made() {
     assert_eq!(shell.run(&provision).code, Some(0));
     let before = (cloud.changes(), cloud.alive());
     for runbook in [&provision[..], &deprovision[..]] {
-        let mut arguments = runbook.to_vec();
-        arguments.extend(["--state", "empty"]);
-        let printed = shell.run(&arguments);
+        let refused = shell.run(&[runbook, &["--state", "empty"]].concat());
+        assert_eq!(refused.code, Some(7), "{runbook:?}: {}", refused.stderr);
+        assert_eq!((cloud.changes(), cloud.alive()), before, "{runbook:?} touched something");
+    }
+    // Without the claim it is the proof in the labels that refuses.
+    let claim = cloud.id_of("runwrit-claim-acme");
+    cloud.send("DELETE", &format!("/placement_groups/{claim}"), &Value::Null);
+    for runbook in [&provision[..], &deprovision[..]] {
+        let before = (cloud.changes() + 2, cloud.alive());
+        let printed = shell.run(&[runbook, &["--state", "empty"]].concat());
         assert_eq!(printed.code, Some(1), "{runbook:?}: {}", printed.stderr);
         let says = "carry `runwrit/tenant=acme` without the proof of this installation";
         assert!(printed.stderr.contains(says), "{runbook:?}: {}", printed.stderr);
         assert!(printed.stderr.contains("use the state directory that made them"));
         assert!(!printed.stderr.contains("nothing stands"), "{runbook:?}: {}", printed.stderr);
-        assert_eq!((cloud.changes(), cloud.alive()), before, "{runbook:?} touched something");
+        let after = (cloud.changes(), cloud.alive());
+        assert_eq!(after, before, "{runbook:?} touched something but its own claim");
+        assert_eq!(cloud.claims(), Vec::<String>::new(), "{runbook:?}");
     }
+    let before = (cloud.changes(), cloud.alive());
     let run = shell.last_run();
     let unknown = shell.run(&["rollback", &run, "--state", "empty"]);
     assert_eq!(unknown.code, Some(2), "{}", unknown.stderr);

@@ -27,12 +27,14 @@ pub fn recipient(shell: &Shell) -> String {
     String::from_utf8(told.stdout).expect("text").trim().to_owned()
 }
 
-fn backup(shell: &Shell, file: &str) -> Printed {
+/// Backs the state directory up to `key.txt`.
+pub fn backup(shell: &Shell, file: &str) -> Printed {
     let recipient = recipient(shell);
     shell.run(&["state", "backup", file, "--recipient", &recipient])
 }
 
-fn restore(shell: &Shell, file: &str, state: &str) -> Printed {
+/// Restores a backup as a state directory.
+pub fn restore(shell: &Shell, file: &str, state: &str) -> Printed {
     shell.run(&["--state", state, "state", "restore", file, "--identity", "key.txt"])
 }
 
@@ -52,8 +54,8 @@ fn open_modes(folder: &Path) -> Vec<String> {
     open
 }
 
-/// Takes the place of the state directory that was lost.
-fn lose(shell: &Shell) {
+/// Takes the state directory away, to `lost`.
+pub fn lose(shell: &Shell) {
     fs::rename(shell.path("state"), shell.path("lost")).expect("it stood there");
 }
 

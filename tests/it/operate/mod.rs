@@ -2,6 +2,7 @@
 
 mod hook;
 
+mod claims;
 mod clock;
 mod doctor;
 mod drift;

@@ -12,6 +12,7 @@ mod effects;
 mod observations;
 mod undo;
 mod sightings;
+mod claims;
 mod host;
 
 #[cfg(test)]
@@ -27,6 +28,8 @@ use runwrit_model::labels::HostKey;
 use runwrit_model::settings;
 
 use client::Client;
+
+pub use claims::ClaimError;
 
 pub use crate::hetzner_api::{MARKER_LABEL, MARKER_NAME, WorldError, budget, client, clock, wire};
 

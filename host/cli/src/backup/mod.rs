@@ -36,6 +36,8 @@ struct Cover {
     host: String,
     /// When, in milliseconds since 1970 UTC.
     made_at: u64,
+    /// That of the state directory; a restored one begins a later epoch.
+    epoch: u64,
     /// How many files follow.
     files: u64,
 }

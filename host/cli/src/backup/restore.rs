@@ -20,6 +20,7 @@ use tar::Archive;
 
 use super::{COMPONENTS, COVER, Cover, FORMAT, KEY, STORE, VERSION, component};
 use crate::ambient;
+use crate::epoch;
 use crate::error::Error;
 use crate::host_key;
 use crate::sealing::Identities;
@@ -38,7 +39,8 @@ pub struct Restored {
 /// Restores `file` as the state directory `state`.
 pub async fn restore(file: &Path, keys: &Identities, state: &Path) -> Result<Restored, Error> {
     let place = Place::beside(state)?;
-    let made_at = unpack(file, keys, &place.folder)?;
+    let Cover { made_at, epoch, .. } = unpack(file, keys, &place.folder)?;
+    epoch::begin(&place.folder, epoch)?;
     crash_point("unpacked", "restore");
     let (runs, open) = verify(&place.folder).await?;
     crash_point("verified", "restore");
@@ -128,8 +130,8 @@ fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Unpacks the archive; returns when it was made.
-fn unpack(file: &Path, keys: &Identities, folder: &Path) -> Result<u64, Error> {
+/// Unpacks the archive; returns what it says about itself.
+fn unpack(file: &Path, keys: &Identities, folder: &Path) -> Result<Cover, Error> {
     let what = format!("the backup `{}`", file.display());
     let wrong = |reason: String| {
         Error::usage(format!("{what} cannot be restored: {reason}"))
@@ -151,9 +153,9 @@ fn unpack(file: &Path, keys: &Identities, folder: &Path) -> Result<u64, Error> {
             unpack_one(entry?, folder)?;
             crash_point("file-unpacked", "restore");
         }
-        Ok(cover.made_at)
+        Ok(cover)
     };
-    let made_at = read(&mut Archive::new(&mut opened)).map_err(|error| wrong(error.to_string()))?;
+    let cover = read(&mut Archive::new(&mut opened)).map_err(|error| wrong(error.to_string()))?;
     // The end of the archive is not that of the file: only the last byte proves that it is whole.
     io::copy(&mut opened, &mut io::sink()).map_err(|error| wrong(error.to_string()))?;
     for name in [KEY, STORE] {
@@ -161,7 +163,7 @@ fn unpack(file: &Path, keys: &Identities, folder: &Path) -> Result<u64, Error> {
             return Err(wrong(format!("it holds no `{name}`")));
         }
     }
-    Ok(made_at)
+    Ok(cover)
 }
 
 fn refused(reason: String) -> io::Error {

@@ -13,6 +13,7 @@ use tar::{Builder, Header};
 
 use super::{COMPONENT, COMPONENTS, COVER, Cover, FORMAT, KEY, STORE, VERSION, component};
 use crate::ambient;
+use crate::epoch;
 use crate::error::Error;
 use crate::sealing::Recipients;
 
@@ -51,12 +52,23 @@ pub fn write(state: &Path, file: &Path, recipients: &Recipients) -> Result<Writt
         }
     }
     let components = files.iter().filter(|(name, _)| name.ends_with(COMPONENT)).count();
-    let bytes = seal(file, &files, recipients).map_err(|source| {
+    let cover = Cover {
+        format: FORMAT.to_owned(),
+        version: VERSION,
+        host: env!("CARGO_PKG_VERSION").to_owned(),
+        made_at: ambient::now_unix_ms(),
+        epoch: epoch::read(state)?,
+        files: files.len() as u64,
+    };
+    let bytes = seal(file, (&cover, &files), recipients).map_err(|source| {
         Error::usage(format!("the backup `{shown}` cannot be written: {source}"))
             .hint("free space, or name a file in a directory that can be written")
     })?;
     Ok(Written { components, bytes })
 }
+
+/// What an archive says about itself, and the files that follow: names and paths.
+type Content<'a> = (&'a Cover, &'a [(String, PathBuf)]);
 
 /// A copy of the store that vanishes with this value.
 struct Copy(PathBuf);
@@ -89,11 +101,11 @@ fn forget_dead(state: &Path) {
 }
 
 /// Writes the encrypted archive whole or not at all; returns its size.
-fn seal(file: &Path, files: &[(String, PathBuf)], recipients: &Recipients) -> io::Result<u64> {
+fn seal(file: &Path, content: Content<'_>, recipients: &Recipients) -> io::Result<u64> {
     let mut name = file.file_name().unwrap_or_default().to_owned();
     name.push(format!(".partial-{}", std::process::id()));
     let partial = file.with_file_name(name);
-    let sealed = write_sealed(&partial, files, recipients).and_then(|bytes| {
+    let sealed = write_sealed(&partial, content, recipients).and_then(|bytes| {
         crash_point("before-rename", "backup");
         std::fs::rename(&partial, file)?;
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -109,20 +121,13 @@ fn seal(file: &Path, files: &[(String, PathBuf)], recipients: &Recipients) -> io
 
 fn write_sealed(
     partial: &Path,
-    files: &[(String, PathBuf)],
+    (cover, files): Content<'_>,
     recipients: &Recipients,
 ) -> io::Result<u64> {
     let mut options = File::options();
     let output = options.write(true).create(true).truncate(true).mode(0o600).open(partial)?;
     let mut archive = Builder::new(recipients.seal(io::BufWriter::new(output))?);
-    let cover = Cover {
-        format: FORMAT.to_owned(),
-        version: VERSION,
-        host: env!("CARGO_PKG_VERSION").to_owned(),
-        made_at: ambient::now_unix_ms(),
-        files: files.len() as u64,
-    };
-    let cover = serde_json::to_vec(&cover).map_err(io::Error::other)?;
+    let cover = serde_json::to_vec(cover).map_err(io::Error::other)?;
     append(&mut archive, COVER, cover.len() as u64, cover.as_slice())?;
     for (name, path) in files {
         let file = File::open(path)?;

@@ -173,7 +173,7 @@ fn text(credential: &str, leftover: &Leftover) -> String {
 fn next(leftover: &Leftover) -> Option<String> {
     let run = leftover.left.made_by.as_ref().map(|(run, _)| run);
     match leftover.left.cause {
-        Cause::Undone | Cause::Abandoned => Some("runwrit sweep --delete".to_owned()),
+        Cause::Undone | Cause::Abandoned | Cause::Idle => Some("runwrit sweep --delete".to_owned()),
         Cause::Stuck | Cause::Held => Some(format!("runwrit rollback {}", run?)),
         Cause::Unfinished | Cause::Double | Cause::Unpromised | Cause::OtherWorld => {
             Some(format!("runwrit show {}", run?))

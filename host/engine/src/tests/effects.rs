@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::cloud::{Cloud, Thing, argument};
 use super::fuse::Fuse;
 use crate::books::Books;
-use crate::outside::{Outside, WorldsError};
+use crate::outside::{ClaimsError, Outside, WorldsError};
 
 /// What a process holds of the outside.
 #[derive(Clone)]
@@ -245,6 +245,14 @@ impl Observation for Get {
 }
 
 impl Outside for Toy {
+    fn claim(&self) -> BoxFuture<'_, Result<(), ClaimsError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn release(&self) -> BoxFuture<'_, Result<(), ClaimsError>> {
+        Box::pin(async { Ok(()) })
+    }
+
     fn worlds(&self) -> BoxFuture<'_, Result<BTreeMap<String, World>, WorldsError>> {
         Box::pin(async { Ok(BTreeMap::from([("toy".to_owned(), self.world.clone())])) })
     }

@@ -7,6 +7,7 @@ use crate::failure::Denial;
 use crate::hetzner::Kind;
 use crate::journal::UnixMs;
 use crate::money::Eur;
+use crate::operations::is_change;
 
 /// An operation on a resource that asks for its permit.
 pub(super) struct Asked<'a> {
@@ -51,6 +52,15 @@ impl Grant {
     /// Returns whether the grant names this operation, for example `hetzner.servers.create`.
     pub fn names_operation(&self, operation: &str) -> bool {
         let Some((capability, rest)) = operation.split_once('.') else { return false };
+        self.operations(capability).iter().any(|name| name == rest)
+    }
+
+    /// Returns whether the grant lets a run change something through a capability.
+    pub fn may_change(&self, capability: &str) -> bool {
+        self.operations(capability).iter().any(|operation| is_change(operation))
+    }
+
+    fn operations(&self, capability: &str) -> &[String] {
         let document = self.document();
         let listed = match capability {
             "hetzner" => document.hetzner.as_ref().map(|section| &section.operations),
@@ -59,7 +69,7 @@ impl Grant {
             "audit" => document.audit.as_ref().map(|section| &section.operations),
             _ => None,
         };
-        listed.is_some_and(|listed| listed.iter().any(|name| name == rest))
+        listed.map_or(&[], Vec::as_slice)
     }
 }
 

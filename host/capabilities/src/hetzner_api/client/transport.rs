@@ -86,6 +86,11 @@ impl Request {
         Self { method: Method::POST, path: path.into(), query: Vec::new(), body: Some(body) }
     }
 
+    /// Replaces members of what stands at `path`.
+    pub fn put(path: impl Into<String>, body: Value) -> Self {
+        Self { method: Method::PUT, path: path.into(), query: Vec::new(), body: Some(body) }
+    }
+
     /// Deletes `path`.
     pub fn delete(path: impl Into<String>) -> Self {
         Self { method: Method::DELETE, path: path.into(), query: Vec::new(), body: None }

@@ -1,0 +1,124 @@
+//! The claim on a scope: a free placement group whose name the project keeps unique.
+
+use runwrit_model::claim::{self, Claimant, Holder, Standing};
+use runwrit_model::labels::scope_selector;
+use serde_json::json;
+
+use super::Project;
+use super::client::{ApiError, Client, Request};
+use super::wire::{Firewall, Network, PlacementGroup, PrimaryIp, Resource, Server, SshKey, Volume};
+
+/// How often a claim is looked at again that somebody took or gave back in between.
+const LOOKS_MAX: u32 = 3;
+
+/// Why this state directory may not work on a scope.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClaimError {
+    /// The API could not be asked, or gave no plain answer.
+    #[error("the placement group `{name}` can be neither read nor made: {source}")]
+    Unclear {
+        /// The name of the claim.
+        name: String,
+        /// Why.
+        source: ApiError,
+    },
+    /// Another installation works on it.
+    #[error(
+        "installation `{}` on `{}` holds it by the placement group `{name}`",
+        holder.by, holder.host
+    )]
+    Others {
+        /// The name of the claim.
+        name: String,
+        /// Who.
+        holder: Holder,
+    },
+    /// A later copy of this state directory works on it.
+    #[error(
+        "a later copy of this state directory, on `{}`, holds it by the placement group `{name}`",
+        holder.host
+    )]
+    Later {
+        /// The name of the claim.
+        name: String,
+        /// Who.
+        holder: Holder,
+    },
+    /// Somebody else made the object.
+    #[error("the placement group `{name}` stands there without the labels of a claim")]
+    Unproven {
+        /// The name of the claim.
+        name: String,
+    },
+}
+
+impl Project {
+    /// Makes sure that this state directory holds the scope: takes the claim, or takes it over from
+    /// an earlier copy of itself. A scope that no other run can have needs none.
+    pub async fn claim(&self, claimant: &Claimant) -> Result<(), ClaimError> {
+        let Some(name) = claim::name(&self.scope) else { return Ok(()) };
+        let unclear = |source| ClaimError::Unclear { name: name.clone(), source };
+        for _ in 0..LOOKS_MAX {
+            let found = self.client.find::<PlacementGroup>(&name).await.map_err(unclear)?;
+            let Some(found) = found else {
+                self.make_claim(&name, claimant).await.map_err(unclear)?;
+                continue;
+            };
+            match claim::judge(&self.key, &self.scope, claimant, &found.labels) {
+                Standing::Held => return Ok(()),
+                Standing::Earlier => {
+                    let labels = claim::labels(&self.key, &self.scope, claimant);
+                    let path = format!("{}/{}", PlacementGroup::COLLECTION, found.id);
+                    let request = Request::put(path, json!({"labels": labels}));
+                    self.client.ask(&request).await.map_err(unclear)?;
+                }
+                Standing::Others(holder) => return Err(ClaimError::Others { name, holder }),
+                Standing::Later(holder) => return Err(ClaimError::Later { name, holder }),
+                Standing::Unproven => return Err(ClaimError::Unproven { name }),
+            }
+        }
+        Err(unclear(ApiError::Unclear("it comes and goes".to_owned())))
+    }
+
+    /// Whatever came of it, somebody else may have been first: what counts is read back.
+    async fn make_claim(&self, name: &str, claimant: &Claimant) -> Result<(), ApiError> {
+        let labels = claim::labels(&self.key, &self.scope, claimant);
+        let body = json!({"name": name, "type": "spread", "labels": labels});
+        match self.client.create::<PlacementGroup>(body).await {
+            Ok(_) | Err(ApiError::Unclear(_)) => Ok(()),
+            Err(error) if error.is_one_of(&["uniqueness_error"]) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives the claim back where nothing is labelled as this installation's in the scope any more. Returns whether it
+    /// is gone; one that another holds is left alone.
+    pub async fn release(&self, claimant: &Claimant) -> Result<bool, ClaimError> {
+        let Some(name) = claim::name(&self.scope) else { return Ok(true) };
+        let unclear = |source| ClaimError::Unclear { name: name.clone(), source };
+        let found = self.client.find::<PlacementGroup>(&name).await.map_err(unclear)?;
+        let Some(found) = found else { return Ok(true) };
+        let standing = claim::judge(&self.key, &self.scope, claimant, &found.labels);
+        let is_ours = matches!(standing, Standing::Held | Standing::Earlier);
+        let selector = scope_selector(&self.key, &self.scope);
+        if !is_ours || stands(&self.client, &selector).await.map_err(unclear)? {
+            return Ok(false);
+        }
+        self.client.delete::<PlacementGroup>(found.id).await.map_err(unclear)?;
+        Ok(true)
+    }
+}
+
+/// Returns whether a label selector selects anything that a run can make.
+async fn stands(client: &Client, selector: &str) -> Result<bool, ApiError> {
+    Ok(any::<Server>(client, selector).await?
+        || any::<Volume>(client, selector).await?
+        || any::<Network>(client, selector).await?
+        || any::<Firewall>(client, selector).await?
+        || any::<PrimaryIp>(client, selector).await?
+        || any::<SshKey>(client, selector).await?)
+}
+
+async fn any<R: Resource>(client: &Client, selector: &str) -> Result<bool, ApiError> {
+    Ok(!client.select::<R>(selector).await?.is_empty())
+}

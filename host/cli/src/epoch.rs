@@ -1,0 +1,31 @@
+//! When this copy of the state directory came to be, in `epoch` of it: of two copies of one directory
+//! the later one wins the claims on scopes.
+
+use std::path::Path;
+
+use runwrit_model::limits;
+
+use crate::ambient;
+use crate::error::Error;
+
+/// The name of the file; where there is none, the directory was never copied.
+const FILE: &str = "epoch";
+
+/// Reads it; zero where the directory is no copy.
+pub fn read(state: &Path) -> Result<u64, Error> {
+    let path = state.join(FILE);
+    if !ambient::exists(&path) {
+        return Ok(0);
+    }
+    let text = ambient::read_text("epoch", &path, limits::DOCUMENT_BYTES_MAX)?;
+    text.trim().parse().map_err(|_| {
+        Error::usage(format!("the epoch `{}` is no number", path.display()))
+            .hint("restore the state directory from a backup")
+    })
+}
+
+/// Writes it into a new copy, later than that of the directory it was copied from.
+pub fn begin(state: &Path, copied: u64) -> Result<(), Error> {
+    let epoch = ambient::now_unix_ms().max(copied.saturating_add(1));
+    ambient::write_private_once("epoch", &state.join(FILE), epoch.to_string().as_bytes())
+}

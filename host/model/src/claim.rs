@@ -1,0 +1,190 @@
+//! The claim on a scope: one object with a unique name in the project, so that two state
+//! directories never work on one tenant.
+//!
+//! Its labels name the installation, the machine, and an epoch: of two copies of one state
+//! directory the one that was restored or imported later wins.
+
+use std::collections::BTreeMap;
+
+use crate::id::Scope;
+use crate::labels::{BY, Foreign, HostKey, MAC, TENANT, proof, prove, scope_value};
+
+/// Begins the name of each claim.
+pub const PREFIX: &str = "runwrit-claim-";
+/// The label that tells a claim; its value is the epoch.
+pub const EPOCH: &str = "runwrit/claim";
+/// The machine that the installation worked on, for people.
+pub const HOST: &str = "runwrit/host";
+/// A label holds no more.
+const HOST_CHARS_MAX: usize = 63;
+/// What the proof is about.
+const DOMAIN: &str = "claim";
+
+/// Who claims: an installation at a point of its life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimant {
+    /// When this copy of the state directory came to be, in milliseconds since 1970 UTC; zero
+    /// where it was never copied.
+    pub epoch: u64,
+    /// The name of the machine.
+    pub host: String,
+}
+
+/// Who holds a claim, as its labels say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The installation.
+    pub by: String,
+    /// The machine.
+    pub host: String,
+}
+
+/// How a claim stands to this installation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It is held as it should be.
+    Held,
+    /// It is ours, by an earlier copy of this state directory: it is taken over.
+    Earlier,
+    /// It is ours, by a later copy of this state directory: this one must not act any more.
+    Later(Holder),
+    /// Another installation holds it.
+    Others(Holder),
+    /// Its labels prove nothing.
+    Unproven,
+}
+
+/// Returns the name of the claim on a scope; nothing for one that no other run can have.
+pub fn name(scope: &Scope) -> Option<String> {
+    scope.tenant_id().map(|tenant| format!("{PREFIX}{tenant}"))
+}
+
+/// Returns the labels of a claim on `scope`.
+pub fn labels(key: &HostKey, scope: &Scope, claimant: &Claimant) -> BTreeMap<String, String> {
+    let lent = key.lend(scope);
+    let host = label(&claimant.host);
+    let (tenant, epoch) = (scope_value(scope), claimant.epoch.to_string());
+    let parts = [&tenant, &lent.installation, &epoch, &host];
+    let mac = proof(&lent.key, DOMAIN, &parts);
+    let pairs = [(BY, lent.installation), (TENANT, tenant), (EPOCH, epoch), (HOST, host)];
+    let pairs = pairs.into_iter().chain([(MAC, mac)]);
+    pairs.map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// Judges the labels of the claim on a scope.
+pub fn judge(
+    key: &HostKey,
+    scope: &Scope,
+    claimant: &Claimant,
+    labels: &BTreeMap<String, String>,
+) -> Standing {
+    let Ok((holder, epoch)) = verify(key, labels, &scope_value(scope)) else {
+        return others(labels);
+    };
+    match epoch.cmp(&claimant.epoch) {
+        std::cmp::Ordering::Less => Standing::Earlier,
+        std::cmp::Ordering::Equal => Standing::Held,
+        std::cmp::Ordering::Greater => Standing::Later(holder),
+    }
+}
+
+/// Returns who holds a claim of this installation on the scope of that label value, and its epoch.
+pub fn verify(
+    key: &HostKey,
+    labels: &BTreeMap<String, String>,
+    tenant: &str,
+) -> Result<(Holder, u64), Foreign> {
+    let read = |name| labels.get(name).cloned().ok_or(Foreign::Incomplete(name));
+    let (by, epoch, host, mac) = (read(BY)?, read(EPOCH)?, read(HOST)?, read(MAC)?);
+    if read(TENANT)? != tenant {
+        return Err(Foreign::Forged);
+    }
+    let Some(own) = key.key_of(tenant, &by) else {
+        return Err(Foreign::OtherInstallation(by));
+    };
+    prove(&own, DOMAIN, &[tenant, &by, &epoch, &host], &mac)?;
+    let epoch = epoch.parse().map_err(|_| Foreign::Incomplete(EPOCH))?;
+    Ok((Holder { by, host }, epoch))
+}
+
+/// Tells another installation from labels that somebody typed.
+fn others(labels: &BTreeMap<String, String>) -> Standing {
+    let read = |name| labels.get(name).cloned().unwrap_or_default();
+    let is_whole = [BY, TENANT, EPOCH, HOST, MAC].iter().all(|name| labels.contains_key(*name));
+    match is_whole {
+        true => Standing::Others(Holder { by: read(BY), host: read(HOST) }),
+        false => Standing::Unproven,
+    }
+}
+
+/// Makes a name of a machine fit a label.
+fn label(host: &str) -> String {
+    let is_fit = |letter: char| letter.is_ascii_alphanumeric() || ".-".contains(letter);
+    let text: String = host.chars().filter(|it| is_fit(*it)).take(HOST_CHARS_MAX).collect();
+    let text = text.trim_matches(['.', '-']);
+    if text.is_empty() { "unnamed".to_owned() } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(byte: u8) -> HostKey {
+        HostKey::from_bytes([byte; 32])
+    }
+
+    fn at(epoch: u64) -> Claimant {
+        Claimant { epoch, host: "ops1".to_owned() }
+    }
+
+    #[test]
+    fn a_claim_is_held_taken_over_or_left_alone() {
+        let acme = Scope::tenant("acme");
+        let claim = labels(&key(1), &acme, &at(5));
+        let lent = key(2).with_lent(&acme, key(1).lend(&acme));
+        let holder = || Holder { by: key(1).installation(), host: "ops1".to_owned() };
+        let changed = |name: &str, value: &str| {
+            let mut claim = claim.clone();
+            claim.insert(name.to_owned(), value.to_owned());
+            claim
+        };
+        let mut bare = claim.clone();
+        bare.remove(MAC);
+        let rows = [
+            ("its own", key(1), at(5), claim.clone(), Standing::Held),
+            ("before a restore", key(1), at(6), claim.clone(), Standing::Earlier),
+            ("after a restore", key(1), at(4), claim.clone(), Standing::Later(holder())),
+            ("another's", key(2), at(9), claim.clone(), Standing::Others(holder())),
+            ("what moved here", lent, at(6), claim.clone(), Standing::Earlier),
+            ("not proven", key(1), at(5), bare, Standing::Unproven),
+            ("no labels", key(1), at(5), BTreeMap::new(), Standing::Unproven),
+        ];
+        for (name, key, claimant, labels, expected) in rows {
+            assert_eq!(judge(&key, &acme, &claimant, &labels), expected, "{name}");
+        }
+        for (name, value) in [(EPOCH, "4"), (HOST, "evil"), (MAC, "x"), (TENANT, "bolt")] {
+            let judged = judge(&key(1), &acme, &at(5), &changed(name, value));
+            assert!(matches!(judged, Standing::Others(_)), "{name}: {judged:?}");
+        }
+        let bolt = judge(&key(1), &Scope::tenant("bolt"), &at(5), &claim);
+        assert!(matches!(bolt, Standing::Others(_)), "a claim moved to another tenant: {bolt:?}");
+    }
+
+    #[test]
+    fn only_a_tenant_is_claimed_and_its_labels_fit() {
+        let run = crate::id::RunId::new(1, [1; 10]);
+        assert_eq!(name(&Scope::run(&run)), None);
+        assert_eq!(name(&Scope::tenant("acme")).as_deref(), Some("runwrit-claim-acme"));
+        let long = "x".repeat(99);
+        let rows = [
+            ("ops1.example.org", "ops1.example.org"),
+            ("-a_b c.", "abc"),
+            ("", "unnamed"),
+            ("хост", "unnamed"),
+            (long.as_str(), &long[..63]),
+        ];
+        for (host, expected) in rows {
+            assert_eq!(label(host), expected, "{host}");
+        }
+    }
+}
