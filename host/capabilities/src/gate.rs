@@ -98,9 +98,9 @@ pub trait Provenance: Send + Sync {
     /// Returns the call of this run that made `thing`, when one did.
     fn made_by(&self, thing: &Reference) -> Option<CallId>;
 
-    /// Returns whether a thing whose proven labels name `run` and `call` was made by this run beyond
-    /// the end of its journal: before the state directory was restored from an older backup. The
-    /// call that made it is still to come, and adopts it.
+    /// Returns whether a thing whose proven labels name `run` and `call` was made by this run
+    /// beyond the end of its journal: before the state directory was restored from an older
+    /// backup. The call that made it is still to come, and adopts it.
     fn is_to_be_adopted(&self, run: &str, call: CallId) -> bool {
         let _ = (run, call);
         false

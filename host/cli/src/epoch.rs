@@ -1,5 +1,5 @@
-//! When this copy of the state directory came to be, in `epoch` of it: of two copies of one directory
-//! the later one wins the claims on scopes.
+//! When this copy of the state directory came to be, in `epoch` of it: of two copies of one
+//! directory the later one wins the claims on scopes.
 
 use std::path::Path;
 

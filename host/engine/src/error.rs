@@ -205,16 +205,16 @@ fn claimed_hint(source: &ClaimsError) -> &'static str {
     match source {
         ClaimsError::Unreachable(_) => "nothing was touched; try again",
         ClaimsError::Refused(_) => {
-            "nothing was touched; look at that placement group in the project, and at the limits of \
-             the project"
+            "nothing was touched; look at that placement group in the project, and at the limits \
+             of the project"
         }
         ClaimsError::Others(_) => {
-            "nothing was touched; work from the state directory of that installation; only where it \
-             is lost for good, delete the placement group by hand"
+            "nothing was touched; work from the state directory of that installation; only where \
+             it is lost for good, delete the placement group by hand"
         }
         ClaimsError::Later(_) => {
-            "nothing was touched; use the directory that was restored from this one's backup: this \
-             one is out of date"
+            "nothing was touched; use the directory that was restored from this one's backup: \
+             this one is out of date"
         }
     }
 }

@@ -91,8 +91,8 @@ impl Project {
         }
     }
 
-    /// Gives the claim back where nothing is labelled as this installation's in the scope any more. Returns whether it
-    /// is gone; one that another holds is left alone.
+    /// Gives the claim back where nothing is labelled as this installation's in the scope any more.
+    /// Returns whether it is gone; one that another holds is left alone.
     pub async fn release(&self, claimant: &Claimant) -> Result<bool, ClaimError> {
         let Some(name) = claim::name(&self.scope) else { return Ok(true) };
         let unclear = |source| ClaimError::Unclear { name: name.clone(), source };
