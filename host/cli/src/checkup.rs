@@ -73,7 +73,7 @@ fn configured(file: &Path) -> Finding {
 }
 
 fn modes(state: &Path) -> Finding {
-    let names = [".", "host.key", "store.sqlite", "runs", "components"];
+    let names = [".", "host.key", "store.sqlite", "runs", "components", "epoch", "lent"];
     let is_open = |name: &&str| {
         ambient::mode(&state.join(name)).is_some_and(|mode| mode & OPEN_TO_OTHERS != 0)
     };

@@ -62,7 +62,28 @@ fn a_new_host_has_no_state_yet() {
 fn what_is_wrong_is_told_with_its_level() {
     let cloud = Cloud::start();
     type Break = fn(&mut Shell);
-    let rows: [(&str, &str, &str, i32, Break); 6] = [
+    let rows: [(&str, &str, &str, i32, Break); 11] = [
+        ("a code cache that others write", "code-cache", "wrong", 2, |shell| {
+            let mode = fs::Permissions::from_mode(0o777);
+            fs::create_dir_all(shell.path("state/code")).expect("ours");
+            fs::set_permissions(shell.path("state/code"), mode).expect("ours");
+        }),
+        ("keys that were lent, readable by others", "modes", "wrong", 2, |shell| {
+            let mode = fs::Permissions::from_mode(0o755);
+            fs::create_dir_all(shell.path("state/lent")).expect("ours");
+            fs::set_permissions(shell.path("state/lent"), mode).expect("ours");
+        }),
+        ("a lent key that is none", "store", "wrong", 2, |shell| {
+            shell.write("state/lent/acme.json", "{}");
+            let mode = fs::Permissions::from_mode(0o600);
+            fs::set_permissions(shell.path("state/lent/acme.json"), mode).expect("ours");
+        }),
+        ("a host key that is cut", "store", "wrong", 2, |shell| {
+            shell.write("state/host.key", "short");
+        }),
+        ("an engine of Docker that does not answer", "docker", "note", 0, |shell| {
+            docker(shell, "echo 'Cannot connect to the Docker daemon' >&2; exit 1");
+        }),
         ("a token that only reads", "credential", "note", 0, |shell| {
             shell.set("HCLOUD_TOKEN", READ_ONLY);
         }),
@@ -92,6 +113,31 @@ fn what_is_wrong_is_told_with_its_level() {
         assert_eq!(found.first().map(|it| &it["level"]), Some(&level.into()), "{name}: {found:?}");
         assert_eq!(code, Some(exit), "{name}: {found:?}");
     }
+}
+
+/// Puts a program named `docker` first on the path.
+fn docker(shell: &mut Shell, script: &str) {
+    shell.write("bin/docker", format!("#!/bin/sh\n{script}\n"));
+    let mode = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(shell.path("bin/docker"), mode).expect("ours");
+    let path = format!("{}:/usr/bin:/bin", shell.path("bin").display());
+    shell.set("PATH", &path);
+}
+
+#[test]
+fn the_versions_of_docker_and_compose_are_told_and_no_credential_is_handed_on() {
+    let cloud = Cloud::start();
+    let mut shell = used().with_cloud(&cloud);
+    let script = "env > \"$(dirname \"$0\")/seen\"\n\
+                  case \"$1\" in compose) echo 2.29.7;; *) echo 27.3.1;; esac";
+    docker(&mut shell, script);
+    for (check, version) in [("docker", "version 27.3.1"), ("compose", "version 2.29.7")] {
+        let (code, found) = findings(&shell, check);
+        assert_eq!((code, &found[0]["level"]), (Some(0), &"good".into()), "{found:?}");
+        assert_eq!(found[0]["text"], version, "{found:?}");
+    }
+    let seen = fs::read_to_string(shell.path("bin/seen")).expect("it ran");
+    assert!(!seen.contains(TOKEN) && !seen.contains("HCLOUD"), "{seen}");
 }
 
 #[test]
