@@ -241,12 +241,22 @@ pub fn write_private_once(what: &str, path: &Path, bytes: &[u8]) -> Result<(), E
 }
 
 /// Writes a file whole or not at all, in place of one that stands there.
-#[expect(clippy::disallowed_methods, reason = "this is where files enter")]
 pub fn write_whole(what: &str, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    write_with_mode(what, path, bytes, 0o666)
+}
+
+/// Writes a file of mode 0600 whole or not at all, in place of one that stands there.
+pub fn write_private_whole(what: &str, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    write_with_mode(what, path, bytes, 0o600)
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is where files enter")]
+fn write_with_mode(what: &str, path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
     let partial = path.with_extension(format!("partial-{}", std::process::id()));
     let write = || {
         let mut options = std::fs::OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).open(&partial)?;
+        let options = options.write(true).create(true).truncate(true).mode(mode);
+        let mut file = options.open(&partial)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         std::fs::rename(&partial, path)
@@ -256,6 +266,21 @@ pub fn write_whole(what: &str, path: &Path, bytes: &[u8]) -> Result<(), Error> {
         let _ = std::fs::remove_file(&partial);
         Error::usage(format!("the {what} `{}` cannot be written: {source}", path.display()))
             .hint("free space, or name a file in a directory that can be written")
+    })
+}
+
+/// Makes sure that a new file can be written where `path` will be, and leaves nothing there.
+#[expect(clippy::disallowed_methods, reason = "this is where files enter")]
+pub fn probe_beside(what: &str, path: &Path) -> Result<(), Error> {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".probe-{}", std::process::id()));
+    let probe = path.with_file_name(name);
+    let mut options = std::fs::OpenOptions::new();
+    let made = options.write(true).create_new(true).mode(0o600).open(&probe);
+    made.and_then(|_| std::fs::remove_file(&probe)).map_err(|source| {
+        Error::usage(format!("the {what} `{}` cannot be written: {source}", path.display()))
+            .hint("name a file in a directory that can be written; nothing was changed")
     })
 }
 

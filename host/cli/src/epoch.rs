@@ -24,6 +24,12 @@ pub fn read(state: &Path) -> Result<u64, Error> {
     })
 }
 
+/// Raises it: what was claimed by another directory until now is this one's from now on.
+pub fn raise(state: &Path) -> Result<(), Error> {
+    let epoch = ambient::now_unix_ms().max(read(state)?.saturating_add(1));
+    ambient::write_private_whole("epoch", &state.join(FILE), epoch.to_string().as_bytes())
+}
+
 /// Writes it into a new copy, later than that of the directory it was copied from.
 pub fn begin(state: &Path, copied: u64) -> Result<(), Error> {
     let epoch = ambient::now_unix_ms().max(copied.saturating_add(1));

@@ -7,6 +7,7 @@ use runwrit_model::labels::HostKey;
 
 use crate::ambient;
 use crate::error::Error;
+use crate::lent;
 
 const FILE: &str = "host.key";
 const BYTES: usize = 32;
@@ -26,5 +27,5 @@ pub fn open(state: &Path) -> Result<HostKey, Error> {
              recognized"
         ))
     })?;
-    Ok(HostKey::from_bytes(bytes))
+    lent::open(HostKey::from_bytes(bytes), state)
 }

@@ -19,6 +19,7 @@ pub mod credentials;
 pub mod progress;
 pub mod signals;
 pub mod summary;
+pub mod lent;
 pub mod host_key;
 pub mod epoch;
 pub mod installation;
@@ -33,6 +34,7 @@ pub mod units;
 pub mod checkup;
 pub mod sealing;
 pub mod backup;
+pub mod moving;
 pub mod commands;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -56,6 +56,7 @@ fn headline(view: &RunView, outcome: RunOutcome) -> (Style, String) {
         RunOutcome::Nondeterministic => {
             (Style::Bad, format!("run {run} does not repeat what its journal holds{why}"))
         }
+        RunOutcome::Moved => (Style::Warning, format!("run {run} was moved{why}")),
         RunOutcome::LeftPlan => {
             (Style::Bad, format!("run {run} left its plan, nothing of it is left{why}"))
         }

@@ -8,7 +8,7 @@ use runwrit_model::event::{Event, RunOutcome};
 use runwrit_model::history::History;
 use runwrit_model::id::{RunId, Scope};
 use runwrit_model::journal::{
-    Attempt, Created, Ending, Entry, Record, Resolved, RollbackStarted, VERSION,
+    Attempt, Created, Ending, Entry, Finished, Record, Resolved, RollbackStarted, VERSION,
 };
 use runwrit_model::next::{Next, may_roll_back, next};
 
@@ -77,7 +77,7 @@ impl Engine {
         guest: Option<G>,
         outside: &dyn Outside,
     ) -> Result<RunOutcome, EngineError> {
-        let history = self.history(run).await?;
+        let history = self.history_here(run).await?;
         let now = self.host.clock.now();
         match next(&history, now, &self.host.timing) {
             // Whoever repeats `resume` until a run is over learns how it ended.
@@ -109,7 +109,7 @@ impl Engine {
         by: &str,
         outside: &dyn Outside,
     ) -> Result<RunOutcome, EngineError> {
-        let history = self.history(run).await?;
+        let history = self.history_here(run).await?;
         may_roll_back(&history)
             .map_err(|refusal| EngineError::NotRolledBack { run: run.clone(), refusal })?;
         worlds::check(&history.created, outside).await?;
@@ -127,7 +127,7 @@ impl Engine {
         by: &str,
         outside: &dyn Outside,
     ) -> Result<Canceled, EngineError> {
-        let history = self.history(run).await?;
+        let history = self.history_here(run).await?;
         if let Some(ending) = history.ending() {
             return Err(EngineError::Over { run: run.clone(), ending });
         }
@@ -146,7 +146,7 @@ impl Engine {
         run: &RunId,
         word: Resolved,
     ) -> Result<Option<RunOutcome>, EngineError> {
-        let history = self.history(run).await?;
+        let history = self.history_here(run).await?;
         resolve::check(&history, word.call)?;
         self.store.resolve(run, word, self.host.clock.now()).await?;
         // The last word on what was left of a rollback ends it.
@@ -186,6 +186,17 @@ impl Engine {
     /// capabilities.
     pub async fn history(&self, run: &RunId) -> Result<History, EngineError> {
         fold(run, &self.store.journal(run).await?)
+    }
+
+    /// Returns the same of a run that is to go on: one that was moved away is refused.
+    async fn history_here(&self, run: &RunId) -> Result<History, EngineError> {
+        let history = self.history(run).await?;
+        match &history.finished {
+            Some(Finished { ending: Ending::Moved, message, .. }) => {
+                Err(EngineError::Moved { run: run.clone(), message: message.clone() })
+            }
+            _ => Ok(history),
+        }
     }
 
     /// Returns where the tenant of a scope stands, while it lives.

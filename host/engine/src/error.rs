@@ -90,6 +90,14 @@ pub enum EngineError {
         /// How it ended.
         ending: Ending,
     },
+    /// It goes on elsewhere.
+    #[error("run {run} was moved: {message}")]
+    Moved {
+        /// The run.
+        run: RunId,
+        /// Where to, when and by whom.
+        message: String,
+    },
     /// There is nothing to roll back.
     #[error("run {run} cannot be rolled back: {refusal}")]
     NotRolledBack {
@@ -148,7 +156,7 @@ impl EngineError {
                 ClaimsError::Unreachable(_) | ClaimsError::Refused(_) => Exit::Usage,
             },
             Self::OtherProject { .. } => Exit::Usage,
-            Self::NeedsComponent(_) | Self::Over { .. } => Exit::Usage,
+            Self::NeedsComponent(_) | Self::Over { .. } | Self::Moved { .. } => Exit::Usage,
             Self::NotRolledBack { .. } | Self::NotResolvable { .. } => Exit::Usage,
             Self::NotRehearsed { outcome } => outcome.exit(),
         }
@@ -193,6 +201,10 @@ impl EngineError {
                 "put the package of that version back, or give up with `runwrit rollback {run}`"
             )),
             Self::NotRehearsed { .. } => Some("nothing was changed; plan again".to_owned()),
+            Self::Moved { run, .. } => Some(format!(
+                "nothing was touched; work where it was imported; where it was not yet, \
+                 `runwrit runs export {run} FILE` writes the file again"
+            )),
             Self::Over { run, ending } => over_hint(run, *ending),
             Self::NotRolledBack { run, .. } | Self::NotResolvable { run, .. } => {
                 Some(format!("look at it with `runwrit show {run}`"))
@@ -229,6 +241,6 @@ fn over_hint(run: &RunId, ending: Ending) -> Option<String> {
         Ending::Held | Ending::RollbackIncomplete | Ending::Nondeterministic => {
             Some(format!("undo it with `runwrit rollback {run}`"))
         }
-        Ending::Succeeded | Ending::RolledBack | Ending::FailedClean => None,
+        Ending::Succeeded | Ending::RolledBack | Ending::FailedClean | Ending::Moved => None,
     }
 }

@@ -8,7 +8,7 @@ pub mod report;
 pub mod host;
 pub mod store;
 mod recorder;
-mod seed;
+pub mod seed;
 pub mod books;
 pub mod outside;
 mod watch;

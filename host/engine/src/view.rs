@@ -256,7 +256,9 @@ fn commands(history: &History, state: &RunState, is_alive: bool) -> Vec<String> 
         RunState::Asking(call) => {
             vec![resolve(call, "done"), resolve(call, "not-done"), rollback]
         }
-        RunState::Ended(Ending::Succeeded | Ending::RolledBack | Ending::FailedClean) => Vec::new(),
+        RunState::Ended(
+            Ending::Succeeded | Ending::RolledBack | Ending::FailedClean | Ending::Moved,
+        ) => Vec::new(),
         RunState::Ended(Ending::Nondeterministic) => vec![rollback],
         // A person decides: undo it all, or look and leave it as it is.
         RunState::Ended(Ending::Held) => vec![rollback, format!("runwrit show {run}")],

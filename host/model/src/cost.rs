@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::history::{Effect, History};
 use crate::id::Scope;
-use crate::journal::{Outcome, UndoOutcome, Verdict};
+use crate::journal::{Ending, Outcome, UndoOutcome, Verdict};
 use crate::money::Eur;
 
 /// What a scope costs a month, net.
@@ -38,7 +38,9 @@ impl Serialize for Cost {
 /// What another installation or a person did by hand is not in them.
 pub fn of_scopes<'h>(histories: impl IntoIterator<Item = &'h History>) -> BTreeMap<Scope, Cost> {
     let (mut made, mut gone, mut unknown) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-    for history in histories {
+    // What a run made that was moved is paid for by whoever has the run.
+    let is_here = |history: &&History| history.ending() != Some(Ending::Moved);
+    for history in histories.into_iter().filter(is_here) {
         let scope = &history.created.scope;
         for effect in history.effects.values() {
             let kind = effect.intent.kind.as_deref().unwrap_or_default();

@@ -70,6 +70,8 @@ pub enum RunOutcome {
     Parked,
     /// It was interrupted and can be resumed.
     Interrupted,
+    /// It was moved to another state directory, where it goes on.
+    Moved,
 }
 
 impl From<Ending> for RunOutcome {
@@ -81,6 +83,7 @@ impl From<Ending> for RunOutcome {
             Ending::Held => Self::Held,
             Ending::FailedClean => Self::FailedClean,
             Ending::Nondeterministic => Self::Nondeterministic,
+            Ending::Moved => Self::Moved,
         }
     }
 }
@@ -103,6 +106,7 @@ impl RunOutcome {
             Self::RolledBack | Self::FailedClean => Exit::RolledBack,
             Self::RollbackIncomplete | Self::Held => Exit::Stuck,
             Self::Nondeterministic => Exit::Nondeterministic,
+            Self::Moved => Exit::Usage,
             Self::LeftPlan => Exit::Differs,
             Self::Parked => Exit::Parked,
             Self::Interrupted => Exit::Interrupted,

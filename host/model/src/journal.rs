@@ -1,5 +1,4 @@
 //! The append-only record of one run.
-//!
 //! Entries are stored as the bytes that were hashed. Each names its version; another is refused.
 
 use std::collections::BTreeMap;
@@ -435,6 +434,8 @@ pub enum Ending {
     FailedClean,
     /// A replay did not match.
     Nondeterministic,
+    /// It was moved to another state directory, where it goes on.
+    Moved,
 }
 
 /// An entry that cannot be read.
@@ -481,8 +482,7 @@ impl Entry {
     }
 }
 
-/// Returns the hash that chains an entry to the one before: domain, run, place, previous hash and
-/// length come before the bytes, so that no two histories share a hash.
+/// Returns the hash that chains an entry to the one before; no two histories share one.
 pub fn chain(run: &RunId, seq: u64, previous: &Digest, bytes: &[u8]) -> Digest {
     let mut hasher = Sha256::new();
     hasher.update(b"\0runwrit-journal-v1\0");

@@ -163,5 +163,7 @@ pub const RECORD_VALUE_BYTES_MAX: usize = 4_096;
 pub const DOMAIN_BYTES_MAX: usize = 253;
 /// One label of a domain, by RFC 1035.
 pub const DOMAIN_LABEL_BYTES_MAX: usize = 63;
+/// A run that moves: a component and a journal of the largest size, a third longer as Base64.
+pub const PARCEL_BYTES_MAX: u64 = 160 << 20;
 /// The store in a backup: a thousand journals of the largest size; more is no store of runs.
 pub const BACKUP_STORE_BYTES_MAX: u64 = 16 << 30;

@@ -98,6 +98,9 @@ pub enum RollbackRefusal {
     /// Nothing is left.
     #[error("the run left nothing to roll back")]
     NothingLeft,
+    /// It is another state directory's now.
+    #[error("the run was moved to another state directory")]
+    Moved,
 }
 
 /// Tells whether a person's `rollback` has something to do: on an open run, on one that is held or
@@ -106,6 +109,7 @@ pub fn may_roll_back(history: &History) -> Result<(), RollbackRefusal> {
     match history.ending() {
         Some(Ending::Succeeded) => Err(RollbackRefusal::Succeeded),
         Some(Ending::RolledBack | Ending::FailedClean) => Err(RollbackRefusal::NothingLeft),
+        Some(Ending::Moved) => Err(RollbackRefusal::Moved),
         Some(Ending::RollbackIncomplete | Ending::Held | Ending::Nondeterministic) | None => Ok(()),
     }
 }
@@ -338,6 +342,7 @@ mod tests {
             (Some(Ending::Held), true),
             (Some(Ending::RollbackIncomplete), true),
             (Some(Ending::Nondeterministic), true),
+            (Some(Ending::Moved), false),
             (Some(Ending::Succeeded), false),
             (Some(Ending::RolledBack), false),
             (Some(Ending::FailedClean), false),

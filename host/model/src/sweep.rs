@@ -77,6 +77,8 @@ pub enum Cause {
     Unpromised,
     /// Its run acted in another project.
     OtherWorld,
+    /// Its run was moved to another state directory, which answers for it.
+    Moved,
     /// It is the claim of this installation on a scope in which nothing stands any more.
     Idle,
     /// The labels are true, but this store has no such run.
@@ -106,6 +108,7 @@ impl Cause {
             Self::Double => "double",
             Self::Unpromised => "unpromised",
             Self::OtherWorld => "other-world",
+            Self::Moved => "moved",
             Self::Idle => "idle",
             Self::UnknownRun => "unknown-run",
             Self::OtherInstallation(_) => "other-installation",
@@ -116,7 +119,7 @@ impl Cause {
 
     /// Returns whether this installation answers for the thing: a person must look.
     pub fn is_ours(&self) -> bool {
-        !matches!(self, Self::OtherInstallation(_))
+        !matches!(self, Self::OtherInstallation(_) | Self::Moved)
     }
 }
 
@@ -131,6 +134,7 @@ impl fmt::Display for Cause {
             Self::Double => "its run made another one by the same call",
             Self::Unpromised => "the journal of its run does not promise it",
             Self::OtherWorld => "its run acted in another project",
+            Self::Moved => "its run was moved to another state directory",
             Self::Idle => "nothing stands in its scope any more",
             Self::UnknownRun => "this store does not know its run",
             Self::OtherInstallation(by) => {
@@ -201,12 +205,17 @@ fn cause(
     if !is_there {
         return Some(Cause::OtherWorld);
     }
+    // It goes on elsewhere, where its journal may promise more than is known here.
+    if known.history.ending() == Some(Ending::Moved) {
+        return Some(Cause::Moved);
+    }
     let Some(effect) = known.history.effects.get(&call) else { return Some(Cause::Unpromised) };
     match known.history.ending() {
         None if known.goes_on => None,
         None => Some(Cause::Unfinished),
         Some(Ending::Succeeded) => doubled(effect, &sighting.id),
         Some(Ending::Held | Ending::Nondeterministic) => Some(Cause::Held),
+        Some(Ending::Moved) => Some(Cause::Moved),
         Some(Ending::RolledBack | Ending::FailedClean | Ending::RollbackIncomplete) => {
             undone(effect)
         }
@@ -316,6 +325,7 @@ mod tests {
             ("killed", made(), false, "Unfinished"),
             ("succeeded", ended(made(), Ending::Succeeded), false, "Double"),
             ("held", ended(made(), Ending::Held), false, "Held"),
+            ("moved", ended(made(), Ending::Moved), false, "Moved"),
             ("astray", ended(made(), Ending::Nondeterministic), false, "Held"),
             ("going back", gone(), true, "in place"),
             ("gone", ended(gone(), Ending::RolledBack), false, "Undone (proven)"),

@@ -17,7 +17,7 @@ fn the_help_names_every_command_and_exit_code() {
       resume    Go on with a run that was killed, interrupted or parked
       rollback  Undo everything that a run did
       cancel    Ask a run to stop at its next call and to roll back
-      runs      List the runs of this installation
+      runs      List the runs of this installation, or move one elsewhere
       show      Show one run: what it did, what exists now, what it costs
       resolve   Answer for a call whose outcome nobody but a person can know
       sweep     Look for what runs left behind, and what it costs

@@ -7,6 +7,7 @@ mod clock;
 mod doctor;
 mod drift;
 mod losing;
+mod moving;
 mod resolve;
 mod sweep;
 mod tick;

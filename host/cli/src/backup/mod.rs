@@ -11,6 +11,8 @@ pub use write::{Written, write};
 
 use serde::{Deserialize, Serialize};
 
+use crate::lent;
+
 /// The first file of the archive.
 const COVER: &str = "runwrit.json";
 /// The key that proves what the installation made.
@@ -40,6 +42,14 @@ struct Cover {
     epoch: u64,
     /// How many files follow.
     files: u64,
+}
+
+/// Returns whether a path in the archive names what another installation lent.
+fn is_lent(path: &str) -> bool {
+    let name = path.strip_prefix(lent::FOLDER).and_then(|path| path.strip_prefix('/'));
+    let name = name.and_then(|name| name.strip_suffix(lent::ENDING)).unwrap_or_default();
+    let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    !name.is_empty() && name.len() <= 63 && name.bytes().all(is_fit) && !name.starts_with('.')
 }
 
 /// Returns the digest that a path in the archive names, when it names a component.

@@ -18,11 +18,12 @@ use runwrit_model::id::{Digest, RunId};
 use runwrit_model::limits;
 use tar::Archive;
 
-use super::{COMPONENTS, COVER, Cover, FORMAT, KEY, STORE, VERSION, component};
+use super::{COMPONENTS, COVER, Cover, FORMAT, KEY, STORE, VERSION, component, is_lent};
 use crate::ambient;
 use crate::epoch;
 use crate::error::Error;
 use crate::host_key;
+use crate::lent;
 use crate::sealing::Identities;
 
 /// What was restored.
@@ -86,6 +87,7 @@ impl Place {
     fn settle(self) -> Result<(), Error> {
         let moved = || {
             sync(&self.folder.join(COMPONENTS))?;
+            sync(&self.folder.join(lent::FOLDER))?;
             sync(&self.folder)?;
             crash_point("before-rename", "restore");
             // The kernel refuses a directory that is not empty, whoever filled it meanwhile.
@@ -191,7 +193,8 @@ fn cover(entry: tar::Entry<'_, impl Read>) -> io::Result<Cover> {
 /// Unpacks a file that has a name which belongs there; nothing else ever touches the disk.
 fn unpack_one(mut entry: tar::Entry<'_, impl Read>, folder: &Path) -> io::Result<()> {
     let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-    let is_known = [KEY, STORE].contains(&path.as_str()) || component(&path).is_some();
+    let is_component = component(&path).is_some();
+    let is_known = [KEY, STORE].contains(&path.as_str()) || is_component || is_lent(&path);
     if !is_known || !entry.header().entry_type().is_file() {
         return Err(refused(format!("it holds `{path}`, which does not belong there")));
     }
@@ -203,7 +206,9 @@ fn unpack_one(mut entry: tar::Entry<'_, impl Read>, folder: &Path) -> io::Result
     if size > bytes_max {
         return Err(refused(format!("`{path}` has {size} bytes; the limit is {bytes_max}")));
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(folder.join(COMPONENTS))?;
+    for name in [COMPONENTS, lent::FOLDER] {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder.join(name))?;
+    }
     let mut options = File::options();
     let mut file = options.write(true).create_new(true).mode(0o600).open(folder.join(&path))?;
     io::copy(&mut entry, &mut file)?;

@@ -11,10 +11,11 @@ use runwrit_engine::store::SqliteStore;
 use runwrit_model::breakable::crash_point;
 use tar::{Builder, Header};
 
-use super::{COMPONENT, COMPONENTS, COVER, Cover, FORMAT, KEY, STORE, VERSION, component};
+use super::{COMPONENT, COMPONENTS, COVER, Cover, FORMAT, KEY, STORE, VERSION, component, is_lent};
 use crate::ambient;
 use crate::epoch;
 use crate::error::Error;
+use crate::lent;
 use crate::sealing::Recipients;
 
 /// Begins the name of the copy of the store; the process that makes it follows.
@@ -49,6 +50,12 @@ pub fn write(state: &Path, file: &Path, recipients: &Recipients) -> Result<Writt
         let path = format!("{COMPONENTS}/{name}");
         if component(&path).is_some() {
             files.push((path, state.join(COMPONENTS).join(name)));
+        }
+    }
+    for name in ambient::names_in(&state.join(lent::FOLDER)) {
+        let path = format!("{}/{name}", lent::FOLDER);
+        if is_lent(&path) {
+            files.push((path, state.join(lent::FOLDER).join(name)));
         }
     }
     let components = files.iter().filter(|(name, _)| name.ends_with(COMPONENT)).count();

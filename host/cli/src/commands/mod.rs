@@ -37,7 +37,7 @@ pub enum Command {
     Rollback(rollback::Arguments),
     /// Ask a run to stop at its next call and to roll back
     Cancel(cancel::Arguments),
-    /// List the runs of this installation
+    /// List the runs of this installation, or move one elsewhere
     Runs(runs::Arguments),
     /// Show one run: what it did, what exists now, what it costs
     Show(show::Arguments),

@@ -1,26 +1,104 @@
 //! `runwrit runs`: the runs of this installation, newest first.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use runwrit_engine::view::{self, RunState, RunSummary};
 use runwrit_model::cost::Cost;
 use runwrit_model::exit::Exit;
-use runwrit_model::id::Scope;
+use runwrit_model::id::{RunId, Scope};
 use runwrit_model::journal::Ending;
+use serde_json::json;
 
 use crate::configuration::Configuration;
 use crate::error::Error;
 use crate::installation::Installation;
+use crate::moving;
 use crate::output::Style;
+use crate::sealing::{Identities, Recipients};
 use crate::session::Session;
 
-/// Nothing beside the shared options.
+/// What to do with runs; they are listed where nothing is said.
 #[derive(Debug, Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    #[command(subcommand)]
+    task: Option<Task>,
+}
 
-/// Lists.
-pub fn execute(_arguments: Arguments, session: &Session) -> Result<Exit, Error> {
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Move a run to another state directory: here it can never go on again
+    Export {
+        /// The run
+        run: RunId,
+        /// The encrypted file to make
+        file: PathBuf,
+        /// Who can read it, a public key of age; repeat for more
+        #[arg(long = "recipient", value_name = "age1…", required = true)]
+        recipients: Vec<String>,
+    },
+    /// Take a run in that was exported from another state directory
+    Import {
+        /// The file
+        file: PathBuf,
+        /// The private key of a recipient, as `age-keygen` writes it
+        #[arg(long, value_name = "FILE")]
+        identity: PathBuf,
+    },
+}
+
+/// Lists, or moves one.
+pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
+    match arguments.task {
+        None => list(session),
+        Some(Task::Export { run, file, recipients }) => export(&run, &file, &recipients, session),
+        Some(Task::Import { file, identity }) => import(&file, &identity, session),
+    }
+}
+
+fn export(
+    run: &RunId,
+    file: &Path,
+    recipients: &[String],
+    session: &Session,
+) -> Result<Exit, Error> {
+    let recipients = Recipients::parse(recipients)?;
+    let configuration = Configuration::read(session)?;
+    let state = configuration.state_directory(session)?;
+    let file = session.ambient.directory.join(file);
+    session.block_on(async {
+        let by = session.ambient.operator();
+        moving::export((run, &by), &state, &file, &recipients).await?;
+        let shown = file.display().to_string();
+        match session.output.is_json {
+            true => session.output.object(&json!({"event": "exported", "run": run, "file": shown})),
+            false => session.output.data(&shown),
+        }
+        let text = format!("run {run} is in the file alone now: import it, and keep the file");
+        session.note(Style::Warning, &text);
+        Ok(Exit::Done)
+    })
+}
+
+fn import(file: &Path, identity: &Path, session: &Session) -> Result<Exit, Error> {
+    let keys = Identities::read(&session.ambient.directory.join(identity))?;
+    let configuration = Configuration::read(session)?;
+    let state = configuration.state_directory(session)?;
+    let file = session.ambient.directory.join(file);
+    session.block_on(async {
+        let run = moving::import(&file, &keys, &state).await?;
+        match session.output.is_json {
+            true => session.output.object(&json!({"event": "imported", "run": run})),
+            false => session.output.data(&run.to_string()),
+        }
+        let text = format!("next: runwrit show {run}, then resume it or roll it back");
+        session.note(Style::Plain, &text);
+        Ok(Exit::Done)
+    })
+}
+
+fn list(session: &Session) -> Result<Exit, Error> {
     let configuration = Configuration::read(session)?;
     session.block_on(async {
         let installation = Installation::open(session, &configuration)?;
@@ -84,5 +162,6 @@ fn ended(ending: Ending) -> &'static str {
         Ending::Held => "held",
         Ending::FailedClean => "failed, no effect",
         Ending::Nondeterministic => "nondeterministic",
+        Ending::Moved => "moved",
     }
 }

@@ -10,7 +10,7 @@ mod sqlite;
 mod conformance;
 
 pub use row::{
-    Bucket, Claim, Correction, External, Fence, Head, NewRun, OrphanRow, RunRow, RunState,
+    Bucket, Claim, Correction, External, Fence, Head, NewRun, OrphanRow, Parcel, RunRow, RunState,
     StoredAudit, Sweep, SweepOutcome, Tokens,
 };
 

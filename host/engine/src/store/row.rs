@@ -4,10 +4,11 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use runwrit_capabilities::books::AuditEvent;
+use runwrit_capabilities::books::{AuditEvent, TenantRow};
 use runwrit_model::call::CallId;
 use runwrit_model::id::{Digest, RunId, Scope};
 use runwrit_model::journal::{Ending, Entry, Orphan, UnixMs};
+use serde::{Deserialize, Serialize};
 
 /// A run to be created.
 #[derive(Debug, Clone)]
@@ -159,7 +160,8 @@ pub struct OrphanRow {
 }
 
 /// An event of the audit log, as it is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct StoredAudit {
     /// The event.
     pub event: AuditEvent,
@@ -167,6 +169,26 @@ pub struct StoredAudit {
     pub starter: String,
     /// When.
     pub at: UnixMs,
+}
+
+/// A run on its way to another store, with what belongs to it; bytes are Base64.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Parcel {
+    /// The run.
+    pub run: RunId,
+    /// Its journal, as it was before it was taken out.
+    pub entries: Vec<String>,
+    /// Its component, where the store had it.
+    pub component: Option<String>,
+    /// The tenant of its scope, where the registry had one.
+    pub tenant: Option<TenantRow>,
+    /// What it wrote into the audit log.
+    pub audit: Vec<StoredAudit>,
+    /// The sealed seed, while it is not over. It opens only under the host key of its store.
+    pub sealed: Option<String>,
+    /// Who asked to cancel.
+    pub cancel: Option<String>,
 }
 
 /// A look for a creation that may have landed after its undo.

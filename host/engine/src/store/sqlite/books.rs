@@ -36,6 +36,10 @@ pub(super) fn write_tenant(
     {
         return Err(BookError::OctetInUse { octet: row.octet, holder }.into());
     }
+    put_tenant(database, row)
+}
+
+fn put_tenant(database: &Database<'_>, row: &TenantRow) -> Result<(), StoreError> {
     let endpoints = serde_json::to_string(&row.endpoints).expect("endpoints are strings");
     let sql = "INSERT INTO tenant
         (id, octet, state, endpoints, reserved_run, reserved_call, revision)
@@ -52,6 +56,31 @@ pub(super) fn write_tenant(
         row.revision
     ];
     database.execute("write a tenant", sql, values).map(drop)
+}
+
+/// Takes in the row of a tenant whose run moved here. One that lives here already is not replaced.
+pub(super) fn adopt(database: &Database<'_>, row: &TenantRow) -> Result<(), StoreError> {
+    let present = tenant(database, &row.id)?.filter(|it| it.state != TenantState::Deleted);
+    if present.is_some_and(|present| present != *row) {
+        return Err(BookError::Moved.into());
+    }
+    if row.state != TenantState::Deleted
+        && let Some(holder) = octet_holder(database, row)?
+    {
+        return Err(BookError::OctetInUse { octet: row.octet, holder }.into());
+    }
+    put_tenant(database, row)
+}
+
+/// Takes in an event of a run that moved here; one that is there stays.
+pub(super) fn adopt_audit(database: &Database<'_>, stored: &StoredAudit) -> Result<(), StoreError> {
+    let StoredAudit { event, starter, at } = stored;
+    let details = serde_json::to_string(&event.details).expect("details are strings");
+    let sql = "INSERT INTO audit (run, call, kind, subject, details, starter, at)
+        VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, call, kind) DO NOTHING";
+    let (run, call) = (event.writer.run.as_str(), event.writer.call.to_string());
+    let values = params![run, call, event.kind, event.subject, details, starter, at];
+    database.execute("append an audit event", sql, values).map(drop)
 }
 
 fn octet_holder(database: &Database<'_>, row: &TenantRow) -> Result<Option<String>, StoreError> {

@@ -9,6 +9,7 @@ mod ledger;
 mod runs;
 mod books;
 mod snapshot;
+mod moving;
 
 #[cfg(test)]
 mod tests;
@@ -17,14 +18,14 @@ use std::path::Path;
 
 use runwrit_capabilities::books::{AuditEvent, TenantRow, Writer};
 use runwrit_model::id::{Digest, RunId};
-use runwrit_model::journal::{Entry, Record, Resolved, UnixMs};
+use runwrit_model::journal::{Attempt, Entry, Record, Resolved, UnixMs};
 use runwrit_model::undo::LateSweep;
 
 use self::directory::Directory;
 use self::worker::Worker;
 use super::{
-    Bucket, Claim, Correction, External, Fence, Head, NewRun, OrphanRow, Reply, RunRow, Store,
-    StoreError, StoredAudit, Sweep, SweepOutcome, Tokens,
+    Bucket, Claim, Correction, External, Fence, Head, NewRun, OrphanRow, Parcel, Reply, RunRow,
+    Store, StoreError, StoredAudit, Sweep, SweepOutcome, Tokens,
 };
 
 /// A store in a directory of this machine.
@@ -43,6 +44,28 @@ impl SqliteStore {
         let writer = Worker::writer(schema::open_writer(&path)?, &path);
         let reader = Worker::reader(schema::open_reader(&path)?, &path);
         Ok(Self { directory, writer, reader })
+    }
+
+    /// Takes a run out for another store: from here on it can never go on in this one. `message`
+    /// says where to; one that was taken out before is told again as it was.
+    pub fn take_out<'a>(
+        &'a self,
+        run: &'a RunId,
+        attempt: Attempt,
+        message: &'a str,
+        at: UnixMs,
+    ) -> Reply<'a, Parcel> {
+        let (directory, run) = (self.directory.clone(), run.clone());
+        let message = message.to_owned();
+        self.writer.run(move |database| {
+            moving::take_out(database, &directory, &run, (&attempt, &message), at)
+        })
+    }
+
+    /// Takes a run in that was taken out of another store, or of this one, whole or not at all.
+    pub fn take_in(&self, parcel: Parcel) -> Reply<'_, ()> {
+        let directory = self.directory.clone();
+        self.writer.run(move |database| moving::take_in(database, &directory, &parcel))
     }
 
     /// Copies the database as it stands at one instant into a new file of mode 0600. Runs go on

@@ -27,7 +27,23 @@ pub(super) fn create(
         return Err(StoreError::Exists { run: run.clone() });
     }
     let lock = directory.take(run)?;
-    let at = new.entries[0].at;
+    insert(database, created, new.entries[0].at)?;
+    hold_scope(database, run, &created.scope)?;
+    let sql = "INSERT INTO seed (run, sealed) VALUES (?, ?)";
+    database.execute("keep the seed", sql, params![run.as_str(), new.sealed_seed])?;
+    let tail = journal::tail(database, run)?;
+    let head = journal::append(database, run, tail, &new.entries)?;
+    let fence = Fence { run: run.clone(), number: 1 };
+    Ok(Claim { fence, head, cancel: None, liveness: Box::new(lock) })
+}
+
+/// Makes the row of a run that has no entry yet.
+pub(super) fn insert(
+    database: &Database<'_>,
+    created: &Created,
+    at: UnixMs,
+) -> Result<(), StoreError> {
+    let run = &created.run;
     let credentials: BTreeMap<&String, &String> =
         created.worlds.iter().map(|(name, world)| (name, &world.credential)).collect();
     let credentials = serde_json::to_string(&credentials).expect("names are strings");
@@ -44,14 +60,7 @@ pub(super) fn create(
         at,
         start.as_bytes()
     ];
-    database.execute("create the run", sql, values)?;
-    hold_scope(database, run, &created.scope)?;
-    let sql = "INSERT INTO seed (run, sealed) VALUES (?, ?)";
-    database.execute("keep the seed", sql, params![run.as_str(), new.sealed_seed])?;
-    let tail = journal::tail(database, run)?;
-    let head = journal::append(database, run, tail, &new.entries)?;
-    let fence = Fence { run: run.clone(), number: 1 };
-    Ok(Claim { fence, head, cancel: None, liveness: Box::new(lock) })
+    database.execute("create the run", sql, values).map(drop)
 }
 
 /// Takes a run over.
@@ -198,7 +207,12 @@ pub(super) fn seed(database: &Database<'_>, run: &RunId) -> Result<Option<Vec<u8
     database.one("read the seed", sql, [run.as_str()], |row| row.get(0))
 }
 
-fn hold_scope(database: &Database<'_>, run: &RunId, scope: &Scope) -> Result<(), StoreError> {
+/// Takes the scope for a run, unless another one holds it.
+pub(super) fn hold_scope(
+    database: &Database<'_>,
+    run: &RunId,
+    scope: &Scope,
+) -> Result<(), StoreError> {
     let sql = "INSERT INTO scope (scope, run) VALUES (?, ?) ON CONFLICT (scope) DO NOTHING";
     database.execute("take the scope", sql, params![scope.as_str(), run.as_str()])?;
     let sql = "SELECT run FROM scope WHERE scope = ?";
@@ -210,17 +224,20 @@ fn hold_scope(database: &Database<'_>, run: &RunId, scope: &Scope) -> Result<(),
     }
 }
 
-fn raise_fence(database: &Database<'_>, run: &RunId) -> Result<u64, StoreError> {
+/// Lets whoever held the run before write no more.
+pub(super) fn raise_fence(database: &Database<'_>, run: &RunId) -> Result<u64, StoreError> {
     let sql = "UPDATE run SET fence = fence + 1 WHERE run = ? RETURNING fence";
     let fence = database.one("claim the run", sql, [run.as_str()], |row| row.get(0))?;
     fence.ok_or_else(|| StoreError::NotFound { run: run.clone() })
 }
 
-fn find(database: &Database<'_>, run: &RunId) -> Result<Option<RunRow>, StoreError> {
+/// Returns one run, alive or not; nothing where there is none.
+pub(super) fn find(database: &Database<'_>, run: &RunId) -> Result<Option<RunRow>, StoreError> {
     database.one("read the run", "SELECT * FROM run WHERE run = ?", [run.as_str()], row)
 }
 
-fn expect(database: &Database<'_>, run: &RunId) -> Result<RunRow, StoreError> {
+/// Returns one run, alive or not.
+pub(super) fn expect(database: &Database<'_>, run: &RunId) -> Result<RunRow, StoreError> {
     find(database, run)?.ok_or_else(|| StoreError::NotFound { run: run.clone() })
 }
 
@@ -253,7 +270,8 @@ fn row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
     })
 }
 
-const ENDINGS: [(Ending, &str); 6] = [
+const ENDINGS: [(Ending, &str); 7] = [
+    (Ending::Moved, "moved"),
     (Ending::Succeeded, "succeeded"),
     (Ending::RolledBack, "rolled-back"),
     (Ending::RollbackIncomplete, "rollback-incomplete"),
@@ -262,7 +280,8 @@ const ENDINGS: [(Ending, &str); 6] = [
     (Ending::Nondeterministic, "nondeterministic"),
 ];
 
-fn ending_word(ending: Ending) -> Option<&'static str> {
+/// Returns the word by which an ending is stored.
+pub(super) fn ending_word(ending: Ending) -> Option<&'static str> {
     ENDINGS.iter().find(|(known, _)| *known == ending).map(|(_, word)| *word)
 }
 
