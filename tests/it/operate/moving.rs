@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::losing::{program, recipient};
+use super::losing::{program, recipient, restore};
 use super::{kill_in, only_run, run_breakable, swept};
 use crate::cli::shell::{Cloud, Printed, Shell};
 
@@ -56,7 +56,14 @@ fn a_run_that_was_killed_goes_on_in_the_store_that_it_moved_to_and_its_tenant_is
     // The tenant moved with its run: the old store works on it no more, the new one removes it.
     let refused = shell.run(&shell.deprovision());
     assert_eq!(refused.code, Some(7), "{}", refused.stderr);
-    let removed = shell.run(&[&["--state", "there"], &shell.deprovision()[..]].concat());
+    // Its backup holds the key that came along.
+    let told = program(&shell, "age-keygen", &["-y", "key.txt"]);
+    let to = String::from_utf8(told.stdout).expect("text").trim().to_owned();
+    let saved = ["--state", "there", "state", "backup", "there.age", "--recipient", &to];
+    assert_eq!(shell.run(&saved).code, Some(0));
+    let restored = restore(&shell, "there.age", "third");
+    assert_eq!(restored.code, Some(0), "{}", restored.stderr);
+    let removed = shell.run(&[&["--state", "third"], &shell.deprovision()[..]].concat());
     assert_eq!(removed.code, Some(0), "{}", removed.stderr);
     assert_eq!((cloud.alive(), cloud.claims()), (vec![], vec![]));
 }

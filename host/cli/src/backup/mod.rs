@@ -80,4 +80,13 @@ mod tests {
             assert_eq!(component(&path), None, "{path}");
         }
     }
+
+    #[test]
+    fn only_a_lent_key_is_a_lent_key() {
+        assert!(is_lent("lent/acme.json") && is_lent("lent/run.01M7YQ.json"));
+        for path in ["lent/.json", "lent/../x.json", "lent/a/b.json", "lent//a.json", "lent/a"] {
+            assert!(!is_lent(path), "{path}");
+        }
+        assert!(!is_lent("./lent/a.json") && !is_lent("lent/..json") && !is_lent("a.json"));
+    }
 }
