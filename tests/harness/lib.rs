@@ -1,4 +1,5 @@
 //! Test harness.
 
 pub mod openapi;
+pub mod keyring;
 pub mod matrix;

@@ -11,11 +11,21 @@ const END: &str = "```\n<!-- demo: end -->";
 
 #[test]
 fn the_demo_prints_what_the_readme_shows() {
-    let readme = root().join("README.md");
-    let text = fs::read_to_string(&readme).expect("there is a README");
-    let (before, rest) = text.split_once(BEGIN).expect("the README shows the demo");
+    compare("README.md", &["demo"]);
+}
+
+#[test]
+fn the_demo_of_trust_prints_what_its_readme_shows() {
+    compare("examples/hello/README.md", &["demo", "trust"]);
+}
+
+/// Runs a demo, and compares what it prints with what a file shows of it.
+fn compare(shown_in: &str, demo: &[&str]) {
+    let readme = root().join(shown_in);
+    let text = fs::read_to_string(&readme).expect("there is such a file");
+    let (before, rest) = text.split_once(BEGIN).expect("the file shows the demo");
     let (shown, after) = rest.split_once(END).expect("what it shows ends");
-    let printed = demo();
+    let printed = printed_by(demo);
     if std::env::var_os("RUNWRIT_BLESS").is_some_and(|one| one == "1") {
         fs::write(&readme, format!("{before}{BEGIN}{printed}{END}{after}")).expect("writable");
         return;
@@ -29,19 +39,19 @@ fn the_demo_prints_what_the_readme_shows() {
 }
 
 /// Runs the demo with both streams in one file, as a person would see them.
-fn demo() -> String {
+fn printed_by(demo: &[&str]) -> String {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let path = folder.path().join("printed");
     let file = fs::File::create(&path).expect("writable");
     let mut command = Command::new(env!("CARGO"));
-    command.args(["run", "--quiet", "--package", "xtask", "--", "demo", "--runwrit"]);
+    command.args(["run", "--quiet", "--package", "xtask", "--"]).args(demo).arg("--runwrit");
     command.arg(super::cli::shell::binary()).current_dir(root());
     command.env("NO_COLOR", "1").stdin(Stdio::null());
     command.stdout(file.try_clone().expect("a second handle")).stderr(file);
     let status = command.status().expect("cargo runs");
     let printed = fs::read_to_string(&path).expect("readable");
     assert!(status.success(), "the demo ended with {status}:\n{printed}");
-    printed
+    printed.replace(&root().display().to_string(), ".")
 }
 
 fn root() -> PathBuf {
@@ -57,6 +67,10 @@ fn redact(text: &str) -> String {
         (r"\(\d+\.\d s\)", "(TIME)"),
         (r"127\.0\.0\.1:\d+", "ADDRESS"),
         (r"sha256:[0-9a-f]{64}", "DIGEST"),
+        (r"[A-Za-z0-9+/]{43}=", "HINT"),
+        (r"\b[0-9a-f]{8}\.sigstore\.json", "SIGNATURE"),
+        (r"\bof \d{4}-\d\d-\d\d\b", "of DAY"),
+        (r"\bdevelopment \d{10}\b", "development SEQUENCE"),
         (r"\b10\d{5}\b", "ID"),
         (r"\b198\.18\.\d+\.\d+", "IPV4"),
         (r"\b2001:db8:[0-9a-f:]+", "IPV6"),

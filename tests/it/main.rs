@@ -8,5 +8,6 @@ mod sandbox;
 mod simulator;
 mod cli;
 mod operate;
+mod trust;
 mod demo;
 mod tidy;

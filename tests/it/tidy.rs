@@ -16,13 +16,23 @@ const LINE_CHARS_MAX: usize = 100;
 const FORBIDDEN_ROOMS: [&str; 9] =
     ["util", "utils", "common", "commons", "helper", "helpers", "misc", "manager", "shared"];
 /// Who may import whom among our crates.
-const FLOORS: [(&str, &[&str]); 6] = [
+const FLOORS: [(&str, &[&str]); 7] = [
     ("model", &[]),
+    ("trust", &["runwrit-model"]),
     ("simulator", &["runwrit-model"]),
     ("capabilities", &["runwrit-model"]),
-    ("engine", &["runwrit-model", "runwrit-capabilities"]),
-    ("cli", &["runwrit-model", "runwrit-capabilities", "runwrit-engine", "runwrit-simulator"]),
-    ("xtask", &[]),
+    ("engine", &["runwrit-model", "runwrit-trust", "runwrit-capabilities"]),
+    (
+        "cli",
+        &[
+            "runwrit-model",
+            "runwrit-trust",
+            "runwrit-capabilities",
+            "runwrit-engine",
+            "runwrit-simulator",
+        ],
+    ),
+    ("xtask", &["runwrit-model", "runwrit-trust"]),
 ];
 
 /// One file of ours.

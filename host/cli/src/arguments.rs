@@ -13,6 +13,9 @@ pub struct Shared {
     /// Read the configuration from this file
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Trust whom this keyring names, where the host has none of its own
+    #[arg(long, global = true, value_name = "FILE")]
+    pub trust: Option<PathBuf>,
     /// Print one JSON object per line on standard output
     #[arg(long, global = true)]
     pub json: bool,

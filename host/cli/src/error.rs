@@ -6,7 +6,7 @@ use runwrit_model::document::Faults;
 use runwrit_model::exit::Exit;
 
 /// A failure, as it is shown: `error: …`, one line for each detail, `hint: …`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Error {
     /// What the process exits with.
     pub exit: Exit,

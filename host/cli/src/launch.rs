@@ -19,6 +19,7 @@ use crate::ambient;
 use crate::configuration::Configuration;
 use crate::error::Error;
 use crate::installation::Installation;
+use crate::keyring::Vouching;
 use crate::session::Session;
 use crate::surroundings::{Subject, Surroundings};
 
@@ -26,6 +27,8 @@ use crate::surroundings::{Subject, Surroundings};
 pub struct Order {
     /// The runbook.
     pub package: Package,
+    /// Who vouches for it.
+    pub vouching: Vouching,
     /// The grant.
     pub grant: Grant,
     /// Each `NAME=VALUE`.
@@ -37,6 +40,7 @@ pub struct Order {
 /// An order that was found to be allowed.
 pub struct Admitted {
     package: Package,
+    vouching: Vouching,
     grant: Grant,
     inputs: Inputs,
     run: RunId,
@@ -44,9 +48,10 @@ pub struct Admitted {
 }
 
 impl Order {
-    /// Checks the imports against the ask, the ask against the grant, and the inputs, in this
-    /// order; each check tells all that is wrong at once.
+    /// Checks what was signed against `runbook.toml`, the imports against the ask, the ask against
+    /// the grant, and the inputs, in this order; each check tells all that is wrong at once.
     pub fn admit(self, run: RunId) -> Result<Admitted, Error> {
+        self.vouching.agrees(&self.package.folder, &self.package.manifest)?;
         let inputs = self.inputs();
         let manifest = &self.package.manifest;
         // Without inputs nobody knows the scope; their own error comes after the gaps.
@@ -58,7 +63,8 @@ impl Order {
         let gaps = ask_within_grant(manifest, &self.grant, &scope, now);
         admit(self.package.gaps(), gaps)?;
         let inputs = inputs?;
-        Ok(Admitted { package: self.package, grant: self.grant, inputs, run, plan: None })
+        let Self { package, vouching, grant, .. } = self;
+        Ok(Admitted { package, vouching, grant, inputs, run, plan: None })
     }
 
     fn inputs(&self) -> Result<Inputs, Error> {
@@ -150,6 +156,7 @@ impl Admitted {
             scope: self.scope(),
             grant: self.grant.clone(),
             settings: pinned.unwrap_or_else(|| configuration.settings.hetzner.clone()),
+            is_loopback_only: self.vouching.is_loopback_only(),
         }
     }
 
@@ -161,6 +168,11 @@ impl Admitted {
     /// Returns the grant.
     pub fn grant(&self) -> &Grant {
         &self.grant
+    }
+
+    /// Returns who vouches for the package.
+    pub fn vouching(&self) -> &Vouching {
+        &self.vouching
     }
 
     /// Returns the package.
@@ -175,7 +187,7 @@ impl Admitted {
 
     /// Returns what a journal of it begins with, but for its worlds and settings.
     pub fn created(&self, session: &Session) -> Created {
-        let Self { package, grant, inputs, run, plan } = self;
+        let Self { package, vouching, grant, inputs, run, plan } = self;
         let manifest = &package.manifest;
         Created {
             run: run.clone(),
@@ -192,6 +204,7 @@ impl Admitted {
             on_failure: grant.on_failure().or(manifest.on_failure).unwrap_or_default(),
             host: env!("CARGO_PKG_VERSION").to_owned(),
             plan: plan.as_ref().and_then(|plan| plan.text().ok()),
+            provenance: Some(vouching.provenance()),
         }
     }
 }

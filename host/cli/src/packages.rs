@@ -2,18 +2,24 @@
 
 use std::path::{Path, PathBuf};
 
-use runwrit_engine::admission::{Package, PackageError};
+use runwrit_engine::admission::{Package, PackageError, collect};
+use runwrit_trust::parcel::Parcel;
 
 use crate::ambient;
 use crate::configuration::Configuration;
 use crate::error::{Error, chain};
 
 /// Reads the package at a path, or that of a name with an optional `@version` in the directories of
-/// the configuration.
-pub fn find(runbook: &str, configuration: &Configuration) -> Result<Package, Error> {
+/// the configuration. `judge` decides over the bytes before anything of them is parsed; what it
+/// returns comes back with the package.
+pub fn find<V>(
+    runbook: &str,
+    configuration: &Configuration,
+    judge: impl Fn(&Path, &Parcel) -> Result<V, Error>,
+) -> Result<(Package, V), Error> {
     let is_path = runbook.contains('/') || runbook == "." || runbook == "..";
     if is_path || ambient::exists(&Path::new(runbook).join("runbook.toml")) {
-        return read(Path::new(runbook));
+        return read(Path::new(runbook), judge);
     }
     let (name, version) = match runbook.split_once('@') {
         Some((name, version)) => (name, Some(version)),
@@ -21,11 +27,11 @@ pub fn find(runbook: &str, configuration: &Configuration) -> Result<Package, Err
     };
     for folder in configuration.package_directories() {
         for candidate in candidates(&folder, name, version) {
-            let package = read(&candidate)?;
-            let manifest = &package.manifest;
+            let found = read(&candidate, &judge)?;
+            let manifest = &found.0.manifest;
             let is_version = version.is_none_or(|version| manifest.runbook_version == version);
             if manifest.name == name && is_version {
-                return Ok(package);
+                return Ok(found);
             }
         }
     }
@@ -44,14 +50,24 @@ fn candidates(folder: &Path, name: &str, version: Option<&str>) -> Vec<PathBuf> 
     paths
 }
 
-fn read(folder: &Path) -> Result<Package, Error> {
-    Package::read(folder).map_err(|error| match error {
+fn read<V>(
+    folder: &Path,
+    judge: impl Fn(&Path, &Parcel) -> Result<V, Error>,
+) -> Result<(Package, V), Error> {
+    let parcel = collect(folder).map_err(unusable)?;
+    let verdict = judge(folder, &parcel)?;
+    Ok((Package::of(folder, parcel).map_err(unusable)?, verdict))
+}
+
+/// Says why a folder is no package.
+pub fn unusable(error: PackageError) -> Error {
+    match error {
         PackageError::Manifest(faults) => faults.into(),
         other => {
             let exit = other.exit();
             Error::new(exit, chain(&other))
         }
-    })
+    }
 }
 
 fn not_found(runbook: &str, configuration: &Configuration) -> Error {

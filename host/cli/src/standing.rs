@@ -15,6 +15,7 @@ use crate::configuration::Configuration;
 use crate::credentials::Wallet;
 use crate::error::Error;
 use crate::installation::Installation;
+use crate::keyring::Trust;
 use crate::session::Session;
 use crate::signals;
 use crate::surroundings::{Subject, Surroundings};
@@ -28,6 +29,7 @@ pub struct Standing {
     created: Created,
     manifest: Manifest,
     state: RunState,
+    trust: Result<Trust, Error>,
 }
 
 impl Standing {
@@ -45,10 +47,14 @@ impl Standing {
             scope: created.scope.clone(),
             grant,
             settings: settings(&created)?,
+            // It was admitted for its worlds, and goes on in those or nowhere.
+            is_loopback_only: false,
         };
         let surroundings = Surroundings::new(subject, &wallet, &installation, &configuration)?;
         signals::watch(installation.interrupt.clone(), Arc::clone(&installation.progress));
-        Ok(Self { installation, surroundings, created, manifest, state: view.state })
+        // A rollback asks nobody who vouched for the runbook, so it needs no keyring.
+        let trust = Trust::open(session);
+        Ok(Self { installation, surroundings, created, manifest, state: view.state, trust })
     }
 
     /// Returns the component, ready to run, where the run goes forward; a rollback needs none.
@@ -56,6 +62,7 @@ impl Standing {
         if matches!(self.state, RunState::Backward | RunState::Ended(_)) {
             return Ok(None);
         }
+        self.trust.as_ref().map_err(Clone::clone)?.readmit(&self.created)?;
         let digest = &self.created.component;
         let Some(bytes) = self.installation.store.component(digest).await? else {
             return Ok(None);

@@ -18,6 +18,7 @@ use runwrit_engine::gate::RunGate;
 use runwrit_engine::outside::{ClaimsError, Outside, WorldsError};
 use runwrit_engine::worlds::Home;
 use runwrit_model::claim::Claimant;
+use runwrit_model::endpoint::is_loopback;
 use runwrit_model::grant::Grant;
 use runwrit_model::id::{RunId, Scope};
 use runwrit_model::inputs::Inputs;
@@ -31,6 +32,7 @@ use crate::configuration::Configuration;
 use crate::credentials::Wallet;
 use crate::error::{Error, chain};
 use crate::installation::Installation;
+use crate::keyring;
 
 /// The name of the capability in worlds and grants.
 const HETZNER: &str = "hetzner";
@@ -65,6 +67,8 @@ pub struct Subject {
     pub grant: Grant,
     /// The choices of the configuration that it was admitted with.
     pub settings: settings::Hetzner,
+    /// Whether those who vouch for its runbook do so for this machine alone.
+    pub is_loopback_only: bool,
 }
 
 impl Surroundings {
@@ -75,7 +79,10 @@ impl Surroundings {
         installation: &Installation,
         configuration: &Configuration,
     ) -> Result<Self, Error> {
-        let Subject { run, scope, grant, settings } = subject;
+        let Subject { run, scope, grant, settings, is_loopback_only } = subject;
+        if is_loopback_only {
+            stays_here(&grant, wallet)?;
+        }
         let has_http = grant.document().http.is_some();
         let client = || http::Client::new().map_err(|error| Error::usage(chain(&error)));
         let http = has_http.then(client).transpose()?;
@@ -230,6 +237,28 @@ impl Outside for Surroundings {
             audit: Some(audit::Undoer::new(Arc::clone(&books.audit), run)),
         };
         Box::pin(async move { undoers.undo(request).await })
+    }
+}
+
+/// Checks that nothing of a grant leads off this machine.
+fn stays_here(grant: &Grant, wallet: &Wallet) -> Result<(), Error> {
+    let far = |what: String| {
+        keyring::untrusted(format!(
+            "the runbook is signed for loopback endpoints only, not for {what}"
+        ))
+        .hint("have it signed with a key that is good for more than development")
+    };
+    for name in grant.credentials().values() {
+        let endpoint = wallet.credential(name)?.endpoint;
+        if !endpoint.is_loopback() {
+            return Err(far(format!("`{endpoint}` of the credential `{name}`")));
+        }
+    }
+    let requests = grant.document().http.iter().flat_map(|http| &http.requests);
+    let mut urls = requests.map(|request| &request.url);
+    match urls.find(|url| !is_loopback(url)) {
+        Some(url) => Err(far(format!("`{url}` of the grant"))),
+        None => Ok(()),
     }
 }
 

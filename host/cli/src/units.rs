@@ -7,6 +7,7 @@ use runwrit_model::exit::Exit;
 use crate::ambient;
 use crate::configuration::Configuration;
 use crate::error::Error;
+use crate::keyring;
 use crate::output::Style;
 use crate::session::Session;
 
@@ -26,6 +27,11 @@ pub fn write(
     let mut words = vec![word(&program)?, "tick".to_owned(), "--state".to_owned(), word(&state)?];
     if let Some(config) = config {
         words.extend(["--config".to_owned(), word(config)?]);
+    }
+    // The keyring of the machine is found by itself, as long as it stands there.
+    let keyring = keyring::place(session)?;
+    if !keyring::is_system(&keyring) {
+        words.extend(["--trust".to_owned(), word(&keyring)?]);
     }
     let service = SERVICE.replace("@COMMAND@", &words.join(" "));
     for (name, text) in [("runwrit-tick.service", service.as_str()), ("runwrit-tick.timer", TIMER)]

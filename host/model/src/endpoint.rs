@@ -45,6 +45,11 @@ impl Endpoint {
         &self.0
     }
 
+    /// Returns whether what is sent there stays on this machine.
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(&self.0)
+    }
+
     /// Returns whether what is sent there is encrypted.
     pub fn is_encrypted(&self) -> bool {
         self.0.starts_with("https://")
@@ -55,6 +60,21 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
+}
+
+/// Returns whether a URL leads to this machine: to `localhost`, or to a loopback address.
+pub fn is_loopback(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.contains('@') {
+        return false;
+    }
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    let address = host.parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// Why a token is not sent. No text of it shows the token.
@@ -126,6 +146,28 @@ pub fn check_token(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_this_machine_is_loopback() {
+        let rows = [
+            ("http://127.0.0.1:8080/v1", true),
+            ("http://127.9.9.9", true),
+            ("http://localhost:1/x", true),
+            ("http://[::1]:8080/v1", true),
+            ("https://api.hetzner.cloud/v1", false),
+            ("http://localhost.example.org", false),
+            ("http://127.0.0.1.example.org/", false),
+            ("http://127.0.0.1@example.org/", false),
+            ("http://example.org?127.0.0.1", false),
+            ("http://10.0.0.1", false),
+            ("http://0.0.0.0", false),
+            ("http://[::]", false),
+            ("http://2130706433", false),
+        ];
+        for (url, expected) in rows {
+            assert_eq!(is_loopback(url), expected, "{url}");
+        }
+    }
 
     #[test]
     fn tokens_go_only_where_they_belong() {

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
+
+pub use crate::chain::{chain, chain_start};
 
 use crate::call::{CallClass, CallId, UndoPlan};
 use crate::departure::Departure;
 use crate::failure::Failure;
 use crate::id::{Digest, RunId, Scope};
+use crate::provenance::Provenance;
 
 /// The version of the entry format that this host writes.
 pub const VERSION: u32 = 1;
@@ -107,6 +109,9 @@ pub struct Created {
     /// The text of the plan that it must follow, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
+    /// Who vouched for the runbook; nothing in journals from before packages were signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
 }
 
 /// Where a capability acts: checked before every attempt, resume and rollback.
@@ -480,21 +485,4 @@ impl Entry {
         }
         serde_json::from_slice(bytes).map_err(malformed)
     }
-}
-
-/// Returns the hash that chains an entry to the one before; no two histories share one.
-pub fn chain(run: &RunId, seq: u64, previous: &Digest, bytes: &[u8]) -> Digest {
-    let mut hasher = Sha256::new();
-    hasher.update(b"\0runwrit-journal-v1\0");
-    hasher.update(run.as_str().as_bytes());
-    hasher.update(seq.to_be_bytes());
-    hasher.update(previous.as_bytes());
-    hasher.update((bytes.len() as u64).to_be_bytes());
-    hasher.update(bytes);
-    Digest::from(<[u8; 32]>::from(hasher.finalize()))
-}
-
-/// The hash before the first entry.
-pub fn chain_start() -> Digest {
-    Digest::from([0; 32])
 }

@@ -15,6 +15,8 @@ pub mod document;
 pub mod failure;
 pub mod call;
 pub mod departure;
+pub mod provenance;
+pub mod chain;
 pub mod journal;
 pub mod timing;
 pub mod history;

@@ -167,3 +167,18 @@ pub const DOMAIN_LABEL_BYTES_MAX: usize = 63;
 pub const PARCEL_BYTES_MAX: u64 = 160 << 20;
 /// The store in a backup: a thousand journals of the largest size; more is no store of runs.
 pub const BACKUP_STORE_BYTES_MAX: u64 = 16 << 30;
+/// A signed statement about a package; a real one has a kilobyte.
+pub const STATEMENT_BYTES_MAX: usize = 1 << 20;
+/// The file of one signer; its statement is a third longer in it.
+pub const SIGNATURE_BYTES_MAX: usize = 64 << 10;
+/// Signers of one package; nobody asks for more than a handful.
+pub const SIGNATURES_MAX: usize = 64;
+/// A key file; a P-256 key behind a passphrase has some 400 bytes.
+pub const KEY_BYTES_MAX: u64 = 16 << 10;
+/// The memory of floors and clock: a hundred bytes for each package and channel.
+pub const FLOORS_BYTES_MAX: u64 = 4 << 20;
+/// How far ahead of the time in seconds a sequence may be. A stolen key could otherwise sign the
+/// largest number there is, and lock every later release out.
+pub const SEQUENCE_AHEAD_MAX: Duration = Duration::from_secs(24 * 3_600);
+/// How far the clock moves on before that is remembered: a disk flush for each run is too much.
+pub const CLOCK_MEMORY_STEP: Duration = Duration::from_secs(3_600);

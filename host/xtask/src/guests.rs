@@ -8,6 +8,7 @@ use serde::Deserialize;
 use wit_component::ComponentEncoder;
 
 use crate::command;
+use crate::development::Development;
 use crate::failure::Failure;
 use crate::place::Place;
 use crate::toolchain::{TARGET, Toolchain};
@@ -21,15 +22,17 @@ pub fn workspaces(place: &Place) -> Vec<PathBuf> {
     folders.filter(|folder| folder.join("Cargo.toml").is_file()).collect()
 }
 
-/// Builds all guests and packs them as `target/packages/<name>/{runbook.toml,component.wasm}`.
+/// Builds all guests, packs them as `target/packages/<name>/{runbook.toml,component.wasm}`, and
+/// signs them with the development key.
 /// `only` names workspaces; all are built where it is empty.
 pub fn build(place: &Place, toolchain: &Toolchain, only: &[String]) -> Result<(), Failure> {
+    let development = Development::open(place)?;
     let wanted = |folder: &PathBuf| only.is_empty() || only.iter().any(|it| folder.ends_with(it));
     for folder in workspaces(place).into_iter().filter(wanted) {
         let mut guests = compile(&folder, place, *toolchain)?;
         guests.extend(written_as_text(&folder)?);
         for guest in &guests {
-            guest.pack(place)?;
+            guest.pack(place, &development)?;
         }
         let shown = folder.strip_prefix(place.root()).unwrap_or(&folder).display();
         eprintln!("guests: {} of `{shown}` packed", guests.len());
@@ -121,7 +124,7 @@ impl Guest {
     }
 
     /// Writes the component, and the package where there is a `runbook.toml`.
-    fn pack(&self, place: &Place) -> Result<(), Failure> {
+    fn pack(&self, place: &Place, development: &Development) -> Result<(), Failure> {
         let component = self.component()?;
         write(&place.components().join(format!("{}.wasm", self.name)), &component)?;
         let Some(folder) = &self.folder else { return Ok(()) };
@@ -129,7 +132,8 @@ impl Guest {
         let manifest = folder.join("runbook.toml");
         let text = fs::read(&manifest).map_err(Failure::file(&manifest, "read"))?;
         write(&package.join("runbook.toml"), &text)?;
-        write(&package.join("component.wasm"), &component)
+        write(&package.join("component.wasm"), &component)?;
+        development.sign(&package)
     }
 
     fn component(&self) -> Result<Vec<u8>, Failure> {

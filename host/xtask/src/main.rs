@@ -3,6 +3,7 @@
 mod failure;
 mod place;
 mod command;
+mod development;
 mod toolchain;
 mod guests;
 mod setup;
@@ -40,8 +41,11 @@ enum Task {
     /// Finds or installs what building and testing needs; again changes nothing.
     Setup,
     /// Sets up, then shows the main job against a simulated cloud, from the first order to the
-    /// proof that nothing is left.
+    /// proof that nothing is left; `trust` shows whose packages run.
     Demo {
+        /// What to show.
+        #[arg(value_enum, default_value_t = demo::Part::Tenant)]
+        part: demo::Part,
         /// Use this `runwrit` and the packages that stand, and build nothing.
         #[arg(long, value_name = "PATH")]
         runwrit: Option<PathBuf>,
@@ -75,7 +79,7 @@ fn run(task: Task) -> Result<(), Failure> {
                 eprintln!("missing: {what}");
             }
         }),
-        Task::Demo { runwrit } => demo::run(&place, runwrit.as_deref()),
+        Task::Demo { part, runwrit } => demo::run(&place, runwrit.as_deref(), part),
         Task::CrashMatrix(settings) => crash_matrix::run(&place, &settings),
         Task::Test => test::run(&place),
     }

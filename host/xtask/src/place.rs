@@ -39,6 +39,11 @@ impl Place {
         self.root.join("target/guests/components")
     }
 
+    /// Where the public half of the development key lies, and a keyring that trusts it.
+    pub fn development(&self) -> PathBuf {
+        self.root.join("target/development")
+    }
+
     /// Where the packages lie, one folder a guest.
     pub fn packages(&self) -> PathBuf {
         self.root.join("target/packages")

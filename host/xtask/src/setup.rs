@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::command;
+use crate::development::Development;
 use crate::failure::Failure;
 use crate::place::Place;
 use crate::toolchain::{self, Choice, DEBIAN_LINKER, Toolchain};
@@ -25,6 +26,9 @@ const DEBIAN_NFT: &str = "nftables";
 
 /// The package of Debian whose programs open what we encrypt, in tests.
 const DEBIAN_AGE: &str = "age";
+
+/// The packages of Debian that verify our signatures in a test, without anything of ours.
+const DEBIAN_VERIFIERS: [&str; 2] = ["jq", "openssl"];
 
 /// What the setup found or made.
 pub struct Ready {
@@ -53,6 +57,9 @@ pub fn run(place: &Place) -> Result<Ready, Failure> {
     if !has_age() {
         packages.push(DEBIAN_AGE);
     }
+    if !has_verifiers() {
+        packages.extend(DEBIAN_VERIFIERS);
+    }
     if !packages.is_empty()
         && let Err(failure) = install(&packages)
     {
@@ -67,6 +74,12 @@ pub fn run(place: &Place) -> Result<Ready, Failure> {
         true => eprintln!("age: it is installed"),
         false => missing.push("backups, opened by the programs of age (no `age`)".to_owned()),
     }
+    match has_verifiers() {
+        true => eprintln!("jq and openssl: they are installed"),
+        false => missing.push("signatures, verified by `openssl` and `jq`".to_owned()),
+    }
+    Development::open(place)?;
+    eprintln!("development key: `target/development/trust.toml` trusts it");
     if let Some(what) = clients(place) {
         missing.push(what);
     }
@@ -90,6 +103,11 @@ fn has_nft() -> bool {
 
 fn has_age() -> bool {
     ["age", "age-keygen"].iter().all(|it| command::succeeds(Command::new(it).arg("--version")))
+}
+
+fn has_verifiers() -> bool {
+    let jq = command::succeeds(Command::new("jq").arg("--version"));
+    jq && command::succeeds(Command::new("openssl").arg("version"))
 }
 
 /// Makes the Python environment of the outsiders. Returns what is missing after it.

@@ -141,6 +141,7 @@ impl<'a> Installation<'a> {
         command.arg("--config").arg(self.folder.path().join("runwrit.toml"));
         command.env_clear().env("HOME", self.folder.path()).env("HCLOUD_TOKEN", TOKEN);
         command.env("HCLOUD_ENDPOINT", &self.endpoint);
+        command.env("RUNWRIT_TRUST", self.folder.path().join("trust.toml"));
         command.env("RUNWRIT_CRASH_LOG", self.crash_log());
         if let Some(kill) = kill {
             command.env("RUNWRIT_CRASH_AT", kill.to_string());

@@ -33,6 +33,7 @@ pub async fn prepare(places: &Places) -> Calls {
     std::fs::create_dir_all(&places.template).expect("the scratch folder is writable");
     let configuration = places.template.join("runwrit.toml");
     std::fs::write(configuration, CONFIGURATION).expect("the scratch folder is writable");
+    crate::keyring::install(&places.template);
     let calm = cloud::start_calm().await;
     let case = Case::new(Scenario::Deprovision, Mood::Normal);
     let installation = Installation::new(places, calm.endpoint(), &case);

@@ -9,6 +9,7 @@ use runwrit_model::document::{Fault, Faults, Field};
 use runwrit_model::grant::{self, Grant};
 use runwrit_model::manifest::{self, Manifest};
 use runwrit_model::settings::{self, Settings};
+use runwrit_trust::keyring::{self, Keyring};
 
 /// One kind of document by the name of its files.
 pub struct Kind {
@@ -18,7 +19,7 @@ pub struct Kind {
 }
 
 /// The kinds of documents that people write.
-pub const KINDS: [Kind; 3] = [
+pub const KINDS: [Kind; 4] = [
     Kind {
         file: "grants.example.toml",
         schema: grant::SCHEMA,
@@ -28,6 +29,11 @@ pub const KINDS: [Kind; 3] = [
         file: "runbook.toml",
         schema: manifest::SCHEMA,
         read: |text| Manifest::parse("document", text).map(drop),
+    },
+    Kind {
+        file: "trust.example.toml",
+        schema: keyring::SCHEMA,
+        read: |text| Keyring::parse("document", text).map(drop),
     },
     Kind {
         file: "runwrit.example.toml",

@@ -25,6 +25,11 @@ fn the_help_names_every_command_and_exit_code() {
       doctor    Look whether this host is fit for runs, with a fix for each finding
       state     Save the state directory, and restore it
       inspect   Show what a runbook is and asks for, without running any of it
+      build     Pack a runbook: the same bytes from the same source
+      key       Make and show keys
+      sign      Vouch for a package
+      verify    Tell who vouches for a package, and whether that is enough here
+      trust     Say whom this host trusts
       grants    Work with grants
       simulate  Serve a stand-in for an outside system
       help      Print this message or the help of the given subcommand(s)
@@ -32,6 +37,7 @@ fn the_help_names_every_command_and_exit_code() {
     Options:
           --state <DIR>    Keep runs, tenants and keys in this directory
           --config <FILE>  Read the configuration from this file
+          --trust <FILE>   Trust whom this keyring names, where the host has none of its own
           --json           Print one JSON object per line on standard output
       -v, --verbose...     Say more on standard error; twice says everything
       -h, --help           Print help
@@ -71,12 +77,15 @@ fn the_help_of_run_names_its_options() {
           --config <FILE>       Read the configuration from this file
           --input <NAME=VALUE>  An input of the runbook; repeat for more
           --inputs <FILE>       Inputs of the runbook as a TOML file
+          --trust <FILE>        Trust whom this keyring names, where the host has none of its own
           --json                Print one JSON object per line on standard output
           --plan <FILE>         Follow a plan, and stop before anything else would happen
-      -v, --verbose...          Say more on standard error; twice says everything
           --simulate            Run against a simulator in this process, with a made-up token and a
                                 throw-away store
+      -v, --verbose...          Say more on standard error; twice says everything
           --yes                 Start without asking
+          --allow-unsigned      Run a package that nobody signed, where the keyring lets this flag
+                                through
       -h, --help                Print help
     ");
 }
@@ -86,7 +95,8 @@ fn every_command_has_help_and_the_hidden_one_is_hidden() {
     let shell = Shell::new();
     let commands = [
         "run", "plan", "resume", "rollback", "cancel", "runs", "show", "resolve", "sweep", "tick",
-        "doctor", "state", "inspect", "grants", "simulate",
+        "doctor", "state", "inspect", "grants", "simulate", "build", "key", "sign", "verify",
+        "trust",
     ];
     for command in commands {
         let printed = shell.run(&[command, "--help"]);

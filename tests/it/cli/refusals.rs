@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use runwrit_tests::keyring;
+
 use super::shell::{Cloud, Printed, READ_ONLY, Shell, TOKEN, grant, nowhere, packages};
 
 /// Runs `hello` with a change, and returns what it says.
@@ -37,6 +39,7 @@ fn package(shell: &Shell, component: impl FnOnce(Vec<u8>) -> Vec<u8>) {
     let wasm = fs::read(source.join("component.wasm")).expect("readable");
     shell.write("package/runbook.toml", manifest);
     shell.write("package/component.wasm", component(wasm));
+    keyring::sign(&shell.path("package"));
 }
 
 #[test]
@@ -153,20 +156,20 @@ fn a_token_that_is_absent_empty_or_malformed() {
     let absent = provision(|_| {});
     insta::assert_snapshot!(absent.told(), @"
     exit 2
-    UNSIGNED: nobody vouches for provision-tenant@0.1.0 (DIGEST)
+    signed: runwrit:provision-tenant@0.1.0, development SEQUENCE, by `development`
     error: the credential `hetzner` needs `HCLOUD_TOKEN`, which is not set
     hint: `export HCLOUD_TOKEN=…`, or name a file of mode 0600 under `[credentials.hetzner]` in runwrit.toml
     ");
     let empty = provision(|shell| shell.set("HCLOUD_TOKEN", ""));
     insta::assert_snapshot!(empty.told(), @"
     exit 2
-    UNSIGNED: nobody vouches for provision-tenant@0.1.0 (DIGEST)
+    signed: runwrit:provision-tenant@0.1.0, development SEQUENCE, by `development`
     error: the token of the credential `hetzner` is empty: set the variable or file that it names
     ");
     let short = provision(|shell| shell.set("HCLOUD_TOKEN", "canary"));
     insta::assert_snapshot!(short.told(), @"
     exit 2
-    UNSIGNED: nobody vouches for provision-tenant@0.1.0 (DIGEST)
+    signed: runwrit:provision-tenant@0.1.0, development SEQUENCE, by `development`
     error: the token of the credential `hetzner` is malformed: expected 64 letters and digits, without spaces, quotes or line feeds
     ");
     assert!(!short.stderr.contains("canary"), "a token is never shown");
@@ -182,13 +185,13 @@ fn a_real_token_never_reaches_a_simulator_nor_a_made_up_one_the_api() {
     });
     insta::assert_snapshot!(real.told(), @"
     exit 2
-    UNSIGNED: nobody vouches for provision-tenant@0.1.0 (DIGEST)
+    signed: runwrit:provision-tenant@0.1.0, development SEQUENCE, by `development`
     error: the credential `hetzner` holds a real token, which is never sent to `http://ADDRESS/v1`: use an `https://` endpoint, or a made-up token that begins with `simulated`
     ");
     let simulated = provision(|shell| shell.set("HCLOUD_TOKEN", TOKEN));
     insta::assert_snapshot!(simulated.told(), @"
     exit 2
-    UNSIGNED: nobody vouches for provision-tenant@0.1.0 (DIGEST)
+    signed: runwrit:provision-tenant@0.1.0, development SEQUENCE, by `development`
     error: the credential `hetzner` holds a made-up token, which is never sent to `https://api.hetzner.cloud/v1`: use the `http://` endpoint of a simulator, or a real token
     ");
     assert_eq!(cloud.requests(), before, "nothing was sent");
@@ -203,7 +206,7 @@ fn a_token_that_is_wrong_or_reads_only() {
     });
     insta::assert_snapshot!(wrong.told(), @"
     exit 2
-    UNSIGNED: nobody vouches for provision-tenant@0.1.0 (DIGEST)
+    signed: runwrit:provision-tenant@0.1.0, development SEQUENCE, by `development`
     error: the project behind credential `hetzner` cannot be told: the token you have provided is invalid (HTTP 401, `unauthorized`)
     hint: nothing was touched; check the token and the endpoint
     ");
@@ -213,7 +216,7 @@ fn a_token_that_is_wrong_or_reads_only() {
     });
     insta::assert_snapshot!(read_only.told(), @"
     exit 2
-    UNSIGNED: nobody vouches for provision-tenant@0.1.0 (DIGEST)
+    signed: runwrit:provision-tenant@0.1.0, development SEQUENCE, by `development`
     error: the project behind credential `hetzner` cannot be told: the token is only allowed to perform GET requests (HTTP 401, `token_readonly`)
     hint: nothing was touched; check the token and the endpoint
     ");
@@ -228,7 +231,7 @@ fn an_endpoint_that_is_none_or_does_not_answer() {
     });
     insta::assert_snapshot!(none.told(), @"
     exit 2
-    UNSIGNED: nobody vouches for provision-tenant@0.1.0 (DIGEST)
+    signed: runwrit:provision-tenant@0.1.0, development SEQUENCE, by `development`
     error: `HCLOUD_ENDPOINT`: `cloud.example` is no endpoint: expected `https://HOST/PATH`, or `http://HOST/PATH` for a simulator
     ");
     let silent = provision(|shell| {
@@ -271,7 +274,7 @@ fn a_credential_file_that_others_can_read() {
     });
     insta::assert_snapshot!(printed.told(), @"
     exit 2
-    UNSIGNED: nobody vouches for provision-tenant@0.1.0 (DIGEST)
+    signed: runwrit:provision-tenant@0.1.0, development SEQUENCE, by `development`
     error: the token file `FOLDER/token` has mode 0644
     hint: `chmod 600 FOLDER/token`: a secret is readable by its owner alone
     ");

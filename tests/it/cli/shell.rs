@@ -12,6 +12,7 @@ use runwrit_simulator::hetzner::auth::Presented;
 use runwrit_simulator::hetzner::request::Request;
 use runwrit_simulator::hetzner::world::Content;
 use runwrit_simulator::hetzner::{Handle, Options, Simulator, TokenRule, Tokens};
+use runwrit_tests::keyring;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -79,6 +80,7 @@ impl Shell {
         let text = roles.replacen("version = 1\n", &format!("version = 1\n{own}"), 1);
         shell.write("runwrit.toml", format!("{text}{timing}"));
         shell.write("hello.toml", grant("hello", ""));
+        keyring::install(shell.folder.path());
         shell
     }
 
@@ -137,7 +139,8 @@ impl Shell {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(self.folder.path()).env_clear();
         command.env("HOME", self.folder.path()).env("USER", "tester");
-        command.env("RUNWRIT_CONFIG", self.path("runwrit.toml")).envs(&self.variables);
+        command.env("RUNWRIT_CONFIG", self.path("runwrit.toml"));
+        command.env("RUNWRIT_TRUST", self.path("trust.toml")).envs(&self.variables);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -195,6 +198,7 @@ impl Shell {
             (r"\d{4}-\d\d-\d\dT[0-9:.]+Z", "TIME"),
             (r"127\.0\.0\.1:\d+", "ADDRESS"),
             (r"sha256:[0-9a-f]{64}", "DIGEST"),
+            (r"\bdevelopment \d{10}\b", "development SEQUENCE"),
             (r"\(\d+\.\d s\)", "(TIME)"),
         ];
         let mut text = text.to_owned();

@@ -122,7 +122,7 @@ fn a_second_run_on_the_same_tenant_is_refused_and_the_first_goes_on() {
     assert_eq!(second.code, Some(7), "{}", second.stderr);
     insta::assert_snapshot!(second.told(), @"
     exit 7
-    UNSIGNED: nobody vouches for provision-tenant@0.1.0 (DIGEST)
+    signed: runwrit:provision-tenant@0.1.0, development SEQUENCE, by `development`
     error: run `RUN` works on `tenant:acme`; wait for it, or `runwrit resume RUN`
     ");
     assert_eq!(shell.wait(child).code, Some(0));

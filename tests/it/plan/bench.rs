@@ -100,6 +100,7 @@ impl Bench {
         let cloud = Simulator::start(options).await.expect("a loopback port is free");
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::write(folder.path().join("runwrit.toml"), CONFIGURATION).expect("it is writable");
+        runwrit_tests::keyring::install(folder.path());
         let bench = Self { cloud, folder };
         for token in [TOKEN, OTHER_TOKEN] {
             let key = json!({"name": "ops", "public_key": PUBLIC_KEY});
@@ -205,6 +206,7 @@ impl Bench {
         command.arg("--config").arg(self.path("runwrit.toml"));
         command.env_clear().env("HOME", self.folder.path()).env("HCLOUD_TOKEN", token);
         command.env("HCLOUD_ENDPOINT", self.cloud.endpoint());
+        command.env("RUNWRIT_TRUST", self.path("trust.toml"));
         command.envs(crash.map(|place| ("RUNWRIT_CRASH_AT", place)));
         let output = command.output().await.expect("the program is there");
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();

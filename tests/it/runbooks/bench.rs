@@ -73,6 +73,7 @@ impl Bench {
         let cloud = Simulator::start(options).await.expect("a loopback port is free");
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::write(folder.path().join("runwrit.toml"), CONFIGURATION).expect("it is writable");
+        runwrit_tests::keyring::install(folder.path());
         let bench = Self { cloud, folder };
         let key = json!({ "name": "ops", "public_key": PUBLIC_KEY }).to_string();
         let answer = post(bench.cloud.api, "/v1/ssh_keys", &key).await;
@@ -140,6 +141,7 @@ impl Bench {
         command.arg("--config").arg(self.folder.path().join("runwrit.toml"));
         command.env_clear().env("HOME", self.folder.path()).env("HCLOUD_TOKEN", TOKEN);
         command.env("HCLOUD_ENDPOINT", self.cloud.endpoint());
+        command.env("RUNWRIT_TRUST", self.folder.path().join("trust.toml"));
         let output = command.output().await.expect("the program is there");
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         let (stdout, stderr) = (text(output.stdout), text(output.stderr));

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use runwrit_tests::keyring;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -104,6 +105,7 @@ impl Installation {
         host.arg("run").arg(package(guest)).args(["--input", "tenant=acme", "--yes", "--grant"]);
         host.arg(grant).arg("--state").arg(self.folder.path().join("state")).args(options);
         host.env_clear().env("HOME", self.folder.path()).current_dir(self.folder.path());
+        host.env("RUNWRIT_TRUST", keyring::install(self.folder.path()));
         host
     }
 }

@@ -14,6 +14,11 @@ mod tick;
 mod doctor;
 mod state;
 mod inspect;
+mod key;
+mod build;
+mod sign;
+mod verify;
+mod trust;
 mod grants;
 mod simulate;
 mod compile;
@@ -53,6 +58,16 @@ pub enum Command {
     State(state::Arguments),
     /// Show what a runbook is and asks for, without running any of it
     Inspect(inspect::Arguments),
+    /// Pack a runbook: the same bytes from the same source
+    Build(build::Arguments),
+    /// Make and show keys
+    Key(key::Arguments),
+    /// Vouch for a package
+    Sign(sign::Arguments),
+    /// Tell who vouches for a package, and whether that is enough here
+    Verify(verify::Arguments),
+    /// Say whom this host trusts
+    Trust(trust::Arguments),
     /// Work with grants
     Grants(grants::Arguments),
     /// Serve a stand-in for an outside system
@@ -82,6 +97,11 @@ impl Command {
             Self::Doctor(arguments) => doctor::execute(arguments, session),
             Self::State(arguments) => state::execute(arguments, session),
             Self::Inspect(arguments) => inspect::execute(arguments, session),
+            Self::Build(arguments) => build::execute(arguments, session),
+            Self::Key(arguments) => key::execute(arguments, session),
+            Self::Sign(arguments) => sign::execute(arguments, session),
+            Self::Verify(arguments) => verify::execute(arguments, session),
+            Self::Trust(arguments) => trust::execute(arguments, session),
             Self::Grants(arguments) => grants::execute(arguments, session),
             Self::Simulate(arguments) => simulate::execute(arguments, session),
             Self::Compile(arguments) => compile::execute(arguments, session),

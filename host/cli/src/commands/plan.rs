@@ -1,11 +1,12 @@
 //! `runwrit plan`: what a run would do, with its cost, without doing it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 use runwrit_model::exit::Exit;
 use runwrit_model::plan::{End, Plan, Row, rows};
+use runwrit_trust::parcel::Parcel;
 use serde_json::json;
 
 use crate::ambient;
@@ -14,6 +15,7 @@ use crate::credentials::Wallet;
 use crate::documents;
 use crate::error::{Error, chain};
 use crate::installation::Installation;
+use crate::keyring::Trust;
 use crate::launch::Order;
 use crate::output::{Output, Style};
 use crate::packages;
@@ -38,13 +40,20 @@ pub struct Arguments {
     /// Write the plan to this file, for `run --plan` and `grants suggest`
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Plan with a package that nobody signed, where the keyring lets this flag through
+    #[arg(long)]
+    allow_unsigned: bool,
 }
 
 /// Plans.
 pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
     let configuration = Configuration::read(session)?;
+    let (trust, is_unsigned_allowed) = (Trust::open(session)?, arguments.allow_unsigned);
+    let judge = |folder: &Path, parcel: &Parcel| trust.admit(folder, parcel, is_unsigned_allowed);
+    let (package, vouching) = packages::find(&arguments.runbook, &configuration, judge)?;
     let order = Order {
-        package: packages::find(&arguments.runbook, &configuration)?,
+        package,
+        vouching,
         grant: documents::grant(&arguments.grant)?,
         arguments: arguments.inputs,
         file: arguments.file,

@@ -1,10 +1,11 @@
 //! `runwrit run`: admission, then the run, live.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 use runwrit_model::exit::Exit;
+use runwrit_trust::parcel::Parcel;
 
 use crate::ambient::ThrowAway;
 use crate::configuration::Configuration;
@@ -13,6 +14,7 @@ use crate::credentials::Wallet;
 use crate::documents;
 use crate::error::Error;
 use crate::installation::Installation;
+use crate::keyring::Trust;
 use crate::launch::{Admitted, Order};
 use crate::output::Style;
 use crate::packages;
@@ -45,16 +47,23 @@ pub struct Arguments {
     /// Start without asking
     #[arg(long)]
     yes: bool,
+    /// Run a package that nobody signed, where the keyring lets this flag through
+    #[arg(long)]
+    allow_unsigned: bool,
 }
 
 /// Runs.
 pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
     let configuration = Configuration::read(session)?;
-    let is_simulated = arguments.simulate;
+    let (is_simulated, is_unsigned_allowed) = (arguments.simulate, arguments.allow_unsigned);
     let is_asked = !arguments.yes && !is_simulated;
     let plan = arguments.plan.as_ref().map(|path| documents::plan(path)).transpose()?;
+    let trust = Trust::open(session)?;
+    let judge = |folder: &Path, parcel: &Parcel| trust.admit(folder, parcel, is_unsigned_allowed);
+    let (package, vouching) = packages::find(&arguments.runbook, &configuration, judge)?;
     let order = Order {
-        package: packages::find(&arguments.runbook, &configuration)?,
+        package,
+        vouching,
         grant: documents::grant(&arguments.grant)?,
         arguments: arguments.inputs,
         file: arguments.file,
@@ -74,7 +83,8 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
             }
             None => admitted,
         };
-        start(admitted, (&installation, &wallet, &configuration), is_asked, session).await
+        start(admitted, (&installation, &wallet, &configuration), Some(&trust), is_asked, session)
+            .await
     })
 }
 
@@ -91,25 +101,30 @@ async fn simulate(
     let wallet = Wallet::Simulated(stage.endpoint()?);
     let told = "simulated: nothing real is touched, and nothing of this is kept";
     session.note(Style::Warning, told);
-    let ended = start(admitted, (&installation, &wallet, configuration), false, session).await;
+    let ended =
+        start(admitted, (&installation, &wallet, configuration), None, false, session).await;
     stage.stop().await;
     ended
 }
 
+/// Starts an admitted run. Only one that is no simulation is remembered by the keyring.
 async fn start(
     admitted: Admitted,
     (installation, wallet, configuration): (&Installation, &Wallet, &Configuration),
+    trust: Option<&Trust>,
     is_asked: bool,
     session: &Session,
 ) -> Result<Exit, Error> {
     let package = admitted.package();
-    let (name, digest) = (package.manifest.id(), package.digest);
-    session.note(Style::Warning, &format!("UNSIGNED: nobody vouches for {name} ({digest})"));
+    admitted.vouching().tell(&package.manifest, &package.digest, session);
     if is_asked && !confirm::start(&admitted, session)? {
         return Err(Error::usage("not started: the answer was not `yes`"));
     }
     let subject = admitted.subject(configuration);
     let surroundings = Surroundings::new(subject, wallet, installation, configuration)?;
+    if let Some(trust) = trust {
+        trust.remember(admitted.vouching())?;
+    }
     signals::watch(installation.interrupt.clone(), Arc::clone(&installation.progress));
     admitted.start(installation, surroundings, session).await
 }

@@ -5,6 +5,7 @@ use runwrit_engine::view::{self, CallState, CallView, Doubt, RunView, StepView};
 use runwrit_model::exit::Exit;
 use runwrit_model::id::RunId;
 use runwrit_model::journal::{Resolved, Verdict};
+use runwrit_model::provenance::{Provenance, Signed};
 
 use super::runs;
 use crate::configuration::Configuration;
@@ -41,6 +42,7 @@ fn print(view: &RunView, output: &Output) {
     let state = runs::state(&view.state, view.is_alive);
     output.styled_data(Style::Strong, &format!("run {}: {state}", view.run));
     output.data(&format!("runbook   {} ({})", created.runbook, created.component));
+    print_provenance(created.provenance.as_ref(), output);
     output.data(&format!("scope     {}", created.scope));
     output.data(&format!("started   {} by {}", view::time(view.created_at), created.starter));
     output.data(&format!("heard of  {}", view::time(view.last_at)));
@@ -66,6 +68,25 @@ fn print(view: &RunView, output: &Output) {
     }
     for command in &view.next_commands {
         output.data(&format!("next      {command}"));
+    }
+}
+
+/// Tells who vouched for the runbook when the run began.
+fn print_provenance(provenance: Option<&Provenance>, output: &Output) {
+    match provenance {
+        Some(Provenance::Signed(signed)) => {
+            let Signed { package, version, channel, sequence, signers, keyring, .. } =
+                signed.as_ref();
+            let ids: Vec<_> = signers.keys().map(|id| format!("`{id}`")).collect();
+            let ids = ids.join(", ");
+            output.data(&format!("signed    {package}@{version}, {channel} {sequence}, by {ids}"));
+            output.data(&format!("keyring   {keyring}"));
+        }
+        Some(Provenance::Unsigned(unsigned)) => {
+            output.styled_data(Style::Warning, "signed    UNSIGNED: nobody vouched for it");
+            output.data(&format!("keyring   {}", unsigned.keyring));
+        }
+        None => {}
     }
 }
 

@@ -5,5 +5,5 @@ mod package;
 mod surface;
 
 pub use self::inspection::{AskLine, ImportLine, Inspection, Reach};
-pub use self::package::{Package, PackageError, linked};
+pub use self::package::{Package, PackageError, collect, linked};
 pub use self::surface::{Producer, Surface, SurfaceError};

@@ -14,12 +14,10 @@ use runwrit_model::id::Digest;
 use runwrit_model::limits;
 use runwrit_model::manifest::Manifest;
 use runwrit_model::operations::INTERFACES;
+use runwrit_trust::parcel::{COMPONENT, MANIFEST, Parcel, SIGNATURE_EXTENSION, SIGNATURES};
 use rustix::fs::OFlags;
 
 use super::surface::{Surface, SurfaceError};
-
-const MANIFEST: &str = "runbook.toml";
-const COMPONENT: &str = "component.wasm";
 
 /// A package that was read and checked, and not executed.
 #[derive(Debug, Clone)]
@@ -99,20 +97,24 @@ impl PackageError {
 }
 
 impl Package {
-    /// Reads and checks a package. Nothing of it runs and nothing is compiled.
+    /// Reads and checks a package, whoever vouches for it. Nothing of it runs and nothing is
+    /// compiled.
     pub fn read(folder: &Path) -> Result<Self, PackageError> {
-        if !folder.is_dir() {
-            return Err(PackageError::NoFolder { path: folder.to_owned() });
-        }
+        Self::of(folder, collect(folder)?)
+    }
+
+    /// Parses and checks the bytes of a package: those that its signers were found to have signed,
+    /// so that no file is opened twice.
+    pub fn of(folder: &Path, parcel: Parcel) -> Result<Self, PackageError> {
         let path = folder.join(MANIFEST);
-        let text = read_file(&path, limits::DOCUMENT_BYTES_MAX)?;
-        let text = String::from_utf8(text).map_err(|error| PackageError::Unreadable {
-            path: path.clone(),
-            source: io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()),
-        })?;
+        let text =
+            String::from_utf8(parcel.manifest).map_err(|error| PackageError::Unreadable {
+                path: path.clone(),
+                source: io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()),
+            })?;
         let manifest = Manifest::parse(&path.display().to_string(), &text)?;
         let path = folder.join(COMPONENT);
-        let component = read_file(&path, limits::COMPONENT_BYTES_MAX)?;
+        let component = parcel.component;
         let surface =
             Surface::read(&component).map_err(|source| PackageError::Component { path, source })?;
         let digest = Digest::of(&component);
@@ -128,6 +130,49 @@ impl Package {
     pub fn linked(&self) -> BTreeSet<String> {
         linked(&self.manifest)
     }
+}
+
+/// Reads the files of a package, each once and nothing of them parsed.
+pub fn collect(folder: &Path) -> Result<Parcel, PackageError> {
+    if !folder.is_dir() {
+        return Err(PackageError::NoFolder { path: folder.to_owned() });
+    }
+    Ok(Parcel {
+        manifest: read_file(&folder.join(MANIFEST), limits::DOCUMENT_BYTES_MAX)?,
+        component: read_file(&folder.join(COMPONENT), limits::COMPONENT_BYTES_MAX)?,
+        signatures: signatures(&folder.join(SIGNATURES))?,
+    })
+}
+
+/// Reads the files of the signers; a package without the folder has none.
+fn signatures(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, PackageError> {
+    let unreadable = |source| PackageError::Unreadable { path: folder.to_owned(), source };
+    match fs::symlink_metadata(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(unreadable(source)),
+        Ok(found) if !found.is_dir() => {
+            return Err(PackageError::NotRegular { path: folder.to_owned() });
+        }
+        Ok(_) => {}
+    }
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let name = entry.map_err(unreadable)?.file_name().to_string_lossy().into_owned();
+        if name.ends_with(SIGNATURE_EXTENSION) {
+            names.push(name);
+        }
+        // One more than is allowed is enough to be refused for it.
+        if names.len() > limits::SIGNATURES_MAX {
+            break;
+        }
+    }
+    names.sort();
+    let bytes_max = limits::SIGNATURE_BYTES_MAX as u64;
+    let read = |name: String| {
+        let bytes = read_file(&folder.join(&name), bytes_max)?;
+        Ok((name, bytes))
+    };
+    names.into_iter().map(read).collect()
 }
 
 /// Returns the interfaces that exist for the runs of a runbook: those that need no grant, and the

@@ -267,6 +267,7 @@ fn created() -> Created {
         on_failure: OnFailure::Rollback,
         host: "0.1.0".to_owned(),
         plan: None,
+        provenance: None,
     }
 }
 

@@ -4,6 +4,7 @@ mod http;
 mod operator;
 mod simulator;
 mod tenant;
+mod trust;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,12 +25,28 @@ use crate::setup;
 /// of the volume to be out, too short for the volume to be ready.
 const LIFE_IN_STEP: Duration = Duration::from_millis(150);
 
+/// What is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    /// A tenant provisioned, killed, rolled back and removed, against a simulated cloud.
+    Tenant,
+    /// Whose packages run on a host, and all the ways in which others are refused.
+    Trust,
+}
+
 /// Sets everything up and shows it. `binary` is a `runwrit` that was built already.
-pub fn run(place: &Place, binary: Option<&Path>) -> Result<(), Failure> {
+pub fn run(place: &Place, binary: Option<&Path>, part: Part) -> Result<(), Failure> {
     let binary = match binary {
         Some(binary) => binary.to_owned(),
         None => build(place)?,
     };
+    match part {
+        Part::Tenant => tenant(place, binary),
+        Part::Trust => trust::run(place, &binary),
+    }
+}
+
+fn tenant(place: &Place, binary: PathBuf) -> Result<(), Failure> {
     let folder = place.root().join("target/demo");
     let simulator = Simulator::start(&binary)?;
     let operator = Operator::prepare(&folder, &binary, place, &simulator)?;
@@ -44,7 +61,7 @@ pub fn run(place: &Place, binary: Option<&Path>) -> Result<(), Failure> {
 
 fn build(place: &Place) -> Result<PathBuf, Failure> {
     let setup::Ready { toolchain, .. } = setup::run(place)?;
-    guests::build(place, &toolchain, &["runbooks".to_owned()])?;
+    guests::build(place, &toolchain, &["runbooks".to_owned(), "examples".to_owned()])?;
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--package", "runwrit"]).current_dir(place.root());
     command::run(&mut cargo)?;

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::simulator::Simulator;
 use super::tenant::{ACME, BOLT, CRAB, Tenant};
+use crate::development::Development;
 use crate::failure::Failure;
 use crate::place::Place;
 
@@ -23,6 +24,7 @@ pub struct Operator {
     binary: PathBuf,
     endpoint: String,
     token: String,
+    keyring: PathBuf,
 }
 
 impl Operator {
@@ -41,6 +43,7 @@ impl Operator {
             binary: binary.to_owned(),
             endpoint: simulator.endpoint.clone(),
             token: simulator.token.clone(),
+            keyring: Development::open(place)?.install(folder)?,
         };
         let roles = place.root().join("runbooks/provision-tenant/runwrit.example.toml");
         let roles = fs::read_to_string(&roles).map_err(Failure::file(&roles, "read"))?;
@@ -67,17 +70,7 @@ impl Operator {
 
     /// Types a command, and expects an exit code.
     pub fn command(&self, arguments: &[&str], expected: i32) -> Result<(), Failure> {
-        println!("\n$ runwrit {}", arguments.join(" "));
-        let mut command = self.runwrit(arguments);
-        let status = command.status().map_err(Failure::file(&self.binary, "started"))?;
-        println!("(exit code {})", status.code().unwrap_or(-1));
-        match status.code() == Some(expected) {
-            true => Ok(()),
-            false => Err(Failure::Ended {
-                line: format!("runwrit {}", arguments.join(" ")),
-                status: format!("{status}, where exit code {expected} was expected"),
-            }),
-        }
+        type_in(self.runwrit(arguments), arguments, expected)
     }
 
     /// Types `runwrit run --json`, shows its steps, and kills it `life` after a step whose title
@@ -129,6 +122,7 @@ impl Operator {
         let mut command = Command::new(&self.binary);
         command.args(arguments).current_dir(&self.folder).stdin(Stdio::null());
         command.env("RUNWRIT_CONFIG", self.folder.join("runwrit.toml"));
+        command.env("RUNWRIT_TRUST", &self.keyring);
         command.env("HCLOUD_ENDPOINT", &self.endpoint).env("HCLOUD_TOKEN", &self.token);
         command
     }
@@ -139,6 +133,21 @@ impl Operator {
         fs::create_dir_all(folder).map_err(Failure::file(folder, "made"))?;
         let file = fs::File::create(&path).and_then(|mut file| file.write_all(text.as_bytes()));
         file.map_err(Failure::file(&path, "written"))
+    }
+}
+
+/// Shows a command, runs it, and expects an exit code.
+pub fn type_in(mut command: Command, arguments: &[&str], expected: i32) -> Result<(), Failure> {
+    println!("\n$ runwrit {}", arguments.join(" "));
+    let program = PathBuf::from(command.get_program());
+    let status = command.status().map_err(Failure::file(&program, "started"))?;
+    println!("(exit code {})", status.code().unwrap_or(-1));
+    match status.code() == Some(expected) {
+        true => Ok(()),
+        false => Err(Failure::Ended {
+            line: format!("runwrit {}", arguments.join(" ")),
+            status: format!("{status}, where exit code {expected} was expected"),
+        }),
     }
 }
 

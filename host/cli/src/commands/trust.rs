@@ -1,0 +1,237 @@
+//! `runwrit trust`: says whom this host trusts.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand, ValueEnum};
+use jiff::Timestamp;
+use runwrit_model::exit::Exit;
+use runwrit_model::limits;
+use runwrit_trust::keyring::{Keyring, Role};
+use serde_json::json;
+
+use crate::ambient::{self, trusted};
+use crate::error::Error;
+use crate::keyring::{self, Trust};
+use crate::output::Style;
+use crate::private_key;
+use crate::session::Session;
+use crate::trust_check;
+
+/// What a new keyring says.
+const NEW: &str = "\
+# Who may say what runs on this host. Whoever can write this file decides that.
+version = 1
+
+[policy]
+# `flag` lets packages without any signature through for who types `--allow-unsigned`.
+unsigned = \"deny\"
+
+[threshold]
+# How many different keys it takes for a runbook; with 2, no single person can bring code here.
+runbook = 1
+";
+
+/// What to do.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Make a keyring that trusts nobody yet
+    Init,
+    /// Trust a key
+    AddKey(AddKey),
+    /// Show whom this host trusts and what it remembers
+    Show,
+    /// Look whether keyring and memory are in order; exit code 4 where they are not
+    Check,
+    /// Forget the latest time that was seen, after a clock that had jumped ahead
+    ResetClock,
+}
+
+#[derive(Debug, Args)]
+struct AddKey {
+    /// The public key, compared with its owner by another way
+    file: PathBuf,
+    /// What to call it
+    #[arg(long, value_name = "NAME")]
+    id: String,
+    /// What it may sign; repeat for more
+    #[arg(long = "role", value_enum, required = true)]
+    roles: Vec<RoleName>,
+    /// What it may speak for: `namespace:name`, or `namespace:*`; repeat for more
+    #[arg(long = "name", value_name = "PACKAGE")]
+    names: Vec<String>,
+    /// From when it counts
+    #[arg(long, value_name = "TIME")]
+    not_before: Option<Timestamp>,
+    /// Until when it counts
+    #[arg(long, value_name = "TIME")]
+    not_after: Option<Timestamp>,
+    /// Let runs that rest on it act on this machine alone
+    #[arg(long)]
+    loopback_only: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RoleName {
+    /// Runbooks
+    Runbook,
+    /// Bundles
+    Bundle,
+    /// Grants for runs that nobody watches
+    Grant,
+    /// What a host says of itself
+    Host,
+}
+
+impl RoleName {
+    fn role(self) -> Role {
+        match self {
+            Self::Runbook => Role::Runbook,
+            Self::Bundle => Role::Bundle,
+            Self::Grant => Role::Grant,
+            Self::Host => Role::Host,
+        }
+    }
+}
+
+/// Does it.
+pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
+    match arguments.task {
+        Task::Init => init(session),
+        Task::AddKey(arguments) => add_key(&arguments, session),
+        Task::Show => show(session),
+        Task::Check => Ok(trust_check::check(session)),
+        Task::ResetClock => reset_clock(session),
+    }
+}
+
+fn init(session: &Session) -> Result<Exit, Error> {
+    let file = keyring::place(session)?;
+    if let Some(folder) = file.parent() {
+        trusted::make_directory("directory of the keyring", folder)?;
+    }
+    trusted::write_new("keyring", &file, NEW.as_bytes(), 0o644)?;
+    let shown = file.display().to_string();
+    match session.output.is_json {
+        true => session.output.object(&json!({"event": "keyring", "file": shown})),
+        false => session.output.data(&shown),
+    }
+    let next =
+        "next: `runwrit trust add-key FILE.pub --id NAME --role runbook --name 'NAMESPACE:*'`";
+    session.note(Style::Plain, next);
+    Ok(Exit::Done)
+}
+
+/// Appends to the text, so that what people wrote into the file stays as it is.
+fn add_key(arguments: &AddKey, session: &Session) -> Result<Exit, Error> {
+    let public = private_key::public(&arguments.file)?;
+    let trust = Trust::open(session)?;
+    let bytes_max = limits::DOCUMENT_BYTES_MAX;
+    let before = ambient::read_text("keyring", &trust.file, bytes_max)?;
+    let line_end = if before.ends_with('\n') { "" } else { "\n" };
+    let text = format!("{before}{line_end}\n{}", arguments.entry(&public.to_string()));
+    let file = trust.file.display().to_string();
+    Keyring::parse(&file, &text)?;
+    trusted::replace("keyring", &trust.file, text.as_bytes(), 0o644)?;
+    let (id, hint) = (&arguments.id, public.hint());
+    match session.output.is_json {
+        true => session.output.object(&json!({"event": "key-added", "id": id, "hint": hint})),
+        false => session.output.data(&format!("`{file}` trusts `{id}` ({hint})")),
+    }
+    Ok(Exit::Done)
+}
+
+impl AddKey {
+    fn entry(&self, public: &str) -> String {
+        let list = |items: Vec<&str>| {
+            let quoted: Vec<_> = items.iter().map(|item| quoted(item)).collect();
+            format!("[{}]", quoted.join(", "))
+        };
+        let roles = list(self.roles.iter().map(|role| role.role().as_str()).collect());
+        let names = list(self.names.iter().map(String::as_str).collect());
+        let id = quoted(&self.id);
+        let mut text = format!("[[key]]\nid = {id}\npublic = \"{public}\"\nroles = {roles}\n");
+        if !self.names.is_empty() {
+            text.push_str(&format!("names = {names}\n"));
+        }
+        for (field, time) in [("not-before", &self.not_before), ("not-after", &self.not_after)] {
+            if let Some(time) = time {
+                text.push_str(&format!("{field} = {time}\n"));
+            }
+        }
+        if self.loopback_only {
+            text.push_str("endpoints = \"loopback\"\n");
+        }
+        text
+    }
+}
+
+/// The schema of the keyring refuses what does not belong into such a text.
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+fn show(session: &Session) -> Result<Exit, Error> {
+    let trust = Trust::open(session)?;
+    if session.output.is_json {
+        session.output.object(&json!({
+            "event": "trust", "file": trust.file.display().to_string(),
+            "digest": trust.digest.to_string(), "keyring": trust.keyring,
+            "state": trust.state.display().to_string(), "memory": trust.floors,
+        }));
+        return Ok(Exit::Done);
+    }
+    print(&trust, session);
+    Ok(Exit::Done)
+}
+
+fn print(trust: &Trust, session: &Session) {
+    let (keyring, output) = (&trust.keyring, &session.output);
+    output.styled_data(Style::Strong, &format!("keyring {}", trust.file.display()));
+    output.data(&format!("digest     {}", trust.digest));
+    let (runbook, grant) = (keyring.threshold.runbook, keyring.threshold.grant);
+    output.data(&format!("needed     {runbook} for a runbook, {grant} for a grant"));
+    for key in &keyring.keys {
+        let roles: Vec<_> = key.roles.iter().map(|role| role.as_str()).collect();
+        let from = key.not_before().map_or(String::new(), |time| format!(", from {time}"));
+        let until = key.not_after().map_or(String::new(), |time| format!(", until {time}"));
+        let reach = if key.endpoints.is_some() { ", loopback only" } else { "" };
+        let revoked = keyring.revoked_key(&key.public.hint());
+        let revoked = revoked.map_or(String::new(), |reason| format!(", REVOKED: {reason}"));
+        let (id, roles, names) = (&key.id, roles.join(" "), key.names.join(" "));
+        let line = format!("key        {id}: {roles} for {names}{from}{until}{reach}{revoked}");
+        output.data(&line);
+        output.styled_data(Style::Faint, &format!("           {}", key.public.hint()));
+    }
+    for floor in &keyring.floors {
+        let (package, channel, sequence) = (&floor.package, &floor.channel, floor.sequence);
+        output.data(&format!("floor      {package} {channel} {sequence}, by the keyring"));
+    }
+    for seen in trust.floors.all() {
+        let (package, channel, sequence) = (&seen.package, &seen.channel, seen.sequence);
+        output.data(&format!("floor      {package} {channel} {sequence}, ran here"));
+    }
+    if let Some(time) = trust.floors.max_time_seen() {
+        output.data(&format!("time seen  {time}"));
+    }
+    output.styled_data(Style::Faint, &format!("memory     {}", shown(&trust.state)));
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn reset_clock(session: &Session) -> Result<Exit, Error> {
+    let trust = Trust::open(session)?;
+    trust.change(|floors| {
+        floors.forget_time();
+        true
+    })?;
+    session.note(Style::Plain, "the next run begins to remember the time anew");
+    Ok(Exit::Done)
+}

@@ -1,0 +1,323 @@
+//! The keyring of this host: where it stands, what it remembers, and whom it lets through.
+
+use std::path::{Path, PathBuf};
+
+use runwrit_model::exit::Exit;
+use runwrit_model::id::Digest;
+use runwrit_model::journal::Created;
+use runwrit_model::limits;
+use runwrit_model::manifest::Manifest;
+use runwrit_model::provenance::{Provenance, Signed, Unsigned};
+use runwrit_trust::floors::Floors;
+use runwrit_trust::keyring::{self, Keyring, OtherKeyrings};
+use runwrit_trust::parcel::Parcel;
+use runwrit_trust::refusal::Refusal;
+use runwrit_trust::verdict::{Bench, Past, Vouched, judge, recheck};
+
+use crate::ambient::{self, trusted};
+use crate::error::Error;
+use crate::output::Style;
+use crate::session::Session;
+
+/// Where the keyring of a machine is. No option of a command moves it once it stands there.
+const SYSTEM: &str = "/etc/runwrit/trust.toml";
+/// Where a machine remembers what ran; `--state` does not move it either.
+const SYSTEM_STATE: &str = "/var/lib/runwrit/trust-state.json";
+/// What stands beside any other keyring.
+const STATE: &str = "trust-state.json";
+/// Others could write there.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
+/// The keyring that counts, with what was remembered under it.
+#[derive(Debug)]
+pub struct Trust {
+    /// Where it stands.
+    pub file: PathBuf,
+    /// What it says.
+    pub keyring: Keyring,
+    /// Its digest, for the record of a run.
+    pub digest: Digest,
+    /// Where it remembers.
+    pub state: PathBuf,
+    /// What it remembers.
+    pub floors: Floors,
+}
+
+/// How a package was let through.
+#[derive(Debug, Clone)]
+pub enum Vouching {
+    /// Enough of those who may vouch for it.
+    Signed(Box<Vouched>, Digest),
+    /// Nobody does, and the keyring lets `--allow-unsigned` through.
+    Unsigned(Digest),
+}
+
+/// Returns where the keyring of this use of the command line stands.
+pub fn place(session: &Session) -> Result<PathBuf, Error> {
+    let system = Path::new(SYSTEM);
+    let (named, by) = match (&session.shared.trust, session.ambient.variable("RUNWRIT_TRUST")) {
+        (Some(path), _) => (path.clone(), "--trust"),
+        (None, Some(path)) => (PathBuf::from(path), "RUNWRIT_TRUST"),
+        (None, None) => return Ok(system.to_owned()),
+    };
+    let named = session.ambient.directory.join(named);
+    if named == system || !ambient::exists(system) || allows_others(system)? {
+        return Ok(named);
+    }
+    let message =
+        format!("`{by}` names another keyring than `{SYSTEM}`, which is that of this host");
+    Err(untrusted(message).hint(format!(
+        "leave it out; `other-keyrings = \"allow\"` under `[policy]` in `{SYSTEM}` would allow it"
+    )))
+}
+
+/// Returns whether this is the place of the keyring of a machine.
+pub fn is_system(file: &Path) -> bool {
+    file == Path::new(SYSTEM)
+}
+
+fn allows_others(system: &Path) -> Result<bool, Error> {
+    let (keyring, _) = read(system)?;
+    Ok(keyring.policy.other_keyrings == OtherKeyrings::Allow)
+}
+
+/// Reads a keyring that nobody but root and this user can write.
+fn read(file: &Path) -> Result<(Keyring, Digest), Error> {
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    for path in [file, folder] {
+        if let Some(complaint) = complaint(path) {
+            return Err(untrusted(complaint.0).hint(complaint.1));
+        }
+    }
+    let text = ambient::read_text("keyring", file, limits::DOCUMENT_BYTES_MAX)?;
+    let keyring = Keyring::parse(&file.display().to_string(), &text).map_err(|faults| {
+        let error = Error::from(faults);
+        Error { exit: Exit::Untrusted, ..error }
+    })?;
+    Ok((keyring, Digest::of(text.as_bytes())))
+}
+
+/// Returns what is wrong with the owner or the mode of a file or directory, and its fix.
+pub fn complaint(path: &Path) -> Option<(String, String)> {
+    let (owner, mode) = trusted::ownership(path)?;
+    let shown = path.display();
+    if owner != 0 && owner != trusted::user() {
+        let text = format!("`{shown}` belongs to another user (uid {owner}), who could change it");
+        return Some((text, format!("`chown root {shown}`, after looking at what it says")));
+    }
+    // A sticky directory lets nobody replace the files of others.
+    (mode & WRITABLE_BY_OTHERS != 0 && mode & 0o1000 == 0).then(|| {
+        let text = format!("others may write to `{shown}` (mode {mode:04o})");
+        (text, format!("`chmod go-w {shown}`: it says whose code runs here"))
+    })
+}
+
+impl Trust {
+    /// Reads the keyring and what it remembers. Without a keyring nobody is trusted.
+    pub fn open(session: &Session) -> Result<Self, Error> {
+        let file = place(session)?;
+        if !ambient::exists(&file) {
+            let message = format!("there is no keyring `{}`, so nobody is trusted", file.display());
+            return Err(untrusted(message).hint(
+                "`runwrit trust init` makes it, and `runwrit trust add-key FILE.pub` adds who may \
+                 sign; another place is named with `--trust FILE`",
+            ));
+        }
+        let (keyring, digest) = read(&file)?;
+        let state = state_of(&file, &keyring);
+        let floors = remembered(&state)?;
+        Ok(Self { file, keyring, digest, state, floors })
+    }
+
+    /// Judges the bytes of a package. `is_unsigned_allowed` is what the person typed.
+    pub fn admit(
+        &self,
+        folder: &Path,
+        parcel: &Parcel,
+        is_unsigned_allowed: bool,
+    ) -> Result<Vouching, Error> {
+        match self.judge(parcel) {
+            Ok(vouched) => Ok(Vouching::Signed(Box::new(vouched), self.digest)),
+            Err(Refusal::Unsigned) if is_unsigned_allowed => match self.keyring.policy.unsigned {
+                keyring::Unsigned::Flag => Ok(Vouching::Unsigned(self.digest)),
+                keyring::Unsigned::Deny => Err(self.forbids_unsigned(folder)),
+            },
+            Err(refusal) => Err(refused(folder, &refusal)),
+        }
+    }
+
+    /// Judges the bytes of a package.
+    pub fn judge(&self, parcel: &Parcel) -> Result<Vouched, Refusal> {
+        let (keyring, floors) = (&self.keyring, &self.floors);
+        judge(parcel, Bench { keyring, floors, clock: ambient::now_unix_ms() })
+    }
+
+    fn forbids_unsigned(&self, folder: &Path) -> Error {
+        let (shown, file) = (folder.display(), self.file.display());
+        let message =
+            format!("`{shown}` is refused: it is not signed, and `{file}` allows no such");
+        untrusted(message).hint(
+            "have it signed with `runwrit sign`; or write `unsigned = \"flag\"` under `[policy]` \
+             of the keyring, if unsigned packages are to run here",
+        )
+    }
+
+    /// Judges again who vouched for a run that is to go on.
+    pub fn readmit(&self, created: &Created) -> Result<(), Error> {
+        let run = &created.run;
+        let stopped = |why: String| {
+            let undo =
+                format!("`runwrit rollback {run}` undoes it; it asks nobody who vouched for it");
+            untrusted(format!("run {run} does not go on: {why}")).hint(undo)
+        };
+        match &created.provenance {
+            Some(Provenance::Signed(signed)) => {
+                let past = Past {
+                    package: &signed.package,
+                    version: &signed.version,
+                    channel: &signed.channel,
+                    sequence: signed.sequence,
+                    component: &created.component,
+                    signers: &signed.signers,
+                };
+                recheck(&past, &self.keyring).map_err(|refusal| stopped(refusal.to_string()))
+            }
+            Some(Provenance::Unsigned(_)) | None => match self.keyring.policy.unsigned {
+                keyring::Unsigned::Flag => Ok(()),
+                keyring::Unsigned::Deny => {
+                    let file = self.file.display();
+                    Err(stopped(format!(
+                        "nobody vouched for its runbook, and `{file}` allows no such"
+                    )))
+                }
+            },
+        }
+    }
+
+    /// Remembers a package before its run begins, so that nothing older runs from here on.
+    pub fn remember(&self, vouching: &Vouching) -> Result<(), Error> {
+        let Vouching::Signed(vouched, _) = vouching else { return Ok(()) };
+        let clock = ambient::now_unix_ms();
+        let mut floors = self.floors.clone();
+        if !floors.raise(vouched.seen(), &self.keyring, clock) {
+            return Ok(());
+        }
+        self.change(|floors| floors.raise(vouched.seen(), &self.keyring, clock))
+    }
+
+    /// Changes what is remembered, one process at a time.
+    pub fn change(&self, change: impl FnOnce(&mut Floors) -> bool) -> Result<(), Error> {
+        if let Some(folder) = self.state.parent().filter(|folder| !ambient::exists(folder)) {
+            ambient::make_private_directory("memory of the keyring", folder)?;
+        }
+        let _lock = trusted::lock("memory of the keyring", &self.state.with_extension("lock"))?;
+        // Another process may have changed it meanwhile.
+        let mut floors = remembered(&self.state)?;
+        match change(&mut floors) {
+            true => trusted::replace("memory of the keyring", &self.state, &floors.encode(), 0o600),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Returns where a keyring remembers.
+fn state_of(file: &Path, keyring: &Keyring) -> PathBuf {
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    match &keyring.policy.state {
+        Some(path) => folder.join(path),
+        None if is_system(file) => PathBuf::from(SYSTEM_STATE),
+        None => folder.join(STATE),
+    }
+}
+
+/// Reads what is remembered; nothing on a host where nothing ran yet.
+fn remembered(state: &Path) -> Result<Floors, Error> {
+    if !ambient::exists(state) {
+        return Ok(Floors::default());
+    }
+    let bytes = ambient::read_private("memory of the keyring", state, limits::FLOORS_BYTES_MAX)
+        .map_err(|error| Error { exit: Exit::Untrusted, ..error })?;
+    Floors::decode(&bytes).map_err(|error| {
+        untrusted(format!("the memory of the keyring `{}` is not usable: {error}", state.display()))
+            .hint("restore it from a backup: without it a host forgets what it must not go back to")
+    })
+}
+
+/// Says why a package does not run.
+pub fn refused(folder: &Path, refusal: &Refusal) -> Error {
+    let error = untrusted(format!("`{}` is refused: {refusal}", folder.display()));
+    refusal.details().into_iter().fold(error, Error::detail).hint(refusal.hint())
+}
+
+/// Builds an error about trust.
+pub fn untrusted(message: impl Into<String>) -> Error {
+    Error::new(Exit::Untrusted, message)
+}
+
+impl Vouching {
+    /// Compares what was signed with what `runbook.toml` says.
+    pub fn agrees(&self, folder: &Path, manifest: &Manifest) -> Result<(), Error> {
+        let Self::Signed(vouched, _) = self else { return Ok(()) };
+        agree(vouched, manifest).map_err(|refusal| refused(folder, &refusal))
+    }
+
+    /// Returns whether its runs may act on this machine alone.
+    pub fn is_loopback_only(&self) -> bool {
+        matches!(self, Self::Signed(vouched, _) if vouched.is_loopback_only)
+    }
+
+    /// Returns what the journal of a run keeps.
+    pub fn provenance(&self) -> Provenance {
+        match self {
+            Self::Unsigned(keyring) => Provenance::Unsigned(Unsigned { keyring: *keyring }),
+            Self::Signed(vouched, keyring) => {
+                let release = &vouched.release;
+                let signer = |it: &runwrit_trust::verdict::Signer| {
+                    (it.id.clone(), it.hint.as_str().to_owned())
+                };
+                Provenance::Signed(Box::new(Signed {
+                    package: release.package.clone(),
+                    version: release.version.clone(),
+                    channel: release.channel.clone(),
+                    sequence: release.sequence,
+                    statement: vouched.statement,
+                    signers: vouched.signers.iter().map(signer).collect(),
+                    keyring: *keyring,
+                }))
+            }
+        }
+    }
+
+    /// Tells a person who vouches for a package.
+    pub fn tell(&self, manifest: &Manifest, digest: &Digest, session: &Session) {
+        let name = manifest.id();
+        match self {
+            Self::Unsigned(_) => {
+                let line = format!("UNSIGNED: nobody vouches for {name} ({digest})");
+                session.note(Style::Warning, &line);
+            }
+            Self::Signed(vouched, _) => {
+                session.note(Style::Plain, &format!("signed: {}", vouched_line(vouched)));
+                for warning in &vouched.warnings {
+                    session.note(Style::Warning, &format!("warning: {warning}"));
+                }
+            }
+        }
+    }
+}
+
+/// Compares a statement with a manifest.
+pub fn agree(vouched: &Vouched, manifest: &Manifest) -> Result<(), Refusal> {
+    let asks: Vec<String> = manifest.ask.iter().map(|ask| ask.interface.clone()).collect();
+    vouched.agrees(&manifest.name, &manifest.runbook_version, &manifest.world, &asks)
+}
+
+/// Returns who vouches for what, in one line.
+pub fn vouched_line(vouched: &Vouched) -> String {
+    let release = &vouched.release;
+    let ids: Vec<String> =
+        vouched.signers.iter().map(|signer| format!("`{}`", signer.id)).collect();
+    let reach = if vouched.is_loopback_only { ", for loopback endpoints only" } else { "" };
+    let (id, channel, sequence) = (release.id(), &release.channel, release.sequence);
+    format!("{id}, {channel} {sequence}, by {}{reach}", ids.join(", "))
+}

@@ -1,0 +1,83 @@
+//! Private keys in files, and the passphrases that open them: from a terminal, a file or a
+//! descriptor, and never from an argument, where every process of the machine could read it.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use runwrit_model::limits;
+use runwrit_model::secret::Secret;
+use runwrit_trust::private_key::{PrivateKey, PrivateKeyError};
+use runwrit_trust::public_key::PublicKey;
+
+use crate::ambient::{self, trusted};
+use crate::error::{Error, chain};
+
+/// Where a passphrase comes from; the terminal where nothing is named.
+#[derive(Debug, Clone, Args)]
+pub struct Passphrase {
+    /// Read the passphrase from the first line of this file, mode 0600
+    #[arg(long, value_name = "FILE", conflicts_with = "passphrase_fd")]
+    passphrase_file: Option<PathBuf>,
+    /// Read the passphrase from this file descriptor
+    #[arg(long, value_name = "NUMBER")]
+    passphrase_fd: Option<u32>,
+}
+
+impl Passphrase {
+    /// Returns the passphrase for `path`.
+    pub fn read(&self, path: &Path) -> Result<Secret, Error> {
+        if let Some(file) = &self.passphrase_file {
+            return trusted::read_line("passphrase file", file);
+        }
+        if let Some(number) = self.passphrase_fd {
+            return trusted::read_descriptor("passphrase", number);
+        }
+        let question = format!("passphrase of {}", path.display());
+        trusted::ask_secret(&question).unwrap_or_else(|| Err(no_terminal(path)))
+    }
+
+    /// Returns a new passphrase for `path`; a person types it twice.
+    pub fn choose(&self, path: &Path) -> Result<Secret, Error> {
+        let one = self.read(path)?;
+        if self.passphrase_file.is_some() || self.passphrase_fd.is_some() {
+            return Ok(one);
+        }
+        let again = trusted::ask_secret("the same again").unwrap_or_else(|| Err(no_terminal(path)));
+        match again? == one {
+            true => Ok(one),
+            false => Err(Error::usage("the two passphrases differ: nothing was written")),
+        }
+    }
+}
+
+fn no_terminal(path: &Path) -> Error {
+    let message =
+        format!("the key `{}` needs a passphrase, and there is no terminal", path.display());
+    Error::usage(message).hint("name its file with `--passphrase-file FILE`")
+}
+
+/// Opens a private key.
+pub fn open(path: &Path, passphrase: &Passphrase) -> Result<PrivateKey, Error> {
+    let bytes = ambient::read_private("key", path, limits::KEY_BYTES_MAX)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let secret = match PrivateKey::is_locked(&text) {
+        true => Some(passphrase.read(path)?),
+        false => None,
+    };
+    PrivateKey::from_pem(&text, secret.as_ref()).map_err(|error| unusable(path, &error))
+}
+
+/// Reads a public key.
+pub fn public(path: &Path) -> Result<PublicKey, Error> {
+    let text = ambient::read_text("public key", path, limits::KEY_BYTES_MAX)?;
+    PublicKey::from_pem(&text).map_err(|error| {
+        let error = Error::usage(format!("`{}` is no public key: {error}", path.display()));
+        error.hint("`runwrit key generate` writes it beside the key, with `.pub` at its end")
+    })
+}
+
+/// Says why a key is of no use.
+pub fn unusable(path: &Path, error: &PrivateKeyError) -> Error {
+    let error_shown = chain(error);
+    Error::usage(format!("the key `{}` is not usable: {error_shown}", path.display()))
+}

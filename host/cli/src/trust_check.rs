@@ -1,0 +1,95 @@
+//! Looks at keyring and memory, and says what is not in order, with a fix each.
+
+use runwrit_model::exit::Exit;
+use runwrit_model::health::{Finding, Level};
+use runwrit_trust::floors::timestamp;
+use runwrit_trust::keyring::{Key, Keyring, Role, Unsigned};
+
+use crate::ambient;
+use crate::keyring::Trust;
+use crate::output::Style;
+use crate::session::Session;
+
+/// A key that expires sooner is told: its successor has to reach every host.
+const SOON_MS: u64 = 30 * 24 * 3_600 * 1_000;
+
+/// Prints what is found; whatever lets nothing run, or too much, is exit code 4.
+pub fn check(session: &Session) -> Exit {
+    let findings = look(session);
+    for finding in &findings {
+        match session.output.is_json {
+            true => session.output.object(finding),
+            false => print(finding, session),
+        }
+    }
+    match findings.iter().any(|finding| finding.level > Level::Note) {
+        true => Exit::Untrusted,
+        false => Exit::Done,
+    }
+}
+
+fn print(finding: &Finding, session: &Session) {
+    let (check, text) = (finding.check, &finding.text);
+    let style = if finding.level == Level::Good { Style::Plain } else { Style::Warning };
+    session.output.styled_data(style, &format!("{check:<10} {text}"));
+    if let Some(fix) = &finding.fix {
+        session.output.data(&format!("{:<10} fix: {fix}", ""));
+    }
+}
+
+/// Returns all findings about the keyring.
+pub fn look(session: &Session) -> Vec<Finding> {
+    let trust = match Trust::open(session) {
+        Ok(trust) => trust,
+        Err(error) => {
+            let fix = error.hints.join("; ");
+            return vec![Finding::of("keyring", Level::Wrong, error.message, fix)];
+        }
+    };
+    let shown = trust.file.display();
+    let mut findings = vec![Finding::good("keyring", format!("`{shown}`, {}", trust.digest))];
+    findings.push(enough(&trust.keyring));
+    findings.extend(trust.keyring.keys.iter().filter_map(|key| dates(key, &trust)));
+    if trust.keyring.policy.unsigned == Unsigned::Flag {
+        let text = "`--allow-unsigned` lets packages run that nobody vouches for";
+        let fix = "`unsigned = \"deny\"` under `[policy]`, once all that runs here is signed";
+        findings.push(Finding::of("unsigned", Level::Note, text, fix));
+    }
+    findings.push(memory(&trust));
+    findings
+}
+
+/// Whether enough keys are there for anything to run.
+fn enough(keyring: &Keyring) -> Finding {
+    let counts =
+        |key: &&Key| key.has(Role::Runbook) && keyring.revoked_key(&key.public.hint()).is_none();
+    let (count, needed) = (keyring.keys.iter().filter(counts).count(), keyring.threshold.runbook);
+    let text = format!("{count} keys may sign runbooks, and it takes {needed}");
+    match count >= needed {
+        true => Finding::good("threshold", text),
+        false => {
+            let fix = "`runwrit trust add-key`, or a lower `runbook` under `[threshold]`";
+            Finding::of("threshold", Level::Wrong, text, fix)
+        }
+    }
+}
+
+fn dates(key: &Key, trust: &Trust) -> Option<Finding> {
+    let clock = ambient::now_unix_ms();
+    let (now, soon) = (trust.floors.time(clock), timestamp(clock.saturating_add(SOON_MS)));
+    let until = key.not_after().filter(|until| *until <= soon)?;
+    let word = if until <= now { "has expired" } else { "expires" };
+    let text = format!("`{}` {word} on {until}", key.id);
+    let fix = "`runwrit trust add-key` its successor, and have packages signed with that";
+    Some(Finding::of("key", Level::Note, text, fix))
+}
+
+/// Whether what ran can be remembered.
+fn memory(trust: &Trust) -> Finding {
+    let count = trust.floors.all().len();
+    let shown = trust.state.display();
+    match trust.change(|_| false) {
+        Ok(()) => Finding::good("memory", format!("`{shown}` holds {count} floors")),
+        Err(error) => Finding::of("memory", Level::Wrong, error.message, error.hints.join("; ")),
+    }
+}

@@ -1,0 +1,45 @@
+//! Who vouched for a runbook, as the journal of a run remembers it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::Digest;
+
+/// Who vouched for a runbook when its run was admitted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Provenance {
+    /// Enough of those who may.
+    Signed(Box<Signed>),
+    /// Nobody: keyring and `--allow-unsigned` let it through.
+    Unsigned(Unsigned),
+}
+
+/// What was signed, by whom, and by which keyring that was judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Signed {
+    /// Namespace and name.
+    pub package: String,
+    /// The version.
+    pub version: String,
+    /// The line of releases.
+    pub channel: String,
+    /// Its place in that line.
+    pub sequence: u64,
+    /// The digest of the statement that was signed.
+    pub statement: Digest,
+    /// The keys, by what the keyring called them.
+    pub signers: BTreeMap<String, String>,
+    /// The digest of the keyring.
+    pub keyring: Digest,
+}
+
+/// By which keyring an unsigned package was let through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Unsigned {
+    /// The digest of the keyring.
+    pub keyring: Digest,
+}

@@ -1,0 +1,318 @@
+//! Why a package does not run, in words: the file, the key, the rule and the way out.
+
+use jiff::Timestamp;
+use runwrit_model::limits::SIGNATURES_MAX;
+
+use crate::bundle::BundleError;
+use crate::parcel::SIGNATURES;
+use crate::public_key::Hint;
+use crate::statement::StatementError;
+
+/// What is wrong with the file of one signer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The file in `signatures/`.
+    pub file: String,
+    /// What is wrong with it.
+    pub cause: Cause,
+}
+
+/// Why a signature does not count.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    /// It cannot be read.
+    #[error("{0}")]
+    Bundle(BundleError),
+    /// Nobody here knows the key.
+    #[error("it is by the key `{0}`, which is not in the keyring")]
+    UnknownKey(Hint),
+    /// The key was revoked.
+    #[error("its key `{id}` was revoked: {reason}")]
+    RevokedKey {
+        /// The key.
+        id: String,
+        /// Why.
+        reason: String,
+    },
+    /// The key did not make it.
+    #[error("it is not by the key `{0}` that it names: statement or signature was changed")]
+    Forged(String),
+    /// What was signed is no release.
+    #[error("what `{id}` signed is not usable: {source}")]
+    Statement {
+        /// The key.
+        id: String,
+        /// Why.
+        source: StatementError,
+    },
+    /// Other files were signed.
+    #[error("`{file}` is not the one that `{id}` signed")]
+    Changed {
+        /// The file.
+        file: &'static str,
+        /// The key.
+        id: String,
+    },
+    /// Another role.
+    #[error("its key `{0}` may not sign runbooks: its roles do not name `runbook`")]
+    Role(String),
+    /// Another namespace.
+    #[error("its key `{id}` may not speak for `{package}`, only for {names}")]
+    Namespace {
+        /// The key.
+        id: String,
+        /// The package.
+        package: String,
+        /// What it may speak for.
+        names: String,
+    },
+    /// Too early.
+    #[error("its key `{id}` counts only from {from}")]
+    NotYet {
+        /// The key.
+        id: String,
+        /// From when.
+        from: Timestamp,
+    },
+    /// Too late.
+    #[error("its key `{id}` has expired on {until}")]
+    Expired {
+        /// The key.
+        id: String,
+        /// Until when it counted.
+        until: Timestamp,
+    },
+    /// One key, two files.
+    #[error("it is by `{0}` again, and a key counts once")]
+    Again(String),
+    /// Another statement than the one that most signed.
+    #[error(
+        "`{id}` signed another release ({sequence}), and only signatures of one count together"
+    )]
+    OtherRelease {
+        /// The key.
+        id: String,
+        /// The sequence that it signed.
+        sequence: u64,
+    },
+}
+
+/// Why a package does not run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Nobody signed.
+    #[error("the package is not signed")]
+    Unsigned,
+    /// A heap of files.
+    #[error("`{SIGNATURES}` holds {0} files, and at most {SIGNATURES_MAX} are read")]
+    TooMany(usize),
+    /// No signature counts.
+    #[error("no signature counts: `{SIGNATURES}/{}`: {}", .0[0].file, .0[0].cause)]
+    NoneCounts(Vec<Fault>),
+    /// Some count, and they are too few.
+    #[error(
+        "{needed} of {known} signatures needed, {} valid: {}; {}",
+        valid.len(), listed(valid, created_at), missing_words(missing, faults)
+    )]
+    TooFew {
+        /// How many it takes.
+        needed: usize,
+        /// How many keys might sign, revoked ones among them.
+        known: usize,
+        /// Those that signed.
+        valid: Vec<String>,
+        /// When the release was made.
+        created_at: Timestamp,
+        /// Those that may sign and did not.
+        missing: Vec<String>,
+        /// What is wrong with other files.
+        faults: Vec<Fault>,
+    },
+    /// The release has expired.
+    #[error("the release {id} has expired on {until}")]
+    Expired {
+        /// The release.
+        id: String,
+        /// Until when it was vouched for.
+        until: Timestamp,
+    },
+    /// The component was revoked.
+    #[error("the component {digest} was revoked: {reason}")]
+    RevokedDigest {
+        /// The component.
+        digest: String,
+        /// Why.
+        reason: String,
+    },
+    /// The package was revoked.
+    #[error("{id} was revoked: {reason}")]
+    RevokedPackage {
+        /// The release.
+        id: String,
+        /// Why.
+        reason: String,
+    },
+    /// Older than what the keyring allows or what ran here.
+    #[error(
+        "{id} has sequence {sequence} in `{channel}`, and this host has come to {floor}: \
+         it does not go back"
+    )]
+    Downgrade {
+        /// The release.
+        id: String,
+        /// The channel.
+        channel: String,
+        /// Its sequence.
+        sequence: u64,
+        /// The lowest that runs.
+        floor: u64,
+    },
+    /// One number, two releases.
+    #[error(
+        "{id} has sequence {sequence} in `{channel}`, under which another release ran here: \
+         its signers have said two things under one number"
+    )]
+    Equivocation {
+        /// The release.
+        id: String,
+        /// The channel.
+        channel: String,
+        /// The sequence.
+        sequence: u64,
+    },
+    /// A number that would lock later releases out.
+    #[error("{id} has sequence {sequence}, more than {max}, the largest that may follow now")]
+    Leap {
+        /// The release.
+        id: String,
+        /// Its sequence.
+        sequence: u64,
+        /// The largest that may follow.
+        max: u64,
+    },
+    /// The statement and `runbook.toml` disagree.
+    #[error("the statement says {field} `{signed}`, and `runbook.toml` says `{found}`")]
+    Mismatch {
+        /// The field.
+        field: &'static str,
+        /// What was signed.
+        signed: String,
+        /// What stands there.
+        found: String,
+    },
+    /// Of the keys that vouched for a run when it began, too few still count.
+    #[error(
+        "of the keys that signed {id}, {} no longer count{}, and {needed} are needed",
+        gone_words(gone), if gone.len() == 1 { "s" } else { "" }
+    )]
+    Withdrawn {
+        /// The release.
+        id: String,
+        /// How many it takes.
+        needed: usize,
+        /// Those that were revoked or taken away.
+        gone: Vec<String>,
+    },
+    /// The clock is that of a machine without a battery.
+    #[error("the clock of this host says {0}, before this program was made")]
+    Clock(Timestamp),
+}
+
+impl Refusal {
+    /// Returns what else is wrong, a line each.
+    pub fn details(&self) -> Vec<String> {
+        let shown = |fault: &Fault| format!("`{SIGNATURES}/{}`: {}", fault.file, fault.cause);
+        match self {
+            Self::NoneCounts(faults) => faults.iter().skip(1).map(shown).collect(),
+            Self::TooFew { faults, .. } => faults.iter().map(shown).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Returns what to do next.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Unsigned => {
+                "have it signed with `runwrit sign`; a keyring whose policy says \
+                 `unsigned = \"flag\"` lets `--allow-unsigned` through"
+            }
+            Self::TooMany(_) => "remove what is no signature of yours",
+            Self::NoneCounts(faults) => faults[0].cause.hint(),
+            Self::TooFew { missing, .. } if missing.is_empty() => {
+                "have it signed by more keys that count, and add them with `runwrit trust add-key`"
+            }
+            Self::TooFew { .. } => "have one of the missing sign it as well, with `runwrit sign`",
+            Self::Expired { .. } => {
+                "get a newer release; on an offline host the policy \
+                 `expired-release = \"warn\"` lets old ones run"
+            }
+            Self::RevokedDigest { .. } | Self::RevokedPackage { .. } => {
+                "get a release that is not revoked; runs of this one can still be rolled back"
+            }
+            Self::Downgrade { .. } => {
+                "get the newer release; to go back on purpose, have the old content signed again \
+                 under a higher sequence"
+            }
+            Self::Equivocation { .. } => {
+                "ask its signers which of the two they meant, and have that signed again under a \
+                 higher sequence"
+            }
+            Self::Leap { .. } => {
+                "a sequence counts up from 1, or is the time in seconds: have it signed again, and \
+                 look whether somebody stole the key"
+            }
+            Self::Withdrawn { .. } => {
+                "`runwrit rollback` still undoes the run; it asks nobody who vouched for it"
+            }
+            Self::Mismatch { .. } => "have the package signed again as it stands",
+            Self::Clock(_) => "set the clock: without it nothing can be found to have expired",
+        }
+    }
+}
+
+impl Cause {
+    fn hint(&self) -> &'static str {
+        match self {
+            Self::Bundle(_) => "get the file again, or have the package signed again",
+            Self::UnknownKey(_) => {
+                "if you trust its owner, compare the key by another way and add it: \
+                 `runwrit trust add-key FILE.pub --id NAME --role runbook --name 'NAMESPACE:*'`"
+            }
+            Self::RevokedKey { .. } | Self::Expired { .. } => {
+                "have the package signed with a key that counts; runs of it can be rolled back"
+            }
+            Self::Forged(_) | Self::Changed { .. } => {
+                "what lies here is not what was signed: get the package again, from where it was \
+                 published"
+            }
+            Self::Statement { .. } | Self::Again(_) | Self::OtherRelease { .. } => {
+                "have the package signed again"
+            }
+            Self::Role(_) | Self::Namespace { .. } => {
+                "have it signed by a key that may, or widen `roles` or `names` of the key in the \
+                 keyring if that was meant"
+            }
+            Self::NotYet { .. } => "wait, or look whether the clock of this host is right",
+        }
+    }
+}
+
+fn listed(ids: &[String], created_at: &Timestamp) -> String {
+    let day = created_at.to_string();
+    let day = day.split('T').next().unwrap_or_default();
+    let ids: Vec<_> = ids.iter().map(|id| format!("`{id}` of {day}")).collect();
+    ids.join(", ")
+}
+
+fn gone_words(ids: &[String]) -> String {
+    format!("`{}`", ids.join("`, `"))
+}
+
+fn missing_words(ids: &[String], faults: &[Fault]) -> String {
+    match (ids, faults) {
+        ([], []) => "the keyring holds no other key that may sign it".to_owned(),
+        ([], [fault, ..]) => format!("another does not count: {}", fault.cause),
+        ([one], _) => format!("missing `{one}`"),
+        (more, _) => format!("missing one of `{}`", more.join("`, `")),
+    }
+}

@@ -1,0 +1,328 @@
+//! The verdict over a package: whether enough of those who may speak for it do, and for just this.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use runwrit_model::id::Digest;
+use runwrit_model::journal::UnixMs;
+use runwrit_model::limits;
+
+use crate::bundle;
+use crate::envelope::Envelope;
+use crate::floors::{Floors, Seen, timestamp};
+use crate::keyring::{Endpoints, ExpiredRelease, Key, Keyring, Role};
+use crate::parcel::Parcel;
+use crate::public_key::Hint;
+use crate::refusal::{Cause, Fault, Refusal};
+use crate::statement::{Release, Statement};
+
+/// What a package is judged by.
+#[derive(Debug, Clone, Copy)]
+pub struct Bench<'a> {
+    /// Who may sign what.
+    pub keyring: &'a Keyring,
+    /// What ran here before.
+    pub floors: &'a Floors,
+    /// What the clock says.
+    pub clock: UnixMs,
+}
+
+/// A package that enough of those vouch for who may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vouched {
+    /// What they vouch for.
+    pub release: Release,
+    /// The digest of the statement that they signed.
+    pub statement: Digest,
+    /// Who signed, each once.
+    pub signers: Vec<Signer>,
+    /// Whether too few would be left without keys that are good for this machine alone.
+    pub is_loopback_only: bool,
+    /// What is not in order and does not stand against it.
+    pub warnings: Vec<String>,
+}
+
+/// One of those who signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signer {
+    /// What the keyring calls it.
+    pub id: String,
+    /// The key.
+    pub hint: Hint,
+}
+
+/// A signature that counts.
+struct Valid<'a> {
+    file: &'a str,
+    key: &'a Key,
+    statement: Statement,
+    digest: Digest,
+}
+
+impl Vouched {
+    /// Returns what the host is to remember once it runs.
+    pub fn seen(&self) -> Seen {
+        Seen {
+            package: self.release.package.clone(),
+            channel: self.release.channel.clone(),
+            sequence: self.release.sequence,
+            statement: self.statement,
+            signers: self.signers.iter().map(|signer| signer.hint.clone()).collect(),
+        }
+    }
+
+    /// Compares the statement with what `runbook.toml` says, now that it may be parsed.
+    pub fn agrees(
+        &self,
+        name: &str,
+        version: &str,
+        world: &str,
+        asks: &[String],
+    ) -> Result<(), Refusal> {
+        let release = &self.release;
+        let sorted = |asks: &[String]| {
+            let mut asks = asks.to_vec();
+            asks.sort();
+            asks.join(", ")
+        };
+        let rows = [
+            ("the name", release.name().to_owned(), name.to_owned()),
+            ("the version", release.version.clone(), version.to_owned()),
+            ("the world", release.world.clone(), world.to_owned()),
+            ("the ask", sorted(&release.asks), sorted(asks)),
+        ];
+        let differing = rows.into_iter().find(|(_, signed, found)| signed != found);
+        differing.map_or(Ok(()), |(field, signed, found)| {
+            Err(Refusal::Mismatch { field, signed, found })
+        })
+    }
+}
+
+/// Judges a package by its bytes alone; nothing of it is parsed but what its signers signed.
+pub fn judge(parcel: &Parcel, bench: Bench<'_>) -> Result<Vouched, Refusal> {
+    if bench.clock < limits::CLOCK_MIN {
+        return Err(Refusal::Clock(timestamp(bench.clock)));
+    }
+    // Revoked code stays revoked, whoever vouches for it.
+    let component = Digest::of(&parcel.component);
+    if let Some(reason) = bench.keyring.revoked_digest(&component) {
+        let (digest, reason) = (component.to_string(), reason.to_owned());
+        return Err(Refusal::RevokedDigest { digest, reason });
+    }
+    match parcel.signatures.len() {
+        0 => return Err(Refusal::Unsigned),
+        count if count > limits::SIGNATURES_MAX => return Err(Refusal::TooMany(count)),
+        _ => {}
+    }
+    let vouched = count(parcel, bench)?;
+    within_rules(&vouched, bench)?;
+    Ok(vouched)
+}
+
+/// What vouched for a run when it began, by its journal.
+#[derive(Debug, Clone, Copy)]
+pub struct Past<'a> {
+    /// The package.
+    pub package: &'a str,
+    /// Its version.
+    pub version: &'a str,
+    /// The line of releases.
+    pub channel: &'a str,
+    /// Its place in that line.
+    pub sequence: u64,
+    /// The component.
+    pub component: &'a Digest,
+    /// The keys, by what the keyring called them.
+    pub signers: &'a BTreeMap<String, String>,
+}
+
+/// Judges again what was vouched for when a run began: whatever was revoked or taken away since
+/// then stops it. That a key or a release has merely expired meanwhile, or that a newer release
+/// ran, does not: half a run helps nobody.
+pub fn recheck(past: &Past<'_>, keyring: &Keyring) -> Result<(), Refusal> {
+    let Past { package, version, channel, sequence, component, signers } = past;
+    let id = format!("{package}@{version}");
+    if let Some(reason) = keyring.revoked_digest(component) {
+        let (digest, reason) = (component.to_string(), reason.to_owned());
+        return Err(Refusal::RevokedDigest { digest, reason });
+    }
+    if let Some(reason) = keyring.revoked_package(package, version) {
+        return Err(Refusal::RevokedPackage { id, reason: reason.to_owned() });
+    }
+    let floor = keyring.floor(package, channel);
+    if *sequence < floor {
+        let (channel, sequence) = (channel.to_string(), *sequence);
+        return Err(Refusal::Downgrade { id, channel, sequence, floor });
+    }
+    let counts =
+        |hint: &str| keyring.signers(package).any(|key| key.public.hint().as_str() == hint);
+    let gone: Vec<String> =
+        signers.iter().filter(|(_, hint)| !counts(hint)).map(|(id, _)| id.clone()).collect();
+    let needed = keyring.threshold.runbook;
+    match signers.len() - gone.len() >= needed {
+        true => Ok(()),
+        false => Err(Refusal::Withdrawn { id, needed, gone }),
+    }
+}
+
+/// Counts the signatures of the release that most have signed.
+fn count(parcel: &Parcel, bench: Bench<'_>) -> Result<Vouched, Refusal> {
+    let (mut groups, mut faults) = (BTreeMap::<_, Vec<Valid<'_>>>::new(), Vec::new());
+    for (file, bytes) in &parcel.signatures {
+        match signature(file, bytes, parcel, bench) {
+            Ok(valid) => {
+                let group = groups.entry((valid.statement.release().sequence, valid.digest));
+                let group = group.or_default();
+                match group.iter().any(|it| it.key.public == valid.key.public) {
+                    true => faults.push(fault(file, Cause::Again(valid.key.id.clone()))),
+                    false => group.push(valid),
+                }
+            }
+            Err(cause) => faults.push(fault(file, cause)),
+        }
+    }
+    // Files are named after keys; people compare what is wrong, whatever the names are.
+    faults.sort_by_cached_key(|fault| fault.cause.to_string());
+    let needed = bench.keyring.threshold.runbook;
+    // The newest release that enough signed; without one, what most signed tells what is missing.
+    let enough = groups.iter().rev().find(|(_, group)| group.len() >= needed);
+    let most = || groups.iter().max_by_key(|(_, group)| group.len());
+    let Some(place) = enough.or_else(most).map(|(place, _)| *place) else {
+        return Err(Refusal::NoneCounts(faults));
+    };
+    let group = groups.remove(&place).unwrap_or_default();
+    for other in groups.into_values().flatten() {
+        let (id, sequence) = (other.key.id.clone(), other.statement.release().sequence);
+        faults.push(fault(other.file, Cause::OtherRelease { id, sequence }));
+    }
+    settle(group, faults, bench)
+}
+
+fn fault(file: &str, cause: Cause) -> Fault {
+    Fault { file: runwrit_model::text::escape(file), cause }
+}
+
+fn settle(group: Vec<Valid<'_>>, faults: Vec<Fault>, bench: Bench<'_>) -> Result<Vouched, Refusal> {
+    let Some(first) = group.first() else { return Err(Refusal::NoneCounts(faults)) };
+    let release = first.statement.release().clone();
+    let needed = bench.keyring.threshold.runbook;
+    if group.len() < needed {
+        let has_signed = |key: &Key| group.iter().any(|valid| valid.key.id == key.id);
+        let signers = || bench.keyring.signers(&release.package);
+        let missing = signers().filter(|key| !has_signed(key)).map(|key| key.id.clone());
+        return Err(Refusal::TooFew {
+            needed,
+            known: bench.keyring.named_for(&release.package).count(),
+            valid: group.iter().map(|valid| valid.key.id.clone()).collect(),
+            created_at: release.created_at,
+            missing: missing.collect(),
+            faults,
+        });
+    }
+    let far = group.iter().filter(|valid| valid.key.endpoints != Some(Endpoints::Loopback)).count();
+    let signer =
+        |valid: &Valid<'_>| Signer { id: valid.key.id.clone(), hint: valid.key.public.hint() };
+    let mut signers: Vec<_> = group.iter().map(signer).collect();
+    signers.sort_by(|one, other| one.id.cmp(&other.id));
+    let warning = |fault: &Fault| format!("`signatures/{}`: {}", fault.file, fault.cause);
+    let mut warnings: Vec<_> = faults.iter().map(warning).collect();
+    let now = bench.floors.time(bench.clock);
+    if let Some(until) = release.expires_at.filter(|until| *until <= now) {
+        match bench.keyring.policy.expired_release {
+            ExpiredRelease::Deny => return Err(Refusal::Expired { id: release.id(), until }),
+            ExpiredRelease::Warn => {
+                warnings.push(format!("the release {} has expired on {until}", release.id()));
+            }
+        }
+    }
+    Ok(Vouched {
+        statement: first.digest,
+        signers,
+        is_loopback_only: far < needed,
+        warnings,
+        release,
+    })
+}
+
+/// Checks one signature. The statement is parsed only once its signature holds.
+fn signature<'a>(
+    file: &'a str,
+    bytes: &[u8],
+    parcel: &Parcel,
+    bench: Bench<'a>,
+) -> Result<Valid<'a>, Cause> {
+    let envelope = bundle::decode(bytes).map_err(Cause::Bundle)?;
+    let keyring = bench.keyring;
+    // A key may have been taken out of the keyring when it was revoked.
+    let revoked = keyring.revoked_key(&envelope.hint).map(str::to_owned);
+    let Some(key) = keyring.key(&envelope.hint) else {
+        return Err(match revoked {
+            Some(reason) => Cause::RevokedKey { id: envelope.hint.to_string(), reason },
+            None => Cause::UnknownKey(envelope.hint),
+        });
+    };
+    let id = || key.id.clone();
+    if let Some(reason) = revoked {
+        return Err(Cause::RevokedKey { id: id(), reason });
+    }
+    let statement = read(&envelope, key)?;
+    if let Some(file) = statement.changed_file(&parcel.manifest, &parcel.component) {
+        return Err(Cause::Changed { file, id: id() });
+    }
+    may_sign(key, statement.release(), bench.floors.time(bench.clock))?;
+    Ok(Valid { file, key, digest: Digest::of(&envelope.payload), statement })
+}
+
+fn read(envelope: &Envelope, key: &Key) -> Result<Statement, Cause> {
+    if !envelope.is_by(&key.public) {
+        return Err(Cause::Forged(key.id.clone()));
+    }
+    Statement::decode(&envelope.payload)
+        .map_err(|source| Cause::Statement { id: key.id.clone(), source })
+}
+
+fn may_sign(key: &Key, release: &Release, now: Timestamp) -> Result<(), Cause> {
+    let id = key.id.clone();
+    if !key.has(Role::Runbook) {
+        return Err(Cause::Role(id));
+    }
+    if !key.speaks_for(&release.package) {
+        let names = format!("`{}`", key.names.join("`, `"));
+        return Err(Cause::Namespace { id, package: release.package.clone(), names });
+    }
+    if let Some(from) = key.not_before().filter(|from| now < *from) {
+        return Err(Cause::NotYet { id, from });
+    }
+    match key.not_after().filter(|until| *until <= now) {
+        Some(until) => Err(Cause::Expired { id, until }),
+        None => Ok(()),
+    }
+}
+
+/// Checks revocations of the package, and that its sequence neither goes back nor leaps.
+fn within_rules(vouched: &Vouched, bench: Bench<'_>) -> Result<(), Refusal> {
+    let Bench { keyring, floors, clock } = bench;
+    let Release { package, version, channel, sequence, .. } = &vouched.release;
+    let (id, channel, sequence) = (vouched.release.id(), channel.clone(), *sequence);
+    if let Some(reason) = keyring.revoked_package(package, version) {
+        return Err(Refusal::RevokedPackage { id, reason: reason.to_owned() });
+    }
+    let seen = floors.seen(package, &channel, keyring);
+    let floor = keyring.floor(package, &channel).max(seen.map_or(0, |seen| seen.sequence));
+    if sequence < floor {
+        return Err(Refusal::Downgrade { id, channel, sequence, floor });
+    }
+    let is_other = |seen: &Seen| seen.sequence == sequence && seen.statement != vouched.statement;
+    if seen.is_some_and(is_other) {
+        return Err(Refusal::Equivocation { id, channel, sequence });
+    }
+    let ahead = limits::SEQUENCE_AHEAD_MAX.as_secs();
+    let jump = keyring.policy.max_sequence_jump;
+    // The first release of a package may have any number; later ones are within a step of it.
+    let step = jump.filter(|_| floor > 0).map(|jump| floor.saturating_add(jump));
+    let max = (clock / 1_000 + ahead).min(step.unwrap_or(u64::MAX));
+    match sequence > max {
+        true => Err(Refusal::Leap { id, sequence, max }),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,55 @@
+//! Whose packages run, seen from the shell: keyrings, signatures, memory and revocations.
+
+mod keyrings;
+mod openssl;
+mod revocation;
+mod signing;
+
+use std::fs;
+use std::path::Path;
+
+use super::cli::shell::{Printed, Shell, packages};
+
+/// Copies the package `hello` to `name` of the folder, without its signatures.
+fn unsigned(shell: &Shell, name: &str) {
+    for file in ["runbook.toml", "component.wasm"] {
+        let bytes = fs::read(packages().join("hello").join(file)).expect("readable");
+        shell.write(&format!("{name}/{file}"), bytes);
+    }
+    let _ = fs::remove_dir_all(shell.path(&format!("{name}/signatures")));
+}
+
+/// Makes a key without a passphrase, and returns its hint.
+fn key(shell: &Shell, name: &str) -> String {
+    let made = shell.run(&["key", "generate", "--out", name, "--no-passphrase", "--json"]);
+    assert_eq!(made.code, Some(0), "{}", made.stderr);
+    made.objects()[0]["hint"].as_str().expect("a hint").to_owned()
+}
+
+/// Appends to the keyring.
+fn add(shell: &Shell, text: &str) {
+    let path = shell.path("trust.toml");
+    let before = fs::read_to_string(&path).expect("readable");
+    fs::write(&path, format!("{before}\n{text}\n")).expect("writable");
+}
+
+/// Runs `hello` from a folder.
+fn run(shell: &Shell, package: &str, more: &[&str]) -> Printed {
+    let arguments = ["run", package, "--grant", "hello.toml", "--input", "name=you"];
+    shell.run(&[&arguments[..], more].concat())
+}
+
+fn succeeds(printed: &Printed) {
+    assert_eq!(printed.code, Some(0), "{}", printed.stderr);
+}
+
+#[track_caller]
+fn refused(printed: &Printed, fragment: &str) {
+    assert_eq!(printed.code, Some(4), "{}", printed.stderr);
+    assert!(printed.stderr.contains(fragment), "`{fragment}` is not told: {}", printed.stderr);
+    assert!(printed.stderr.contains("hint: "), "{}", printed.stderr);
+}
+
+fn exists(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
