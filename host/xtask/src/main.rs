@@ -1,4 +1,4 @@
-//! The developers' own tool: `cargo xtask demo`, `crash-matrix`, `guests`, `setup` and `test`.
+//! The developers' own tool: `cargo xtask bench`, `crash-matrix`, `demo`, `guests`, `setup` and `test`.
 
 mod failure;
 mod place;
@@ -10,6 +10,7 @@ mod setup;
 mod test;
 mod demo;
 mod crash_matrix;
+mod bench;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -53,6 +54,8 @@ enum Task {
     /// Sets up, then kills runs at every boundary in every scenario and prints the table, which
     /// takes half an hour.
     CrashMatrix(crash_matrix::Settings),
+    /// Sets up, then measures speed and size beside others and prints the table.
+    Bench(bench::Settings),
     /// Sets up, then checks format and lints, builds everything and runs all tests.
     Test,
 }
@@ -81,6 +84,7 @@ fn run(task: Task) -> Result<(), Failure> {
         }),
         Task::Demo { part, runwrit } => demo::run(&place, runwrit.as_deref(), part),
         Task::CrashMatrix(settings) => crash_matrix::run(&place, &settings),
+        Task::Bench(settings) => bench::run(&place, &settings),
         Task::Test => test::run(&place),
     }
 }

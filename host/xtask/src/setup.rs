@@ -143,7 +143,7 @@ fn install_clients(place: &Place, list: &PathBuf) -> Result<String, Failure> {
 }
 
 /// Installs packages of Debian, with root asked for once and named.
-fn install(packages: &[&str]) -> Result<(), Failure> {
+pub fn install(packages: &[&str]) -> Result<(), Failure> {
     let list = packages.join(" ");
     // Without the update a fresh machine would get an older compiler than the security archive has.
     // The linker is only recommended, and its package is named as the link to it says.

@@ -177,7 +177,7 @@ impl Seat {
             undo: effect.undo(previous.as_ref()),
             previous,
             depends_on: self.recorder.with(|history| history.dependencies(&call.references)),
-            permit: permit.line().to_owned(),
+            permit: permit.section().to_owned(),
             eur_per_month: permit.eur_per_month().map(|price| price.plain()),
         }
     }

@@ -100,9 +100,14 @@ impl Asked<'_> {
         })
     }
 
-    /// Mints the permit, which rests on `section` and the resource.
-    pub fn permit(&self, section: &str) -> Permit {
-        Permit::mint(format!("{section}: {}", self.resource))
+    /// Mints the permit of a call that only the list of operations bounds.
+    pub fn permit(&self) -> Permit {
+        Permit::mint(match self.operation.split_once('.') {
+            Some(("dns", _)) => "dns.operations",
+            Some(("registry", _)) => "registry.operations",
+            Some(("audit", _)) => "audit.operations",
+            _ => "hetzner.operations",
+        })
     }
 
     fn unexpired(&self, now: UnixMs) -> Result<(), Denial> {

@@ -35,7 +35,7 @@ impl Grant {
         let domain = id.domain();
         let asked = self.ask(operation, &domain, now)?;
         self.granted_records(&asked, id)?;
-        Ok(asked.permit("dns.records"))
+        Ok(Permit::mint("dns.records"))
     }
 
     /// Permits a change of a set, for example by `dns.records.set`.
@@ -66,7 +66,7 @@ impl Grant {
             section: "[[dns.records]]",
             line: "replace-foreign = true".into(),
         })?;
-        Ok(asked.permit("dns.records"))
+        Ok(Permit::mint("dns.records"))
     }
 
     /// Requires that zone, name and type are named together.

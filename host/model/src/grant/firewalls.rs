@@ -20,7 +20,7 @@ impl Grant {
         asked.named(self, Kind::Firewall, &spec.name)?;
         self.firewall_rules(&asked, &spec.name, &spec.rules)?;
         asked.count(Kind::Firewall, situation)?;
-        Ok(asked.permit("hetzner.firewalls").counting(Kind::Firewall, situation))
+        Ok(Permit::mint("hetzner.firewalls").counting(Kind::Firewall, situation))
     }
 
     /// Permits replacing all rules of a firewall. `name` is the firewall's own, as fetched: it
@@ -35,7 +35,7 @@ impl Grant {
         asked.in_scope(firewall)?;
         asked.named(self, Kind::Firewall, name)?;
         self.firewall_rules(&asked, name, rules)?;
-        Ok(asked.permit("hetzner.firewalls"))
+        Ok(Permit::mint("hetzner.firewalls"))
     }
 
     fn firewall_rules(&self, asked: &Asked<'_>, name: &str, rules: &[Rule]) -> Result<(), Denial> {

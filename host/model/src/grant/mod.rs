@@ -38,17 +38,17 @@ use crate::money::Eur;
 /// Leave to make one call. Only a grant mints one, so holding one is the proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permit {
-    line: String,
+    section: &'static str,
     eur_per_month: Option<Eur>,
     scope_eur_per_month: Option<Eur>,
     scope_count: Option<u32>,
 }
 
 impl Permit {
-    /// Mints a permit that rests on `line` of the grant.
-    pub(in crate::grant) fn mint(line: impl Into<String>) -> Self {
-        let line = line.into();
-        Self { line, eur_per_month: None, scope_eur_per_month: None, scope_count: None }
+    /// Mints a permit that rests on `section` of the grant. It is minted for every call, so nothing
+    /// is allocated.
+    pub(in crate::grant) fn mint(section: &'static str) -> Self {
+        Self { section, eur_per_month: None, scope_eur_per_month: None, scope_count: None }
     }
 
     /// Adds how many of `kind` are alive in the scope with what will be created.
@@ -66,9 +66,9 @@ impl Permit {
         self
     }
 
-    /// Returns the line of the grant, for example `hetzner.servers: acme-db`.
-    pub fn line(&self) -> &str {
-        &self.line
+    /// Returns the section of the grant that it rests on, for example `hetzner.servers`.
+    pub fn section(&self) -> &'static str {
+        self.section
     }
 
     /// Returns the net price per month of what will be created; nothing where it is free.

@@ -41,6 +41,6 @@ impl Grant {
             })?;
         }
         asked.count(Kind::Network, situation)?;
-        Ok(asked.permit("hetzner.networks").counting(Kind::Network, situation))
+        Ok(Permit::mint("hetzner.networks").counting(Kind::Network, situation))
     }
 }

@@ -42,7 +42,7 @@ impl Grant {
             section: "[[registry.tenants]]",
             line: format!("octet = {}", octet.unwrap_or_default()),
         })?;
-        Ok(asked.permit("registry.tenants"))
+        Ok(Permit::mint("registry.tenants"))
     }
 
     /// The lock of a run is on its scope, so it changes no other tenant.
@@ -70,7 +70,7 @@ impl Grant {
             section: "[audit]",
             line: format!("subjects = [{}]", quote(subject)),
         })?;
-        Ok(asked.permit("audit.events"))
+        Ok(Permit::mint("audit.events"))
     }
 
     /// Permits a request, `operation` being `http.requests.read` or `http.requests.send`. Method
@@ -89,7 +89,7 @@ impl Grant {
             section: "[http]",
             line: format!("requests = [{{ method = {}, url = {} }}]", quote(method), quote(url)),
         })?;
-        Ok(asked.permit("http.requests"))
+        Ok(Permit::mint("http.requests"))
     }
 
     /// Permits keeping the effect of an earlier call of `operation`.
@@ -102,7 +102,7 @@ impl Grant {
             section: "[recovery]",
             line: format!("keep = [{}]", quote(operation)),
         })?;
-        Ok(asked.permit("recovery.keep"))
+        Ok(Permit::mint("recovery.keep"))
     }
 
     /// Permits replacing an undo. Each call of it must be granted twice: as part of an undo, and as

@@ -78,7 +78,7 @@ impl Grant {
         user_data(&asked, hetzner, spec)?;
         asked.count(Kind::Server, situation)?;
         asked.cost(candidate.eur_per_month, situation)?;
-        let permit = asked.permit("hetzner.servers").counting(Kind::Server, situation);
+        let permit = Permit::mint("hetzner.servers").counting(Kind::Server, situation);
         Ok(permit.costing(candidate.eur_per_month, situation))
     }
 

@@ -158,7 +158,7 @@ fn each_call_is_permitted_or_refused_by_the_rule_expected() {
     let grant = grant();
     for row in attempts::rows() {
         match ((row.attempt)(&grant), row.refused_by) {
-            (Ok(permit), None) => assert!(!permit.line().is_empty(), "{}", row.name),
+            (Ok(permit), None) => assert!(!permit.section().is_empty(), "{}", row.name),
             (Err(denial), Some(rule)) => {
                 assert_eq!(denial.rule, rule.code(), "{}: {denial}", row.name);
                 assert!(!denial.reason.is_empty() && !denial.hint.is_empty(), "{}", row.name);

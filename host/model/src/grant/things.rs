@@ -10,7 +10,7 @@ use crate::money::Eur;
 impl Grant {
     /// Permits a read that names nothing of a scope: a catalogue, or a list that is filtered to it.
     pub fn read(&self, operation: &str, resource: &str, now: UnixMs) -> Result<Permit, Denial> {
-        Ok(self.ask(operation, resource, now)?.permit(operation))
+        Ok(self.ask(operation, resource, now)?.permit())
     }
 
     /// Permits a read of one thing of the scope, for example `hetzner.servers.get`.
@@ -22,7 +22,7 @@ impl Grant {
     ) -> Result<Permit, Denial> {
         let asked = self.ask(operation, thing.label(), now)?;
         asked.in_scope(thing)?;
-        Ok(asked.permit(operation))
+        Ok(asked.permit())
     }
 
     /// Permits reading an SSH key by its name.
@@ -33,7 +33,7 @@ impl Grant {
             let listed = hetzner.map_or(&[][..], |hetzner| &hetzner.ssh_keys);
             asked.listed(Rule::SshKey, "ssh-keys", listed, name)?;
         }
-        Ok(asked.permit("hetzner.ssh-keys"))
+        Ok(Permit::mint("hetzner.ssh-keys"))
     }
 
     /// Permits deleting a thing of the scope. Names bound what may be made, and labels what may be
@@ -42,7 +42,7 @@ impl Grant {
         let operation = format!("hetzner.{}.delete", kind.plural());
         let asked = self.ask(&operation, thing.label(), now)?;
         asked.in_scope(thing)?;
-        Ok(asked.permit(&operation))
+        Ok(asked.permit())
     }
 
     /// Permits an operation that changes one existing thing of the scope: `servers.power-on`,
@@ -55,7 +55,7 @@ impl Grant {
     ) -> Result<Permit, Denial> {
         let asked = self.ask(operation, thing.label(), now)?;
         asked.in_scope(thing)?;
-        Ok(asked.permit(operation))
+        Ok(asked.permit())
     }
 
     /// Permits an operation that joins or parts two things of the scope: `volumes.attach`,
@@ -69,7 +69,7 @@ impl Grant {
         let asked = self.ask(operation, thing.label(), now)?;
         asked.in_scope(thing)?;
         asked.in_scope(other)?;
-        Ok(asked.permit(operation))
+        Ok(asked.permit())
     }
 
     /// Permits creating an SSH key.
@@ -89,7 +89,7 @@ impl Grant {
             line: format!("public-key = {}", quote(&spec.public_key)),
         })?;
         asked.count(Kind::SshKey, situation)?;
-        Ok(asked.permit("hetzner.new-ssh-keys").counting(Kind::SshKey, situation))
+        Ok(Permit::mint("hetzner.new-ssh-keys").counting(Kind::SshKey, situation))
     }
 
     /// Permits creating a public address at its price.
@@ -105,7 +105,7 @@ impl Grant {
         asked.listed(Rule::Location, "locations", listed, &spec.location)?;
         asked.count(Kind::PrimaryIp, situation)?;
         asked.cost(eur_per_month, situation)?;
-        let permit = asked.permit("hetzner.primary-ips").counting(Kind::PrimaryIp, situation);
+        let permit = Permit::mint("hetzner.primary-ips").counting(Kind::PrimaryIp, situation);
         Ok(permit.costing(eur_per_month, situation))
     }
 }

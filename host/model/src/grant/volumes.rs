@@ -28,7 +28,7 @@ impl Grant {
         asked.listed(Rule::Location, "locations", listed, &spec.location)?;
         asked.count(Kind::Volume, situation)?;
         asked.cost(eur_per_month, situation)?;
-        let permit = asked.permit("hetzner.volumes").counting(Kind::Volume, situation);
+        let permit = Permit::mint("hetzner.volumes").counting(Kind::Volume, situation);
         Ok(permit.costing(eur_per_month, situation))
     }
 }

@@ -1,0 +1,193 @@
+//! `provision-tenant` against a cloud whose actions take 100 ms, beside the same in Ansible.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::time::Duration;
+
+use runwrit_simulator::hetzner::auth::Presented;
+use runwrit_simulator::hetzner::request::Request;
+use runwrit_simulator::hetzner::world::Content;
+use runwrit_simulator::hetzner::{Handle, Options, Settings, Simulator};
+use serde_json::{Value, json};
+
+use crate::place::{Place, ansible, product, root, run, told};
+use crate::row::Row;
+use crate::stopwatch::{median, ms, time};
+use crate::whole::flushes;
+
+/// What every action of the cloud takes.
+const ACTION_MS: u64 = 100;
+/// Times that each rival provisions, each in a cloud of its own.
+const ROUNDS: usize = 5;
+/// A token that simulators take.
+const TOKEN: &str = "simulated0000000000000000000000000000000000000000000000000000000";
+/// The public half of a key that nobody has.
+const PUBLIC_KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJkK9LlnEKbDwG4YGtNQTR7Thxm8LT1zP4H3Cf7HFEqN ops";
+/// Kinds whose actions the cloud lists, in the order in which a tenant is made.
+const KINDS: [&str; 5] = ["networks", "firewalls", "servers", "volumes", "zones"];
+/// What `provision-tenant` is told.
+const INPUTS: &str = "tenant = \"acme\"\noctet = 7\nlocation = \"nbg1\"\nworkers = 1\n\
+     bastion = \"203.0.113.7/32\"\ndomain = \"example.org\"\nssh-keys = \"ops\"\n";
+
+/// Measures the main job.
+pub fn measure() -> Result<Vec<Row>, String> {
+    let runtime = tokio::runtime::Runtime::new().map_err(told("a runtime"))?;
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let (mut path, mut requests) = (Duration::ZERO, 0);
+    // What is compiled once is no part of a run.
+    let warm = installation()?;
+    run(&mut provision(&warm, &Cloud::start(&runtime)?)?)?;
+    for _ in 0..ROUNDS {
+        let (cloud, place) = (Cloud::start(&runtime)?, beside_warm(&warm)?);
+        let mut command = provision(&place, &cloud)?;
+        let (took, done) = time(|| run(&mut command));
+        done?;
+        requests = cloud.requests();
+        path = cloud.critical_path()?;
+        ours.push(took);
+        let cloud = Cloud::start(&runtime)?;
+        let mut command = playbook(&place, &cloud)?;
+        let (took, done) = time(|| run(&mut command));
+        done?;
+        theirs.push(took);
+    }
+    let (cloud, place) = (Cloud::start(&runtime)?, beside_warm(&warm)?);
+    let waits = flushes(&place, &mut provision(&place, &cloud)?)?;
+    let effects = cloud.effects();
+    let (ours, theirs) = (median(ours), median(theirs));
+    let both = format!("{:.0} ms, {:.0} ms", ms(ours), ms(path));
+    let beside = format!("{:.0} ms, {:.0} ms", ms(ours), ms(theirs));
+    let each = waits as f64 / effects as f64;
+    Ok(vec![
+        Row::at_most(
+            "`provision-tenant` beside the critical path of its actions",
+            ms(ours) / ms(path),
+            " ×",
+            1.3,
+        )
+        .of(&both),
+        Row::at_most("requests of `provision-tenant`", requests as f64, "", 45.0),
+        Row::at_least(
+            "`provision-tenant` faster than the same playbook of Ansible",
+            ms(theirs) / ms(ours),
+            " ×",
+            10.0,
+        )
+        .of(&beside),
+        Row::at_most("waits for the disk for each mutating call", each, "", 3.0)
+            .of(&format!("{waits} for {effects} calls, run and all")),
+    ])
+}
+
+struct Cloud {
+    handle: Handle,
+}
+
+impl Cloud {
+    fn start(runtime: &tokio::runtime::Runtime) -> Result<Self, String> {
+        let settings = Settings { action_ms: Some(ACTION_MS), ..Settings::default() };
+        let options = Options { settings, ..Options::default() };
+        let handle = runtime.block_on(Simulator::start(options)).map_err(told("a simulator"))?;
+        let cloud = Self { handle };
+        cloud.ask("POST", "/ssh_keys", &[], &json!({"name": "ops", "public_key": PUBLIC_KEY}))?;
+        cloud.ask("POST", "/zones", &[], &json!({"name": "example.org", "mode": "primary"}))?;
+        Ok(cloud)
+    }
+
+    fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        query: &[(&str, &str)],
+        body: &Value,
+    ) -> Result<Value, String> {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let (answer, _) = self.handle.desk().receive(Request {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query: query.iter().map(owned).collect(),
+            origin: self.handle.endpoint(),
+            token: Presented::from_header(Some(&format!("Bearer {TOKEN}"))),
+            body: (method != "GET").then(|| body.to_string().into_bytes()),
+        });
+        match answer.content {
+            Content::Reply(reply) if reply.status < 300 => Ok(reply.body.unwrap_or_default()),
+            other => Err(format!("{method} {path}: {other:?}")),
+        }
+    }
+
+    /// Returns how many requests came, but those of the furnishing.
+    fn requests(&self) -> usize {
+        self.handle.desk().ledger().len() - 2
+    }
+
+    /// Returns how many requests changed something.
+    fn effects(&self) -> usize {
+        self.handle.desk().request_count("POST", "/**") - 2
+    }
+
+    /// For each kind, in the order of the procedure: how many actions the busiest resource had to
+    /// pass one after the other. No client of this API can be faster.
+    fn critical_path(&self) -> Result<Duration, String> {
+        let mut chain = 0;
+        for kind in KINDS {
+            let query = [("per_page", "50")];
+            let listed = self.ask("GET", &format!("/{kind}/actions"), &query, &json!(null))?;
+            let mut passed: BTreeMap<String, u64> = BTreeMap::new();
+            let own = kind.trim_end_matches('s');
+            for action in listed["actions"].as_array().into_iter().flatten() {
+                let touched = action["resources"].as_array().into_iter().flatten();
+                for resource in touched.filter(|it| it["type"] == own) {
+                    *passed.entry(resource["id"].to_string()).or_default() += 1;
+                }
+            }
+            chain += passed.values().copied().max().unwrap_or(0);
+        }
+        Ok(Duration::from_millis(chain * ACTION_MS))
+    }
+}
+
+fn installation() -> Result<Place, String> {
+    let place = Place::on_disk()?;
+    let runbook = root().join("runbooks/provision-tenant");
+    let read = |name: &str| {
+        std::fs::read_to_string(runbook.join(name)).map_err(told("an example of a runbook"))
+    };
+    let packages = root().join("target/packages");
+    let own = format!("version = 1\nstate = \"state\"\npackages = [\"{}\"]\n", packages.display());
+    let roles = read("runwrit.example.toml")?.replacen("version = 1\n", &own, 1);
+    place.write("runwrit.toml", &format!("{roles}\n[timing]\npoll-ms = [{ACTION_MS}]\n"))?;
+    place.write("grant.toml", &read("grants.example.toml")?)?;
+    place.write("inputs.toml", INPUTS)?;
+    Ok(place)
+}
+
+/// An installation that has run nothing yet, but knows the compiled code of another.
+fn beside_warm(warm: &Place) -> Result<Place, String> {
+    let place = installation()?;
+    let mut copy = place.command("cp");
+    let (from, to) = (warm.path().join("state"), place.path().join("state"));
+    run(place.command("install").args(["-d", "-m", "700"]).arg(&to))?;
+    run(copy.arg("--archive").arg(from.join("code")).arg(from.join("host.key")).arg(&to))?;
+    Ok(place)
+}
+
+fn provision(place: &Place, cloud: &Cloud) -> Result<Command, String> {
+    let mut command = place.command(product()?);
+    command.args(["run", "provision-tenant", "--grant", "grant.toml"]);
+    command.args(["--inputs", "inputs.toml", "--yes"]);
+    command.env("HCLOUD_ENDPOINT", cloud.handle.endpoint()).env("HCLOUD_TOKEN", TOKEN);
+    Ok(command)
+}
+
+fn playbook(place: &Place, cloud: &Cloud) -> Result<Command, String> {
+    let folder = ansible()?;
+    let mut command = place.command(folder.join("ansible-playbook"));
+    command.arg(root().join("tests/bench/ansible/provision.yml"));
+    command.args(["--inventory", "localhost,", "--connection", "local"]);
+    command.env("ANSIBLE_COLLECTIONS_PATH", folder.with_file_name("collections"));
+    command.env("ANSIBLE_PYTHON_INTERPRETER", folder.join("python3"));
+    command.env("HCLOUD_ENDPOINT", cloud.handle.endpoint()).env("HCLOUD_TOKEN", TOKEN);
+    Ok(command)
+}
