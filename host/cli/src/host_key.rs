@@ -16,6 +16,13 @@ const BYTES: usize = 32;
 pub fn open(state: &Path) -> Result<HostKey, Error> {
     let path = state.join(FILE);
     if !ambient::exists(&path) {
+        if !ambient::names_in(&state.join("runs")).is_empty() {
+            let message = format!("the host key `{}` is gone, though runs need it", path.display());
+            return Err(Error::new(Exit::Usage, message).hint(
+                "restore it from a backup: with a new key nothing that runs made could be \
+                 recognized",
+            ));
+        }
         ambient::write_private_once("host key", &path, &ambient::random::<BYTES>())?;
     }
     // Another process may have made it meanwhile, so what counts is what stands there.

@@ -112,6 +112,11 @@ impl Surroundings {
     /// tenant stands elsewhere.
     pub async fn enter(&self, home: Option<&Home>) -> Result<BTreeMap<String, World>, Error> {
         let mut worlds = BTreeMap::new();
+        // Looked for before anything is marked: a name that cannot be published stops the start.
+        if let Some(cloud) = &self.dns {
+            let zones = zones(cloud).require(&self.authority.grant.zones()).await;
+            zones.map_err(no_zone)?;
+        }
         if let Some(cloud) = &self.hetzner {
             let world = enter(&cloud.project.client, &cloud.credential, HETZNER, home).await?;
             worlds.insert(HETZNER.to_owned(), world);
@@ -125,10 +130,6 @@ impl Surroundings {
             worlds.insert(DNS.to_owned(), world);
         }
         home.map_or(Ok(()), |home| home.check(&worlds))?;
-        if let Some(cloud) = &self.dns {
-            let zones = zones(cloud).require(&self.authority.grant.zones()).await;
-            zones.map_err(no_zone)?;
-        }
         Ok(worlds)
     }
 

@@ -83,7 +83,22 @@ impl Gaps {
 
 /// Compares the imports of a component with its ask.
 pub fn imports_within_ask(imports: &[Import], manifest: &Manifest) -> Vec<Gap> {
-    imports.iter().filter_map(|import| import_gap(import, manifest)).collect()
+    let gaps = imports.iter().filter_map(|import| import_gap(import, manifest));
+    world_gap(manifest).into_iter().chain(gaps).collect()
+}
+
+/// A component of another world may mean other things by the same names.
+fn world_gap(manifest: &Manifest) -> Option<Gap> {
+    let version = manifest.world.rsplit_once('@').map_or("", |(_, version)| version);
+    (!is_offered(version)).then(|| Gap {
+        kind: GapKind::NotOffered,
+        subject: manifest.world.clone(),
+        reason: "is the `world` of `runbook.toml`, and this host does not offer it".into(),
+        fix: format!(
+            "this host offers version {OFFERED}: build the runbook for it, or use a host \
+             of that version"
+        ),
+    })
 }
 
 /// Compares the ask, the scope of the run and the time with the grant.
@@ -388,6 +403,17 @@ mod tests {
         }
         assert!(gaps_of("runwrit:hetzner/volumes@0.1.0", "pure", true).is_empty());
         assert!(gaps_of("failure", "pure", true).is_empty());
+    }
+
+    #[test]
+    fn a_component_of_another_world_is_refused() {
+        let rows = [("@0.1.0", true), ("@0.9.0", false), ("@7.0.0", false), ("", false)];
+        for (version, is_offered) in rows {
+            let world = format!("provision-tenant{version}\"\n        tier");
+            let manifest = manifest(("provision-tenant@0.1.0\"\n        tier", &world));
+            let gaps = imports_within_ask(&[], &manifest);
+            assert_eq!(gaps.is_empty(), is_offered, "{version}: {gaps:?}");
+        }
     }
 
     #[test]

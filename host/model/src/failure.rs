@@ -22,7 +22,7 @@ pub struct Denial {
 /// What went wrong outside the grant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-#[error("{message} (`{code}`)")]
+#[error("{}{message} (`{code}`)", place(field.as_deref()))]
 pub struct Problem {
     /// The outside system's own code where it has one, else ours in kebab-case.
     pub code: String,
@@ -30,6 +30,11 @@ pub struct Problem {
     pub message: String,
     /// The field at fault.
     pub field: Option<String>,
+}
+
+/// Names the field at fault before the message.
+fn place(field: Option<&str>) -> String {
+    field.map_or_else(String::new, |field| format!("`{field}`: "))
 }
 
 impl Problem {

@@ -127,7 +127,7 @@ fn clients(place: &Place) -> Option<String> {
 
 fn install_clients(place: &Place, list: &PathBuf) -> Result<String, Failure> {
     let folder = place.root().join("target/outsiders/venv");
-    let stamp = folder.join("installed.txt");
+    let stamp = folder.join("requirements.txt");
     let wanted = fs::read(list).map_err(Failure::file(list, "read"))?;
     if fs::read(&stamp).is_ok_and(|present| present == wanted) {
         return Ok("the pinned clients are installed".to_owned());

@@ -1,8 +1,9 @@
 //! Compares a tenant that is active already with the inputs, and changes nothing.
 
 use runwrit_sdk::hetzner::firewalls::Firewall;
+use runwrit_sdk::hetzner::locations;
 use runwrit_sdk::registry::Tenant;
-use runwrit_sdk::{Result, failed, info, step, verify};
+use runwrit_sdk::{Context as _, Result, failed, info, step, verify, warn};
 
 use crate::find::Found;
 use crate::layout::{Layout, Role};
@@ -17,6 +18,7 @@ pub fn compare(layout: &Layout, tenant: &Tenant) -> Result<Provisioned> {
     let Layout { tenant: id, octet, .. } = layout;
     step("verify the tenant as it stands")?;
     verify(tenant.octet == *octet, &format!("{id} is active with octet {octet}"))?;
+    locations::get(&layout.location).context("looking the input `location` up")?;
     let found = Found::look()?;
     verify_names(layout, &found)?;
     let firewall = only(&found.firewalls, "firewall")?;
@@ -51,13 +53,21 @@ fn verify_names(layout: &Layout, found: &Found) -> Result {
 fn verify_servers(layout: &Layout, found: &Found, firewall: &Firewall) -> Result {
     for server in &found.servers {
         verify_server(layout, server)?;
+        if server.location != layout.location {
+            let (name, at, input) = (&server.name, &server.location, &layout.location);
+            warn(&format!(
+                "{name} stands in {at}, not in {input}: as a fallback, or as it was asked"
+            ));
+        }
         let holds = is_applied(&firewall.id, server);
         verify(holds, &format!("the firewall is in force on {}", server.name))?;
     }
     let db = server_of(layout, &found.servers, Role::Db)?;
     let volume = only(&found.volumes, "volume")?;
     let holds = volume.server.as_deref() == Some(db.id.as_str());
-    verify(holds, &format!("volume {} is attached to {}", volume.name, db.name))
+    verify(holds, &format!("volume {} is attached to {}", volume.name, db.name))?;
+    let size = layout.volume(&db.location).size_gb;
+    verify(volume.size_gb == size, &format!("volume {} has {size} GB", volume.name))
 }
 
 fn only<'a, T>(things: &'a [T], kind: &str) -> Result<&'a T> {

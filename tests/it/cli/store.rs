@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 
 use super::shell::{Cloud, Shell, binary};
@@ -36,6 +37,27 @@ fn a_store_that_is_damaged_newer_or_open_to_others() {
     exit 2
     error: others may write to `FOLDER/state` (mode 777); run `chmod 700 FOLDER/state`
     ");
+}
+
+#[test]
+fn a_store_or_a_key_that_is_gone_is_no_new_installation() {
+    let shell = Shell::new();
+    let hello = ["run", "hello", "--grant", "hello.toml", "--input", "name=you"];
+    assert_eq!(shell.run(&hello).code, Some(0));
+    let (key, database) = (shell.path("state/host.key"), shell.path("state/store.sqlite"));
+    let kept = fs::read(&key).expect("it stands");
+    fs::remove_file(&key).expect("ours");
+    insta::assert_snapshot!(shell.run(&["runs"]).told(), @"");
+    assert!(!key.exists(), "no new key was made");
+    fs::write(&key, kept).expect("ours");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("ours");
+    assert_eq!(shell.run(&["runs"]).code, Some(0));
+    for damage in [|path: &Path| fs::write(path, ""), |path: &Path| fs::remove_file(path)] {
+        damage(&database).expect("ours");
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(shell.run(&["runs"]).told(), @"");
+        }
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::shell::{Cloud, OTHER, READ_ONLY, Shell};
+use super::shell::{Cloud, OTHER, READ_ONLY, Shell, TOKEN};
 use super::signals::{ALIVE, send, start_until};
 
 /// A way to be in the wrong place: what is set, and a part of what is said.
@@ -84,6 +84,26 @@ fn a_run_goes_on_and_back_only_where_it_began() {
     let shell = shell.with_cloud(&cloud);
     let rolled_back = shell.run(&["rollback", &run]);
     assert_eq!(rolled_back.code, Some(1), "{}", rolled_back.stderr);
+    assert!(cloud.alive().is_empty(), "{:?}", cloud.alive());
+}
+
+#[test]
+fn a_token_that_is_revoked_during_a_run_leaves_it_to_be_rolled_back_later() {
+    let cloud = Cloud::start();
+    let shell = Shell::new().with_cloud(&cloud);
+    let (child, run) = start_until(&shell, "7/14");
+    cloud.handle.desk().revoke_token(TOKEN);
+    let stuck = shell.wait(child);
+    assert_eq!(stuck.code, Some(3), "{}", stuck.stderr);
+    let outcome = "\"outcome\":\"rollback-incomplete\"";
+    assert!(stuck.stdout.contains(outcome), "{}", stuck.stdout);
+    assert!(stuck.stdout.contains("nothing was undone"), "{}", stuck.stdout);
+    assert!(!stuck.stderr.contains("nothing was touched"), "{}", stuck.stderr);
+    let shown = shell.run(&["show", &run]);
+    assert!(shown.stdout.contains(&format!("runwrit resume {run}")), "{}", shown.stdout);
+    cloud.handle.desk().set_token(TOKEN, Some("project"), false);
+    let resumed = shell.run(&["resume", &run]);
+    assert_eq!(resumed.code, Some(1), "{}", resumed.stderr);
     assert!(cloud.alive().is_empty(), "{:?}", cloud.alive());
 }
 

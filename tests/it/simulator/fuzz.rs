@@ -25,7 +25,7 @@ async fn a_seeded_fuzzer_finds_nothing() {
     let Some(document) = openapi::load() else {
         return;
     };
-    let examples = std::env::var("RUNWRIT_SCHEMATHESIS_EXAMPLES").unwrap_or_else(|_| "5".into());
+    let examples = std::env::var("RUNWRIT_SCHEMATHESIS_EXAMPLES").unwrap_or_else(|_| "200".into());
     let handle = start().await;
     let folder = tempfile::tempdir().expect("a folder");
     let config = folder.path().join("schemathesis.toml");

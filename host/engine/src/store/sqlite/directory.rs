@@ -50,6 +50,12 @@ impl Directory {
         Ok(path)
     }
 
+    /// Returns whether runs were worked on here: each leaves its lock file.
+    pub(super) fn has_runs(&self) -> bool {
+        let runs = std::fs::read_dir(self.root.join("runs"));
+        runs.is_ok_and(|mut entries| entries.next().is_some())
+    }
+
     /// Takes the run for this process, which the lock file names for people. The kernel gives it
     /// free when the process dies, however it dies.
     pub(super) fn take(&self, run: &RunId) -> Result<File, StoreError> {

@@ -37,11 +37,12 @@ pub struct SqliteStore {
 
 impl SqliteStore {
     /// Opens the store in `directory`, or makes one. Refuses a directory that others may write to,
-    /// a store of a newer host and a damaged one.
+    /// a store of a newer host, a damaged one, and one that is gone though runs were worked on here.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let directory = Directory::open(directory)?;
         let path = directory.database()?;
-        let writer = Worker::writer(schema::open_writer(&path)?, &path);
+        let is_used = directory.has_runs();
+        let writer = Worker::writer(schema::open_writer(&path, is_used)?, &path);
         let reader = Worker::reader(schema::open_reader(&path)?, &path);
         Ok(Self { directory, writer, reader })
     }

@@ -72,14 +72,18 @@ CREATE TABLE audit (
 ) STRICT;
 ";
 
-/// Opens the database for writing: makes the tables where there are none, refuses a newer version
-/// and finds damage.
-pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+/// Opens the database for writing: makes the tables where there are none and no run needed them
+/// before, refuses a newer version and finds damage.
+pub(super) fn open_writer(path: &Path, is_used: bool) -> Result<Connection, StoreError> {
     is_library_sound()?;
     let connection = connect(path)?;
     let database = Database::new(&connection, path);
     // The newer version is looked for first: nothing of its file may be changed.
     match (database.pragma("application_id")?, database.pragma("user_version")?) {
+        (0, 0) if is_used && database.count_tables()? == 0 => {
+            let detail = "it is empty, though runs were worked on here".to_owned();
+            return Err(StoreError::Damaged { path: path.to_owned(), detail });
+        }
         (0, 0) => create(&database)?,
         (APPLICATION, SCHEMA) => {}
         (APPLICATION, found) => {
