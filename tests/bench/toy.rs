@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use futures_util::future::BoxFuture;
 use runwrit_capabilities::gate::{
     Acceptance, CallError, Effect, Gate as _, Observation, Permit, Provenance, SendError, Stop,
     Ticket, UndoError, UndoRequest, Undone,
@@ -16,7 +17,7 @@ use runwrit_engine::gate::RunGate;
 use runwrit_engine::guest::{Guest, GuestEnd};
 use runwrit_engine::host::Host;
 use runwrit_engine::interrupt::Interrupt;
-use runwrit_engine::outside::{Outside, WorldsError};
+use runwrit_engine::outside::{ClaimsError, Outside, WorldsError};
 use runwrit_engine::report::Reporter;
 use runwrit_engine::store::Store;
 use runwrit_model::call::{Call, CallClass, Rank, UndoPlan};
@@ -41,7 +42,7 @@ impl Clock for Real {
         u64::try_from(since.as_millis()).expect("a clock before the year 500,000,000")
     }
 
-    fn sleep_until(&self, until: UnixMs) -> futures_util::future::BoxFuture<'_, ()> {
+    fn sleep_until(&self, until: UnixMs) -> BoxFuture<'_, ()> {
         let wait = Duration::from_millis(until.saturating_sub(self.now()));
         Box::pin(tokio::time::sleep(wait))
     }
@@ -109,17 +110,23 @@ impl Nowhere {
 }
 
 impl Outside for Nowhere {
-    fn worlds(
-        &self,
-    ) -> futures_util::future::BoxFuture<'_, Result<BTreeMap<String, World>, WorldsError>> {
+    fn worlds(&self) -> BoxFuture<'_, Result<BTreeMap<String, World>, WorldsError>> {
         Box::pin(async { Ok(Self::world()) })
+    }
+
+    fn claim(&self) -> BoxFuture<'_, Result<(), ClaimsError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn release(&self) -> BoxFuture<'_, Result<(), ClaimsError>> {
+        Box::pin(async { Ok(()) })
     }
 
     fn undo<'a>(
         &'a self,
         _: &'a UndoRequest,
         _: &'a Books,
-    ) -> futures_util::future::BoxFuture<'a, Result<Undone, UndoError>> {
+    ) -> BoxFuture<'a, Result<Undone, UndoError>> {
         Box::pin(async { Ok(Undone::Done) })
     }
 }
