@@ -92,6 +92,7 @@ pub fn created(run: RunId) -> Created {
         on_failure: OnFailure::Rollback,
         host: "0.1.0".to_owned(),
         plan: None,
+        provenance: None,
     }
 }
 

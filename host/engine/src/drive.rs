@@ -401,7 +401,7 @@ impl Work {
                         return Ok(waited);
                     }
                 }
-                Err(error @ (EngineError::Worlds { .. } | EngineError::OtherWorld { .. })) => {
+                Err(error @ EngineError::Worlds { .. }) => {
                     let cause = format!("nothing was undone: {error}");
                     return Ok(Stretch::Leave(RunOutcome::RollbackIncomplete, cause));
                 }

@@ -47,7 +47,11 @@ fn a_store_or_a_key_that_is_gone_is_no_new_installation() {
     let (key, database) = (shell.path("state/host.key"), shell.path("state/store.sqlite"));
     let kept = fs::read(&key).expect("it stands");
     fs::remove_file(&key).expect("ours");
-    insta::assert_snapshot!(shell.run(&["runs"]).told(), @"");
+    insta::assert_snapshot!(shell.run(&["runs"]).told(), @"
+    exit 2
+    error: the host key `FOLDER/state/host.key` is gone, though runs need it
+    hint: restore it from a backup: with a new key nothing that runs made could be recognized
+    ");
     assert!(!key.exists(), "no new key was made");
     fs::write(&key, kept).expect("ours");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("ours");
@@ -55,7 +59,10 @@ fn a_store_or_a_key_that_is_gone_is_no_new_installation() {
     for damage in [|path: &Path| fs::write(path, ""), |path: &Path| fs::remove_file(path)] {
         damage(&database).expect("ours");
         insta::allow_duplicates! {
-            insta::assert_snapshot!(shell.run(&["runs"]).told(), @"");
+            insta::assert_snapshot!(shell.run(&["runs"]).told(), @"
+            exit 2
+            error: the store `FOLDER/state/store.sqlite` is damaged: it is empty, though runs were worked on here; restore the state directory from a backup
+            ");
         }
     }
 }
