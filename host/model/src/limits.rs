@@ -173,6 +173,10 @@ pub const STATEMENT_BYTES_MAX: usize = 1 << 20;
 pub const SIGNATURE_BYTES_MAX: usize = 64 << 10;
 /// Signers of one package; nobody asks for more than a handful.
 pub const SIGNATURES_MAX: usize = 64;
+/// The file of a root; one with sixty keys has some 40 KiB.
+pub const ROOT_BYTES_MAX: usize = 256 << 10;
+/// Roots after one another, from the pinned one; with one a month, that is twenty years.
+pub const ROOTS_MAX: usize = 256;
 /// A key file; a P-256 key behind a passphrase has some 400 bytes.
 pub const KEY_BYTES_MAX: u64 = 16 << 10;
 /// The memory of floors and clock: a hundred bytes for each package and channel.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::keyring::Keyring;
 use crate::public_key::Hint;
+use crate::roots::{Chain, RootError};
 
 /// The version of the file.
 const VERSION: u32 = 1;
@@ -20,6 +21,21 @@ pub struct Floors {
     version: u32,
     max_time_seen: Option<Timestamp>,
     floors: Vec<Seen>,
+    /// The newest root that was followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    root: Option<Followed>,
+}
+
+/// A root that was followed: nothing older is followed again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Followed {
+    /// Where its chain begins.
+    pub pin: Digest,
+    /// Its number.
+    pub version: u64,
+    /// What it says.
+    pub digest: Digest,
 }
 
 /// The newest release of a package that ran.
@@ -56,7 +72,7 @@ struct Versioned {
 
 impl Default for Floors {
     fn default() -> Self {
-        Self { version: VERSION, max_time_seen: None, floors: Vec::new() }
+        Self { version: VERSION, max_time_seen: None, floors: Vec::new(), root: None }
     }
 }
 
@@ -98,11 +114,42 @@ impl Floors {
     /// still count: what a stolen key has signed must not lock out what comes after its revocation.
     pub fn seen(&self, package: &str, channel: &str, keyring: &Keyring) -> Option<&Seen> {
         let seen = self.floors.iter().find(|it| it.package == package && it.channel == channel)?;
-        let counts = |hint: &&Hint| keyring.signers(package).any(|key| key.public.hint() == **hint);
-        let left = seen.signers.iter().filter(counts).count();
-        // A threshold that was raised since then takes nothing away from what was enough before.
-        let needed = keyring.threshold.runbook.min(seen.signers.len());
-        (left >= needed).then_some(seen)
+        counts(seen, keyring).then_some(seen)
+    }
+
+    /// Returns the newest root that was followed.
+    pub fn root(&self) -> Option<&Followed> {
+        self.root.as_ref()
+    }
+
+    /// Follows a chain as far as it goes, under what `own`, the file of the keyring, adds to it. A
+    /// floor is forgotten once a root takes out the keys that raised it, even if a later one brings
+    /// them back. Returns whether anything is new; a chain that lacks what was followed is refused.
+    pub fn follow(&mut self, chain: &Chain, own: &Keyring) -> Result<bool, RootError> {
+        let newest = chain.newest();
+        // Whoever can write the keyring may begin anew with another root.
+        let seen = self.root.as_ref().filter(|seen| seen.pin == chain.pin);
+        if let Some(seen) = seen {
+            if newest.version < seen.version {
+                return Err(RootError::Cut { newest: newest.version, seen: seen.version });
+            }
+            let same = chain.roots().iter().find(|root| root.version == seen.version);
+            if same.is_some_and(|root| root.digest != seen.digest) {
+                return Err(RootError::Another(seen.version));
+            }
+        }
+        let before = seen.map_or(0, |seen| seen.version);
+        for root in chain.roots().iter().filter(|root| root.version > before) {
+            let keyring = root.over(own);
+            let mut floors = std::mem::take(&mut self.floors);
+            floors.retain(|seen| counts(seen, &keyring));
+            self.floors = floors;
+        }
+        let (pin, version, digest) = (chain.pin, newest.version, newest.digest);
+        let followed = Some(Followed { pin, version, digest });
+        let is_new = self.root != followed;
+        self.root = followed;
+        Ok(is_new)
     }
 
     /// Remembers that a release was accepted at `clock`. A floor never sinks, unless the keys that
@@ -138,6 +185,15 @@ impl Floors {
     pub fn forget_time(&mut self) {
         self.max_time_seen = None;
     }
+}
+
+/// Whether enough of the keys that raised a floor still count.
+fn counts(seen: &Seen, keyring: &Keyring) -> bool {
+    let counts =
+        |hint: &&Hint| keyring.signers(&seen.package).any(|key| key.public.hint() == **hint);
+    let left = seen.signers.iter().filter(counts).count();
+    // A threshold that was raised since then takes nothing away from what was enough before.
+    left >= keyring.threshold.runbook.min(seen.signers.len())
 }
 
 /// Returns a time; what no calendar holds is its end.

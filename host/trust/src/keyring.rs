@@ -23,6 +23,8 @@ pub struct Keyring {
     /// What this host puts up with.
     #[serde(default)]
     pub policy: Policy,
+    /// Where the chain of roots begins that says who may sign.
+    pub root: Option<Pin>,
     /// How many different keys a role takes.
     #[serde(default)]
     pub threshold: Threshold,
@@ -35,6 +37,28 @@ pub struct Keyring {
     /// Sequences below which nothing runs.
     #[serde(default, rename = "floor")]
     pub floors: Vec<Floor>,
+    /// The root that its keys come from, where they come from one.
+    #[serde(skip)]
+    pub newest: Option<Newest>,
+}
+
+/// `[root]`: the first root of a chain. Whoever can write the keyring decides where it begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Pin {
+    /// The file, relative to the keyring.
+    pub path: String,
+    /// The digest of the file.
+    pub digest: Digest,
+}
+
+/// The root that keys come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Newest {
+    /// Its number.
+    pub version: u64,
+    /// Until when it counts.
+    pub expires: Timestamp,
 }
 
 /// `[policy]`; whatever is left out is the strictest.
@@ -45,6 +69,10 @@ pub struct Policy {
     pub unsigned: Unsigned,
     /// What a release leads to that has expired.
     pub expired_release: ExpiredRelease,
+    /// What a root leads to that has expired.
+    pub expired_root: ExpiredRoot,
+    /// Whether runs that nobody watches may have a grant that nobody signed.
+    pub allow_unsigned_grants: bool,
     /// Whether another keyring may be named where this one stands at the fixed path.
     pub other_keyrings: OtherKeyrings,
     /// The largest step that a sequence may take at once.
@@ -72,6 +100,17 @@ pub enum ExpiredRelease {
     #[default]
     Deny,
     /// It runs, and its age is told: an offline host may have no newer one.
+    Warn,
+}
+
+/// What an expired root leads to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExpiredRoot {
+    /// Nothing that rests on it runs.
+    #[default]
+    Deny,
+    /// It counts, and its age is told: an offline host may not get the next one in time.
     Warn,
 }
 
@@ -162,12 +201,16 @@ pub enum Endpoints {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Revoked {
     /// A key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Hint>,
     /// A component.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
     /// A package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,
     /// These versions of the package alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub versions: Option<Vec<String>>,
     /// Why.
     pub reason: String,
@@ -191,6 +234,70 @@ impl Keyring {
         let (keyring, lines): (Self, Lines) = read(file, text, SCHEMA)?;
         settle(file, &lines, keyring.faults())?;
         Ok(keyring)
+    }
+
+    /// Returns one that trusts nobody.
+    pub fn empty() -> Self {
+        Self {
+            version: 1,
+            policy: Policy::default(),
+            root: None,
+            threshold: Threshold::default(),
+            keys: Vec::new(),
+            revoked: Vec::new(),
+            floors: Vec::new(),
+            newest: None,
+        }
+    }
+
+    /// Returns it if a file could say the same: what comes from elsewhere obeys the same rules.
+    pub(crate) fn checked(self) -> Result<Self, Faults> {
+        let refused = |error: toml::ser::Error| Faults {
+            document: "root".to_owned(),
+            faults: vec![Fault::new("document", error.to_string(), "correct it".to_owned())],
+        };
+        let text = toml::to_string(&self).map_err(refused)?;
+        Self::parse("root", &text).map_err(|mut faults| {
+            // There is no file with these lines.
+            faults.faults.iter_mut().for_each(|fault| fault.line = None);
+            faults
+        })
+    }
+
+    /// Returns what counts on this host: who may sign by `root`, and on top of that what this file
+    /// withholds. It can take away and ask for more, and it can add nobody.
+    pub fn under(&self, root: &Self, newest: Newest) -> Self {
+        let (own, theirs) = (&self.threshold, &root.threshold);
+        Self {
+            version: self.version,
+            policy: self.policy.clone(),
+            root: self.root.clone(),
+            threshold: Threshold {
+                runbook: own.runbook.max(theirs.runbook),
+                bundle: own.bundle.max(theirs.bundle),
+                grant: own.grant.max(theirs.grant),
+            },
+            keys: root.keys.clone(),
+            revoked: [self.revoked.as_slice(), &root.revoked].concat(),
+            floors: [self.floors.as_slice(), &root.floors].concat(),
+            newest: Some(newest),
+        }
+    }
+
+    /// Returns how many different keys a role takes.
+    pub fn needed(&self, role: Role) -> usize {
+        match role {
+            Role::Runbook => self.threshold.runbook,
+            Role::Bundle => self.threshold.bundle,
+            Role::Grant => self.threshold.grant,
+            Role::Host => 1,
+        }
+    }
+
+    /// Returns the keys that may sign in a role and are not revoked, but for names and dates.
+    pub fn holders(&self, role: Role) -> impl Iterator<Item = &Key> {
+        let counts = |key: &&Key| self.revoked_key(&key.public.hint()).is_none();
+        self.keys.iter().filter(move |key| key.has(role)).filter(counts)
     }
 
     /// Returns the key that a signature names.
@@ -239,6 +346,11 @@ impl Keyring {
 
     fn faults(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
+        if self.root.is_some() && !self.keys.is_empty() {
+            let problem = "stands beside `[root]`, which says who may sign".to_owned();
+            let fix = "remove one of the two: a chain brings its keys along".to_owned();
+            faults.push(Fault::new("key", problem, fix));
+        }
         let (mut ids, mut publics) = (BTreeSet::new(), BTreeSet::new());
         for (place, key) in self.keys.iter().enumerate() {
             let path = format!("key[{place}]");
@@ -263,6 +375,24 @@ impl Keyring {
 }
 
 impl Key {
+    pub(crate) fn new(id: String, public: PublicKey, roles: Vec<Role>) -> Self {
+        let (not_before, not_after, endpoints) = (None, None, None);
+        Self { id, public, roles, names: Vec::new(), not_before, not_after, endpoints }
+    }
+
+    pub(crate) fn named(self, names: Vec<String>) -> Self {
+        Self { names, ..self }
+    }
+
+    pub(crate) fn dated(self, from: Option<Timestamp>, until: Option<Timestamp>) -> Self {
+        let time = |time: Timestamp| time.to_string().parse().ok();
+        Self { not_before: from.and_then(time), not_after: until.and_then(time), ..self }
+    }
+
+    pub(crate) fn within(self, endpoints: Option<Endpoints>) -> Self {
+        Self { endpoints, ..self }
+    }
+
     /// Returns whether it may sign in a role.
     pub fn has(&self, role: Role) -> bool {
         self.roles.contains(&role)

@@ -1,4 +1,4 @@
-//! Why a package does not run, in words: the file, the key, the rule and the way out.
+//! Why something signed does not count, in words: the file, the key, the rule and the way out.
 
 use jiff::Timestamp;
 use runwrit_model::limits::SIGNATURES_MAX;
@@ -54,8 +54,13 @@ pub enum Cause {
         id: String,
     },
     /// Another role.
-    #[error("its key `{0}` may not sign runbooks: its roles do not name `runbook`")]
-    Role(String),
+    #[error("its key `{id}` may not sign {role}s: its roles do not name `{role}`")]
+    Role {
+        /// The key.
+        id: String,
+        /// What it would take.
+        role: &'static str,
+    },
     /// Another namespace.
     #[error("its key `{id}` may not speak for `{package}`, only for {names}")]
     Namespace {
@@ -95,6 +100,9 @@ pub enum Cause {
         /// The sequence that it signed.
         sequence: u64,
     },
+    /// Other terms than those that most signed.
+    #[error("`{0}` signed other terms, and only signatures of one statement count together")]
+    OtherTerms(String),
 }
 
 /// Why a package does not run.
@@ -213,10 +221,22 @@ pub enum Refusal {
         /// Those that were revoked or taken away.
         gone: Vec<String>,
     },
+    /// The root that says who may sign has expired.
+    #[error("root {version}, which says who may sign, has expired on {until}")]
+    RootExpired {
+        /// Its number.
+        version: u64,
+        /// Until when it counted.
+        until: Timestamp,
+    },
     /// The clock is that of a machine without a battery.
     #[error("the clock of this host says {0}, before this program was made")]
     Clock(Timestamp),
 }
+
+/// The way out of an expired root.
+pub(crate) const ROOT_EXPIRED: &str = "bring the next root with `runwrit trust advance FILE…`; on an offline host the policy \
+     `expired-root = \"warn\"` lets an old one count";
 
 impl Refusal {
     /// Returns what else is wrong, a line each.
@@ -265,30 +285,31 @@ impl Refusal {
                 "`runwrit rollback` still undoes the run; it asks nobody who vouched for it"
             }
             Self::Mismatch { .. } => "have the package signed again as it stands",
+            Self::RootExpired { .. } => ROOT_EXPIRED,
             Self::Clock(_) => "set the clock: without it nothing can be found to have expired",
         }
     }
 }
 
 impl Cause {
-    fn hint(&self) -> &'static str {
+    pub(crate) fn hint(&self) -> &'static str {
         match self {
-            Self::Bundle(_) => "get the file again, or have the package signed again",
+            Self::Bundle(_) => "get the file again, or have it signed again",
             Self::UnknownKey(_) => {
                 "if you trust its owner, compare the key by another way and add it: \
                  `runwrit trust add-key FILE.pub --id NAME --role runbook --name 'NAMESPACE:*'`"
             }
             Self::RevokedKey { .. } | Self::Expired { .. } => {
-                "have the package signed with a key that counts; runs of it can be rolled back"
+                "have it signed with a key that counts; runs that rest on it can be rolled back"
             }
             Self::Forged(_) | Self::Changed { .. } => {
-                "what lies here is not what was signed: get the package again, from where it was \
-                 published"
+                "what lies here is not what was signed: get it again, from where it was published"
             }
-            Self::Statement { .. } | Self::Again(_) | Self::OtherRelease { .. } => {
-                "have the package signed again"
-            }
-            Self::Role(_) | Self::Namespace { .. } => {
+            Self::Statement { .. }
+            | Self::Again(_)
+            | Self::OtherRelease { .. }
+            | Self::OtherTerms(_) => "have it signed again",
+            Self::Role { .. } | Self::Namespace { .. } => {
                 "have it signed by a key that may, or widen `roles` or `names` of the key in the \
                  keyring if that was meant"
             }
@@ -297,7 +318,7 @@ impl Cause {
     }
 }
 
-fn listed(ids: &[String], created_at: &Timestamp) -> String {
+pub(crate) fn listed(ids: &[String], created_at: &Timestamp) -> String {
     let day = created_at.to_string();
     let day = day.split('T').next().unwrap_or_default();
     let ids: Vec<_> = ids.iter().map(|id| format!("`{id}` of {day}")).collect();
@@ -308,7 +329,7 @@ fn gone_words(ids: &[String]) -> String {
     format!("`{}`", ids.join("`, `"))
 }
 
-fn missing_words(ids: &[String], faults: &[Fault]) -> String {
+pub(crate) fn missing_words(ids: &[String], faults: &[Fault]) -> String {
     match (ids, faults) {
         ([], []) => "the keyring holds no other key that may sign it".to_owned(),
         ([], [fault, ..]) => format!("another does not count: {}", fault.cause),

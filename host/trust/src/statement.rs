@@ -3,14 +3,17 @@
 use jiff::Timestamp;
 use runwrit_model::id::Digest;
 use runwrit_model::limits;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::parcel::{COMPONENT, MANIFEST};
 
 /// What every in-toto statement of this version says of itself.
-const TYPE: &str = "https://in-toto.io/Statement/v1";
+pub(crate) const TYPE: &str = "https://in-toto.io/Statement/v1";
 /// What tells the release of a runbook from any other statement that a key may sign.
 pub const RELEASE_TYPE: &str = "urn:runwrit:runbook-release:v1";
+
+const RELEASE: &str = "the release of a runbook (`urn:runwrit:runbook-release:v1`)";
 
 /// The statement, in the order in which it is written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,9 +30,20 @@ pub struct Statement {
 /// One file, by its digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Subject {
-    name: String,
+pub(crate) struct Subject {
+    pub name: String,
     digest: Digests,
+}
+
+impl Subject {
+    pub fn of(name: &str, bytes: &[u8]) -> Self {
+        let sha256 = Digest::of(bytes).hex();
+        Self { name: name.to_owned(), digest: Digests { sha256 } }
+    }
+
+    pub fn is(&self, bytes: &[u8]) -> bool {
+        self.digest.sha256 == Digest::of(bytes).hex()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,11 +85,16 @@ pub enum StatementError {
     #[error("the statement is not readable: {0}")]
     Malformed(String),
     /// Of another type.
-    #[error("it is a statement of the type `{0}`, not the release of a runbook (`{RELEASE_TYPE}`)")]
-    OtherType(String),
+    #[error("it is a statement of the type `{found}`, not {expected}")]
+    OtherType {
+        /// What it says.
+        found: String,
+        /// What was looked for.
+        expected: &'static str,
+    },
     /// It names other files.
-    #[error("it is not about `{MANIFEST}` and `{COMPONENT}` together, each once")]
-    OtherFiles,
+    #[error("it is not about {0}, each once")]
+    OtherFiles(&'static str),
     /// It needs a newer host.
     #[error("it needs a host that knows `{0}`; update runwrit")]
     Critical(String),
@@ -94,13 +113,9 @@ pub enum StatementError {
 impl Statement {
     /// Says that `release` is these two files.
     pub fn new(manifest: &[u8], component: &[u8], release: Release) -> Self {
-        let subject = |name: &str, bytes: &[u8]| Subject {
-            name: name.to_owned(),
-            digest: Digests { sha256: Digest::of(bytes).hex() },
-        };
         Self {
             kind: TYPE.to_owned(),
-            subject: vec![subject(MANIFEST, manifest), subject(COMPONENT, component)],
+            subject: vec![Subject::of(MANIFEST, manifest), Subject::of(COMPONENT, component)],
             predicate_type: RELEASE_TYPE.to_owned(),
             predicate: release,
         }
@@ -113,26 +128,15 @@ impl Statement {
 
     /// Reads the bytes that were signed; a field that is unknown, missing or repeated is refused.
     pub fn decode(payload: &[u8]) -> Result<Self, StatementError> {
-        if payload.len() > limits::STATEMENT_BYTES_MAX {
-            let max = limits::STATEMENT_BYTES_MAX;
-            let text = format!("it has {} bytes, and at most {max} are read", payload.len());
-            return Err(StatementError::Malformed(text));
-        }
-        let statement: Self = serde_json::from_slice(payload)
-            .map_err(|error| StatementError::Malformed(error.to_string()))?;
+        let statement: Self = parse(payload, RELEASE_TYPE, RELEASE)?;
         statement.check()?;
         Ok(statement)
     }
 
     fn check(&self) -> Result<(), StatementError> {
-        for kind in [(&self.kind, TYPE), (&self.predicate_type, RELEASE_TYPE)] {
-            if kind.0 != kind.1 {
-                return Err(StatementError::OtherType(runwrit_model::text::escape(kind.0)));
-            }
-        }
         let names: Vec<&str> = self.subject.iter().map(|subject| subject.name.as_str()).collect();
         if names != [MANIFEST, COMPONENT] {
-            return Err(StatementError::OtherFiles);
+            return Err(StatementError::OtherFiles("`runbook.toml` and `component.wasm` together"));
         }
         self.predicate.check()
     }
@@ -144,9 +148,8 @@ impl Statement {
 
     /// Returns the first file that is not the one that the signer saw, by its name.
     pub fn changed_file(&self, manifest: &[u8], component: &[u8]) -> Option<&'static str> {
-        let is_other = |place: usize, bytes: &[u8]| {
-            self.subject.get(place).is_none_or(|it| it.digest.sha256 != Digest::of(bytes).hex())
-        };
+        let is_other =
+            |place: usize, bytes: &[u8]| self.subject.get(place).is_none_or(|it| !it.is(bytes));
         match (is_other(0, manifest), is_other(1, component)) {
             (true, _) => Some(MANIFEST),
             (false, true) => Some(COMPONENT),
@@ -186,6 +189,40 @@ impl Release {
     pub fn name(&self) -> &str {
         self.package.split_once(':').map_or(self.package.as_str(), |(_, name)| name)
     }
+}
+
+/// What every statement says of itself, whatever else stands in it.
+#[derive(Deserialize)]
+struct Kinds {
+    #[serde(rename = "_type")]
+    kind: String,
+    #[serde(rename = "predicateType")]
+    predicate_type: String,
+}
+
+/// Reads what was signed, within its limit, once it is clear that it is of the type `predicate`;
+/// `expected` is that in words.
+pub(crate) fn parse<T: DeserializeOwned>(
+    payload: &[u8],
+    predicate: &str,
+    expected: &'static str,
+) -> Result<T, StatementError> {
+    if payload.len() > limits::STATEMENT_BYTES_MAX {
+        let max = limits::STATEMENT_BYTES_MAX;
+        let text = format!("it has {} bytes, and at most {max} are read", payload.len());
+        return Err(StatementError::Malformed(text));
+    }
+    let malformed = |error: serde_json::Error| {
+        StatementError::Malformed(runwrit_model::text::escape(&error.to_string()))
+    };
+    let kinds: Kinds = serde_json::from_slice(payload).map_err(malformed)?;
+    for (found, known) in [(&kinds.kind, TYPE), (&kinds.predicate_type, predicate)] {
+        if found != known {
+            let found = runwrit_model::text::escape(found);
+            return Err(StatementError::OtherType { found, expected });
+        }
+    }
+    serde_json::from_slice(payload).map_err(malformed)
 }
 
 /// What a package is called, for errors.

@@ -10,7 +10,7 @@ use runwrit_model::limits;
 use crate::bundle;
 use crate::envelope::Envelope;
 use crate::floors::{Floors, Seen, timestamp};
-use crate::keyring::{Endpoints, ExpiredRelease, Key, Keyring, Role};
+use crate::keyring::{Endpoints, ExpiredRelease, ExpiredRoot, Key, Keyring, Newest, Role};
 use crate::parcel::Parcel;
 use crate::public_key::Hint;
 use crate::refusal::{Cause, Fault, Refusal};
@@ -114,9 +114,30 @@ pub fn judge(parcel: &Parcel, bench: Bench<'_>) -> Result<Vouched, Refusal> {
         count if count > limits::SIGNATURES_MAX => return Err(Refusal::TooMany(count)),
         _ => {}
     }
-    let vouched = count(parcel, bench)?;
+    let age = root_age(bench).map_err(|newest| Refusal::RootExpired {
+        version: newest.version,
+        until: newest.expires,
+    })?;
+    let mut vouched = count(parcel, bench)?;
     within_rules(&vouched, bench)?;
+    vouched.warnings.extend(age);
     Ok(vouched)
+}
+
+/// Looks whether the root still counts that says who may sign; returns a warning where it does only
+/// because the keyring puts up with it.
+pub(crate) fn root_age(bench: Bench<'_>) -> Result<Option<String>, Newest> {
+    let now = bench.floors.time(bench.clock);
+    let Some(newest) = bench.keyring.newest.filter(|newest| newest.expires <= now) else {
+        return Ok(None);
+    };
+    match bench.keyring.policy.expired_root {
+        ExpiredRoot::Deny => Err(newest),
+        ExpiredRoot::Warn => {
+            let Newest { version, expires } = newest;
+            Ok(Some(format!("root {version}, which says who may sign, has expired on {expires}")))
+        }
+    }
 }
 
 /// What vouched for a run when it began, by its journal.
@@ -198,7 +219,7 @@ fn count(parcel: &Parcel, bench: Bench<'_>) -> Result<Vouched, Refusal> {
     settle(group, faults, bench)
 }
 
-fn fault(file: &str, cause: Cause) -> Fault {
+pub(crate) fn fault(file: &str, cause: Cause) -> Fault {
     Fault { file: runwrit_model::text::escape(file), cause }
 }
 
@@ -251,8 +272,23 @@ fn signature<'a>(
     parcel: &Parcel,
     bench: Bench<'a>,
 ) -> Result<Valid<'a>, Cause> {
+    let (envelope, key) = authentic(bytes, bench.keyring)?;
+    let statement = Statement::decode(&envelope.payload)
+        .map_err(|source| Cause::Statement { id: key.id.clone(), source })?;
+    if let Some(file) = statement.changed_file(&parcel.manifest, &parcel.component) {
+        return Err(Cause::Changed { file, id: key.id.clone() });
+    }
+    may_sign(key, statement.release(), bench.floors.time(bench.clock))?;
+    Ok(Valid { file, key, digest: Digest::of(&envelope.payload), statement })
+}
+
+/// Reads the file of a signer and verifies it with the key of the keyring that it names. What was
+/// signed is not parsed yet.
+pub(crate) fn authentic<'a>(
+    bytes: &[u8],
+    keyring: &'a Keyring,
+) -> Result<(Envelope, &'a Key), Cause> {
     let envelope = bundle::decode(bytes).map_err(Cause::Bundle)?;
-    let keyring = bench.keyring;
     // A key may have been taken out of the keyring when it was revoked.
     let revoked = keyring.revoked_key(&envelope.hint).map(str::to_owned);
     let Some(key) = keyring.key(&envelope.hint) else {
@@ -261,34 +297,30 @@ fn signature<'a>(
             None => Cause::UnknownKey(envelope.hint),
         });
     };
-    let id = || key.id.clone();
+    let id = key.id.clone();
     if let Some(reason) = revoked {
-        return Err(Cause::RevokedKey { id: id(), reason });
+        return Err(Cause::RevokedKey { id, reason });
     }
-    let statement = read(&envelope, key)?;
-    if let Some(file) = statement.changed_file(&parcel.manifest, &parcel.component) {
-        return Err(Cause::Changed { file, id: id() });
+    match envelope.is_by(&key.public) {
+        true => Ok((envelope, key)),
+        false => Err(Cause::Forged(id)),
     }
-    may_sign(key, statement.release(), bench.floors.time(bench.clock))?;
-    Ok(Valid { file, key, digest: Digest::of(&envelope.payload), statement })
-}
-
-fn read(envelope: &Envelope, key: &Key) -> Result<Statement, Cause> {
-    if !envelope.is_by(&key.public) {
-        return Err(Cause::Forged(key.id.clone()));
-    }
-    Statement::decode(&envelope.payload)
-        .map_err(|source| Cause::Statement { id: key.id.clone(), source })
 }
 
 fn may_sign(key: &Key, release: &Release, now: Timestamp) -> Result<(), Cause> {
-    let id = key.id.clone();
-    if !key.has(Role::Runbook) {
-        return Err(Cause::Role(id));
-    }
-    if !key.speaks_for(&release.package) {
+    if key.has(Role::Runbook) && !key.speaks_for(&release.package) {
         let names = format!("`{}`", key.names.join("`, `"));
-        return Err(Cause::Namespace { id, package: release.package.clone(), names });
+        let (id, package) = (key.id.clone(), release.package.clone());
+        return Err(Cause::Namespace { id, package, names });
+    }
+    holds(key, Role::Runbook, now)
+}
+
+/// Checks that a key has a role, now.
+pub(crate) fn holds(key: &Key, role: Role, now: Timestamp) -> Result<(), Cause> {
+    let id = key.id.clone();
+    if !key.has(role) {
+        return Err(Cause::Role { id, role: role.as_str() });
     }
     if let Some(from) = key.not_before().filter(|from| now < *from) {
         return Err(Cause::NotYet { id, from });

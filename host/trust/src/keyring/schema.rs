@@ -15,6 +15,7 @@ const fn field(name: &'static str, presence: Presence, kind: Kind, about: &'stat
 pub const SCHEMA: &[Field] = &[
     field("version", Required, Kind::Integer(1, 1), "the version of the format"),
     field("policy", Optional, Kind::Table(POLICY), "what this host puts up with"),
+    field("root", Optional, Kind::Table(ROOT), "where the chain of roots begins"),
     field("threshold", Optional, Kind::Table(THRESHOLD), "how many keys a role takes"),
     field("key", Optional, Kind::Tables(KEY), "the keys"),
     field("revoked", Optional, Kind::Tables(REVOKED), "what nobody vouches for any more"),
@@ -24,9 +25,16 @@ pub const SCHEMA: &[Field] = &[
 const POLICY: &[Field] = &[
     field("unsigned", Optional, Kind::Text(&UNSIGNED), "whether unsigned packages may run"),
     field("expired-release", Optional, Kind::Text(&EXPIRED), "what an expired release leads to"),
+    field("expired-root", Optional, Kind::Text(&EXPIRED), "what an expired root leads to"),
+    field("allow-unsigned-grants", Optional, Kind::Boolean, "whether grants may be unsigned"),
     field("other-keyrings", Optional, Kind::Text(&OTHER), "whether another may be named"),
     field("max-sequence-jump", Optional, Kind::Integer(1, i64::MAX), "the largest step forward"),
     field("state", Optional, Kind::Text(&PATH), "where floors are remembered"),
+];
+
+const ROOT: &[Field] = &[
+    field("path", Required, Kind::Text(&PATH), "the file of the first root"),
+    field("digest", Required, Kind::Text(&DIGEST), "the digest of that file"),
 ];
 
 const SIGNERS: Kind = Kind::Integer(1, 64);

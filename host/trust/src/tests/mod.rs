@@ -1,9 +1,11 @@
 //! Packages made and signed in memory, and what becomes of them.
 
 mod documents;
+mod endorsements;
 mod floors;
 mod keys;
 mod mutations;
+mod roots;
 mod verdicts;
 
 use runwrit_model::journal::UnixMs;

@@ -29,7 +29,11 @@ fn every_flipped_bit_is_refused() {
 }
 
 /// Calls `visit` with every copy of `value` in which one field is changed by `change`.
-fn each_change(value: &Value, change: &dyn Fn(&Value) -> Vec<Value>, visit: &mut dyn FnMut(Value)) {
+pub fn each_change(
+    value: &Value,
+    change: &dyn Fn(&Value) -> Vec<Value>,
+    visit: &mut dyn FnMut(Value),
+) {
     for changed in change(value) {
         visit(changed);
     }
@@ -57,7 +61,7 @@ fn each_change(value: &Value, change: &dyn Fn(&Value) -> Vec<Value>, visit: &mut
 }
 
 /// Deletes a field, adds one, or writes another type.
-fn changes(value: &Value) -> Vec<Value> {
+pub fn changes(value: &Value) -> Vec<Value> {
     let mut all = vec![Value::from(7), Value::from("text"), Value::Null, serde_json::json!({})];
     match value {
         Value::Object(fields) => {
