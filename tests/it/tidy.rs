@@ -16,9 +16,10 @@ const LINE_CHARS_MAX: usize = 100;
 const FORBIDDEN_ROOMS: [&str; 9] =
     ["util", "utils", "common", "commons", "helper", "helpers", "misc", "manager", "shared"];
 /// Who may import whom among our crates.
-const FLOORS: [(&str, &[&str]); 7] = [
+const FLOORS: [(&str, &[&str]); 8] = [
     ("model", &[]),
     ("trust", &["runwrit-model"]),
+    ("distribution", &["runwrit-model", "runwrit-trust"]),
     ("simulator", &["runwrit-model"]),
     ("capabilities", &["runwrit-model"]),
     ("engine", &["runwrit-model", "runwrit-trust", "runwrit-capabilities"]),
@@ -27,6 +28,7 @@ const FLOORS: [(&str, &[&str]); 7] = [
         &[
             "runwrit-model",
             "runwrit-trust",
+            "runwrit-distribution",
             "runwrit-capabilities",
             "runwrit-engine",
             "runwrit-simulator",

@@ -77,6 +77,23 @@ pub fn is_loopback(url: &str) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
+/// Returns whether a text names a host and nothing else: with a dot, with a port, or `localhost`.
+pub fn is_host(text: &str) -> bool {
+    let (name, port) = match text.split_once(':') {
+        Some((name, port)) => (name, Some(port)),
+        None => (text, None),
+    };
+    let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_label = |label: &str| {
+        let has_edges = !label.starts_with('-') && !label.ends_with('-');
+        !label.is_empty() && label.bytes().all(is_letter) && has_edges
+    };
+    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|number| number.to_string() == port);
+    // A bare word is taken for a folder of somebody's hub by other tools, which nobody here means.
+    let is_told = name.contains('.') || name == "localhost" || port.is_some();
+    is_told && name.split('.').all(is_label) && port.is_none_or(is_port)
+}
+
 /// Why a token is not sent. No text of it shows the token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {

@@ -186,3 +186,21 @@ pub const FLOORS_BYTES_MAX: u64 = 4 << 20;
 pub const SEQUENCE_AHEAD_MAX: Duration = Duration::from_secs(24 * 3_600);
 /// How far the clock moves on before that is remembered: a disk flush for each run is too much.
 pub const CLOCK_MEMORY_STEP: Duration = Duration::from_secs(3_600);
+/// A manifest of a registry; ours have a kilobyte, and registries refuse more than four megabytes.
+pub const OCI_MANIFEST_BYTES_MAX: u64 = 1 << 20;
+/// What a registry lists: a descriptor has some 300 bytes, and registries refuse longer manifests.
+pub const OCI_INDEX_BYTES_MAX: u64 = 4 << 20;
+/// What describes a component in a registry: it holds `runbook.toml`, each byte as six at worst.
+pub const OCI_CONFIG_BYTES_MAX: u64 = 2 << 20;
+/// Pages of a list of signatures; beyond them a registry is looping.
+pub const OCI_PAGES_MAX: usize = 16;
+/// Manifests of one layout on disk: hundreds of packages with their signatures.
+pub const OCI_LAYOUT_MANIFESTS_MAX: usize = 10_000;
+/// Files of a layout in a tar archive.
+pub const OCI_ARCHIVE_FILES_MAX: usize = 40_000;
+/// Times that a download is sent elsewhere; a registry needs one, to where it keeps blobs.
+pub const REDIRECTS_MAX: usize = 5;
+/// How long a registry may stay silent; the transfer itself may take as long as it moves.
+pub const REGISTRY_SILENCE_MAX: Duration = Duration::from_secs(60);
+/// What a registry says about an error, or a token that it gives.
+pub const REGISTRY_ANSWER_BYTES_MAX: u64 = 64 << 10;

@@ -30,6 +30,9 @@ pub struct Settings {
     /// Credentials by name.
     #[serde(default)]
     pub credentials: BTreeMap<String, Credential>,
+    /// Who one is to registries, by host.
+    #[serde(default)]
+    pub registries: BTreeMap<String, Registry>,
     /// Choices for Hetzner Cloud.
     #[serde(default)]
     pub hetzner: Hetzner,
@@ -48,6 +51,20 @@ pub struct Credential {
     pub file: Option<String>,
     /// The one endpoint that it is sent to.
     pub endpoint: Option<String>,
+}
+
+/// One of `[registries."HOST"]`: where the secret is, never the secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Registry {
+    /// The user; without one the secret is a token.
+    pub user: Option<String>,
+    /// The environment variable that holds the secret.
+    pub env: Option<String>,
+    /// The file, of mode 0600, that holds the secret.
+    pub file: Option<String>,
+    /// Who else may be told user and password, for a token in return.
+    pub token_service: Option<String>,
 }
 
 /// `[hetzner]`.

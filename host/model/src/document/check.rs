@@ -214,6 +214,10 @@ fn example(field: &Field) -> String {
     match field.kind {
         Kind::Table(_) => format!("[{}]", field.name),
         Kind::Tables(_) => format!("[[{}]]", field.name),
+        // A name with a dot would be two.
+        Kind::Named(rule, _) if rule.good.contains('.') => {
+            format!("[{}.\"{}\"]", field.name, rule.good)
+        }
         Kind::Named(rule, _) => format!("[{}.{}]", field.name, rule.good),
         Kind::NamedTexts(..) => format!("[{}]", field.name),
         kind => format!("{} = {}", field.name, example_value(kind)),

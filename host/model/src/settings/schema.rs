@@ -14,6 +14,7 @@ pub const SCHEMA: &[Field] = &[
     field("state", Optional, Kind::Text(&PATH), "the state directory"),
     field("packages", Optional, Kind::Texts(&PATH), "where runbooks are looked for by name"),
     field("credentials", Optional, Kind::Named(&WORD, CREDENTIAL), "credentials"),
+    field("registries", Optional, Kind::Named(&HOST, REGISTRY), "who one is to registries"),
     field("hetzner", Optional, Kind::Table(HETZNER), "choices for Hetzner Cloud"),
     field("timing", Optional, Kind::Table(TIMING), "waits"),
 ];
@@ -22,6 +23,13 @@ const CREDENTIAL: &[Field] = &[
     field("env", OneOf("a credential"), Kind::Text(&VARIABLE), "the variable that holds it"),
     field("file", OneOf("a credential"), Kind::Text(&PATH), "the file, mode 0600, that holds it"),
     field("endpoint", Optional, Kind::Text(&ENDPOINT), "the one endpoint that it is sent to"),
+];
+
+const REGISTRY: &[Field] = &[
+    field("user", Optional, Kind::Text(&USER), "the user; without one the secret is a token"),
+    field("env", OneOf("a registry"), Kind::Text(&VARIABLE), "the variable that holds the secret"),
+    field("file", OneOf("a registry"), Kind::Text(&PATH), "the file, mode 0600, that holds it"),
+    field("token-service", Optional, Kind::Text(&ENDPOINT), "who else gives its tokens"),
 ];
 
 const HETZNER: &[Field] = &[
@@ -49,6 +57,32 @@ const TIMING: &[Field] = &[
 
 const LOCATION: TextRule = TextRule { good: "nbg1", ..NAME };
 const OTHER_LOCATION: TextRule = TextRule { good: "fsn1", ..NAME };
+
+/// A registry, as references begin.
+const HOST: TextRule = TextRule {
+    expects: "a host with a dot or a port, or `localhost`",
+    good: "registry.example.org",
+    bad: &[
+        "",
+        "registry",
+        "https://registry.example.org",
+        "a.example/x",
+        "A.example",
+        "a.example:",
+    ],
+    holds: crate::endpoint::is_host,
+};
+
+/// A user of a registry.
+const USER: TextRule = TextRule {
+    expects: "1 to 100 printable characters without a colon",
+    good: "robot",
+    bad: &["", "a:b", "a\nb", "\u{1b}[31m"],
+    holds: |text| {
+        let is_plain = crate::text::escape(text) == text && !text.contains(':');
+        (1..=100).contains(&text.chars().count()) && is_plain
+    },
+};
 
 /// The base of an API.
 const ENDPOINT: TextRule = TextRule {
