@@ -10,7 +10,7 @@ use runwrit_model::manifest::Manifest;
 use runwrit_model::provenance::{Provenance, Signed, Unsigned};
 use runwrit_trust::floors::Floors;
 use runwrit_trust::keyring::{self, Keyring, OtherKeyrings};
-use runwrit_trust::parcel::Parcel;
+use runwrit_trust::parcel::Hashed;
 use runwrit_trust::refusal::Refusal;
 use runwrit_trust::verdict::{Bench, Past, Vouched, judge, recheck};
 
@@ -133,10 +133,10 @@ impl Trust {
     pub fn admit(
         &self,
         folder: &Path,
-        parcel: &Parcel,
+        hashed: &Hashed<'_>,
         is_unsigned_allowed: bool,
     ) -> Result<Vouching, Error> {
-        match self.judge(parcel) {
+        match self.judge(hashed) {
             Ok(vouched) => Ok(Vouching::Signed(Box::new(vouched), self.digest)),
             Err(Refusal::Unsigned) if is_unsigned_allowed => match self.keyring.policy.unsigned {
                 keyring::Unsigned::Flag => Ok(Vouching::Unsigned(self.digest)),
@@ -147,9 +147,9 @@ impl Trust {
     }
 
     /// Judges the bytes of a package.
-    pub fn judge(&self, parcel: &Parcel) -> Result<Vouched, Refusal> {
+    pub fn judge(&self, hashed: &Hashed<'_>) -> Result<Vouched, Refusal> {
         let (keyring, floors) = (&self.keyring, &self.floors);
-        judge(parcel, Bench { keyring, floors, clock: ambient::now_unix_ms() })
+        judge(hashed, Bench { keyring, floors, clock: ambient::now_unix_ms() })
     }
 
     fn forbids_unsigned(&self, folder: &Path) -> Error {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use runwrit_engine::admission::{Package, PackageError, collect};
-use runwrit_trust::parcel::Parcel;
+use runwrit_trust::parcel::Hashed;
 
 use crate::ambient;
 use crate::configuration::Configuration;
@@ -15,7 +15,7 @@ use crate::error::{Error, chain};
 pub fn find<V>(
     runbook: &str,
     configuration: &Configuration,
-    judge: impl Fn(&Path, &Parcel) -> Result<V, Error>,
+    judge: impl Fn(&Path, &Hashed<'_>) -> Result<V, Error>,
 ) -> Result<(Package, V), Error> {
     let is_path = runbook.contains('/') || runbook == "." || runbook == "..";
     if is_path || ambient::exists(&Path::new(runbook).join("runbook.toml")) {
@@ -45,18 +45,26 @@ fn candidates(folder: &Path, name: &str, version: Option<&str>) -> Vec<PathBuf> 
         Some((base, tail)) => base == name && version.is_none_or(|version| tail == version),
     });
     let mut paths: Vec<PathBuf> = names.map(|found| folder.join(found)).collect();
-    // Sorted names: the last one is the newest as far as names tell; versions are exact otherwise.
-    paths.reverse();
+    // The newest first, as far as names tell: `0.10.0` comes after `0.9.0`.
+    paths.sort_by_cached_key(|path| std::cmp::Reverse(numbers(path)));
     paths
+}
+
+/// Returns the numbers of a version at the end of a path.
+fn numbers(path: &Path) -> Vec<u64> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let version = name.split_once('@').map_or("", |(_, version)| version);
+    version.split('.').filter_map(|part| part.parse().ok()).collect()
 }
 
 fn read<V>(
     folder: &Path,
-    judge: impl Fn(&Path, &Parcel) -> Result<V, Error>,
+    judge: impl Fn(&Path, &Hashed<'_>) -> Result<V, Error>,
 ) -> Result<(Package, V), Error> {
     let parcel = collect(folder).map_err(unusable)?;
-    let verdict = judge(folder, &parcel)?;
-    Ok((Package::of(folder, parcel).map_err(unusable)?, verdict))
+    let hashed = Hashed::of(&parcel);
+    let (verdict, digest) = (judge(folder, &hashed)?, hashed.component());
+    Ok((Package::of_hashed(folder, parcel, digest).map_err(unusable)?, verdict))
 }
 
 /// Says why a folder is no package.

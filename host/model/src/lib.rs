@@ -32,6 +32,7 @@ pub mod hetzner;
 pub mod dns;
 pub mod operations;
 pub mod manifest;
+pub mod reach;
 pub mod inputs;
 pub mod settings;
 pub mod world;

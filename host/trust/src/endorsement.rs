@@ -170,7 +170,8 @@ impl GrantStatement {
 
     /// Returns whether it is about these bytes.
     pub fn is_about(&self, grant: &[u8]) -> bool {
-        self.subject.iter().all(|subject| subject.is(grant))
+        let digest = Digest::of(grant);
+        self.subject.iter().all(|subject| subject.is(&digest))
     }
 }
 

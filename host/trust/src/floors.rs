@@ -1,6 +1,8 @@
 //! What a host remembers of the packages that it ran: nothing older runs again, and no clock that
 //! was turned back revives what has expired.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use runwrit_model::id::Digest;
 use runwrit_model::journal::UnixMs;
@@ -24,6 +26,19 @@ pub struct Floors {
     /// The newest root that was followed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     root: Option<Followed>,
+    /// What packages that ran here want, and nobody has to be asked about again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    wanted: Vec<Wanted>,
+}
+
+/// What a package wants: interfaces, operations, tier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Wanted {
+    /// The package.
+    pub package: String,
+    /// What it wants.
+    pub wants: BTreeSet<String>,
 }
 
 /// A root that was followed: nothing older is followed again.
@@ -72,7 +87,13 @@ struct Versioned {
 
 impl Default for Floors {
     fn default() -> Self {
-        Self { version: VERSION, max_time_seen: None, floors: Vec::new(), root: None }
+        Self {
+            version: VERSION,
+            max_time_seen: None,
+            floors: Vec::new(),
+            root: None,
+            wanted: Vec::new(),
+        }
     }
 }
 
@@ -179,6 +200,22 @@ impl Floors {
             self.max_time_seen = Some(clock);
         }
         is_later
+    }
+
+    /// Returns what a package wanted when it last ran or was approved; nothing where it never was.
+    pub fn wanted(&self, package: &str) -> Option<&BTreeSet<String>> {
+        self.wanted.iter().find(|it| it.package == package).map(|it| &it.wants)
+    }
+
+    /// Remembers what a package wants. Returns whether that is new.
+    pub fn note_wanted(&mut self, package: &str, wants: &BTreeSet<String>) -> bool {
+        if self.wanted(package) == Some(wants) {
+            return false;
+        }
+        self.wanted.retain(|it| it.package != package);
+        self.wanted.push(Wanted { package: package.to_owned(), wants: wants.clone() });
+        self.wanted.sort_by(|one, other| one.package.cmp(&other.package));
+        true
     }
 
     /// Forgets the latest time: the way back for a host whose clock had jumped ahead.

@@ -75,6 +75,8 @@ pub struct Policy {
     pub allow_unsigned_grants: bool,
     /// Whether another keyring may be named where this one stands at the fixed path.
     pub other_keyrings: OtherKeyrings,
+    /// Whether a version that wants more than the one before needs `runwrit trust approve`.
+    pub reapprove_wider: bool,
     /// The largest step that a sequence may take at once.
     pub max_sequence_jump: Option<u64>,
     /// Where floors are remembered, relative to the file.

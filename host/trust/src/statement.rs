@@ -6,7 +6,7 @@ use runwrit_model::limits;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::parcel::{COMPONENT, MANIFEST};
+use crate::parcel::{COMPONENT, Hashed, MANIFEST};
 
 /// What every in-toto statement of this version says of itself.
 pub(crate) const TYPE: &str = "https://in-toto.io/Statement/v1";
@@ -41,8 +41,8 @@ impl Subject {
         Self { name: name.to_owned(), digest: Digests { sha256 } }
     }
 
-    pub fn is(&self, bytes: &[u8]) -> bool {
-        self.digest.sha256 == Digest::of(bytes).hex()
+    pub fn is(&self, digest: &Digest) -> bool {
+        self.digest.sha256 == digest.hex()
     }
 }
 
@@ -147,10 +147,10 @@ impl Statement {
     }
 
     /// Returns the first file that is not the one that the signer saw, by its name.
-    pub fn changed_file(&self, manifest: &[u8], component: &[u8]) -> Option<&'static str> {
+    pub fn changed_file(&self, found: &Hashed<'_>) -> Option<&'static str> {
         let is_other =
-            |place: usize, bytes: &[u8]| self.subject.get(place).is_none_or(|it| !it.is(bytes));
-        match (is_other(0, manifest), is_other(1, component)) {
+            |place: usize, digest| self.subject.get(place).is_none_or(|it| !it.is(&digest));
+        match (is_other(0, found.manifest()), is_other(1, found.component())) {
             (true, _) => Some(MANIFEST),
             (false, true) => Some(COMPONENT),
             (false, false) => None,

@@ -11,7 +11,7 @@ use crate::bundle;
 use crate::envelope::Envelope;
 use crate::floors::{Floors, Seen, timestamp};
 use crate::keyring::{Endpoints, ExpiredRelease, ExpiredRoot, Key, Keyring, Newest, Role};
-use crate::parcel::Parcel;
+use crate::parcel::Hashed;
 use crate::public_key::Hint;
 use crate::refusal::{Cause, Fault, Refusal};
 use crate::statement::{Release, Statement};
@@ -99,17 +99,17 @@ impl Vouched {
 }
 
 /// Judges a package by its bytes alone; nothing of it is parsed but what its signers signed.
-pub fn judge(parcel: &Parcel, bench: Bench<'_>) -> Result<Vouched, Refusal> {
+pub fn judge(hashed: &Hashed<'_>, bench: Bench<'_>) -> Result<Vouched, Refusal> {
     if bench.clock < limits::CLOCK_MIN {
         return Err(Refusal::Clock(timestamp(bench.clock)));
     }
     // Revoked code stays revoked, whoever vouches for it.
-    let component = Digest::of(&parcel.component);
+    let (component, signatures) = (hashed.component(), &hashed.parcel().signatures);
     if let Some(reason) = bench.keyring.revoked_digest(&component) {
         let (digest, reason) = (component.to_string(), reason.to_owned());
         return Err(Refusal::RevokedDigest { digest, reason });
     }
-    match parcel.signatures.len() {
+    match signatures.len() {
         0 => return Err(Refusal::Unsigned),
         count if count > limits::SIGNATURES_MAX => return Err(Refusal::TooMany(count)),
         _ => {}
@@ -118,7 +118,7 @@ pub fn judge(parcel: &Parcel, bench: Bench<'_>) -> Result<Vouched, Refusal> {
         version: newest.version,
         until: newest.expires,
     })?;
-    let mut vouched = count(parcel, bench)?;
+    let mut vouched = count(hashed, bench)?;
     within_rules(&vouched, bench)?;
     vouched.warnings.extend(age);
     Ok(vouched)
@@ -187,10 +187,10 @@ pub fn recheck(past: &Past<'_>, keyring: &Keyring) -> Result<(), Refusal> {
 }
 
 /// Counts the signatures of the release that most have signed.
-fn count(parcel: &Parcel, bench: Bench<'_>) -> Result<Vouched, Refusal> {
+fn count(hashed: &Hashed<'_>, bench: Bench<'_>) -> Result<Vouched, Refusal> {
     let (mut groups, mut faults) = (BTreeMap::<_, Vec<Valid<'_>>>::new(), Vec::new());
-    for (file, bytes) in &parcel.signatures {
-        match signature(file, bytes, parcel, bench) {
+    for (file, bytes) in &hashed.parcel().signatures {
+        match signature(file, bytes, hashed, bench) {
             Ok(valid) => {
                 let group = groups.entry((valid.statement.release().sequence, valid.digest));
                 let group = group.or_default();
@@ -269,13 +269,13 @@ fn settle(group: Vec<Valid<'_>>, faults: Vec<Fault>, bench: Bench<'_>) -> Result
 fn signature<'a>(
     file: &'a str,
     bytes: &[u8],
-    parcel: &Parcel,
+    hashed: &Hashed<'_>,
     bench: Bench<'a>,
 ) -> Result<Valid<'a>, Cause> {
     let (envelope, key) = authentic(bytes, bench.keyring)?;
     let statement = Statement::decode(&envelope.payload)
         .map_err(|source| Cause::Statement { id: key.id.clone(), source })?;
-    if let Some(file) = statement.changed_file(&parcel.manifest, &parcel.component) {
+    if let Some(file) = statement.changed_file(hashed) {
         return Err(Cause::Changed { file, id: key.id.clone() });
     }
     may_sign(key, statement.release(), bench.floors.time(bench.clock))?;

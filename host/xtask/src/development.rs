@@ -12,7 +12,7 @@ use runwrit_model::manifest::Manifest;
 use runwrit_trust::envelope::Envelope;
 use runwrit_trust::floors::timestamp;
 use runwrit_trust::keyring::Keyring;
-use runwrit_trust::parcel::{COMPONENT, MANIFEST, SIGNATURES};
+use runwrit_trust::parcel::{COMPONENT, Hashed, MANIFEST, Parcel, SIGNATURES};
 use runwrit_trust::private_key::PrivateKey;
 use runwrit_trust::public_key::{Algorithm, PublicKey};
 use runwrit_trust::statement::{Release, Statement};
@@ -146,10 +146,12 @@ fn write(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
 
 /// Whether a signature is by this key and over these files.
 fn covers(bytes: &[u8], key: &PublicKey, manifest: &[u8], component: &[u8]) -> bool {
+    let (manifest, component) = (manifest.to_vec(), component.to_vec());
+    let parcel = Parcel { manifest, component, signatures: Vec::new() };
     bundle::decode(bytes).is_ok_and(|envelope| {
         let statement = Statement::decode(&envelope.payload);
         envelope.is_by(key)
-            && statement.is_ok_and(|it| it.changed_file(manifest, component).is_none())
+            && statement.is_ok_and(|it| it.changed_file(&Hashed::of(&parcel)).is_none())
     })
 }
 

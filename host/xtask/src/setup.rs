@@ -30,6 +30,13 @@ const DEBIAN_AGE: &str = "age";
 /// The packages of Debian that verify our signatures in a test, without anything of ours.
 const DEBIAN_VERIFIERS: [&str; 2] = ["jq", "openssl"];
 
+/// The package of Debian whose program reads what we push, in tests.
+const DEBIAN_SKOPEO: &str = "skopeo";
+
+/// The package of Debian whose registry keeps what we push, in tests. It is unpacked below `target`:
+/// where it is installed, Debian starts it as a service.
+const DEBIAN_REGISTRY: &str = "docker-registry";
+
 /// What the setup found or made.
 pub struct Ready {
     /// What compiles guests.
@@ -60,6 +67,9 @@ pub fn run(place: &Place) -> Result<Ready, Failure> {
     if !has_verifiers() {
         packages.extend(DEBIAN_VERIFIERS);
     }
+    if !has_skopeo() {
+        packages.push(DEBIAN_SKOPEO);
+    }
     if !packages.is_empty()
         && let Err(failure) = install(&packages)
     {
@@ -77,6 +87,17 @@ pub fn run(place: &Place) -> Result<Ready, Failure> {
     match has_verifiers() {
         true => eprintln!("jq and openssl: they are installed"),
         false => missing.push("signatures, verified by `openssl` and `jq`".to_owned()),
+    }
+    match has_skopeo() {
+        true => eprintln!("skopeo: it is installed"),
+        false => missing.push("pushed packages, read by `skopeo`".to_owned()),
+    }
+    match registry(place) {
+        Ok(line) => eprintln!("docker-registry: {line}"),
+        Err(failure) => {
+            eprintln!("docker-registry: {failure}");
+            missing.push("a real registry (no `docker-registry`)".to_owned());
+        }
     }
     Development::open(place)?;
     eprintln!("development key: `target/development/trust.toml` trusts it");
@@ -108,6 +129,28 @@ fn has_age() -> bool {
 fn has_verifiers() -> bool {
     let jq = command::succeeds(Command::new("jq").arg("--version"));
     jq && command::succeeds(Command::new("openssl").arg("version"))
+}
+
+fn has_skopeo() -> bool {
+    command::succeeds(Command::new("skopeo").arg("--version"))
+}
+
+/// Finds Debian's registry, or unpacks it below `target`.
+fn registry(place: &Place) -> Result<&'static str, Failure> {
+    let folder = place.root().join("target/registry");
+    if Path::new("/usr/bin/docker-registry").is_file() {
+        return Ok("it is installed");
+    }
+    if folder.join("usr/bin/docker-registry").is_file() {
+        return Ok("it is unpacked below `target`");
+    }
+    fs::create_dir_all(&folder).map_err(Failure::file(&folder, "made"))?;
+    let line =
+        format!("apt-get download {DEBIAN_REGISTRY} && dpkg-deb -x {DEBIAN_REGISTRY}_*.deb .");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &line]).current_dir(&folder);
+    command::run_within(&mut shell, APT_LIMIT)?;
+    Ok("unpacked it below `target`")
 }
 
 /// Makes the Python environment of the outsiders. Returns what is missing after it.

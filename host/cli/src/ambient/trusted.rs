@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use runwrit_model::secret::Secret;
@@ -76,6 +76,36 @@ pub fn make_directory(what: &str, path: &Path) -> Result<(), Error> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true).mode(0o755).create(path).map_err(|source| {
         Error::usage(format!("the {what} `{}` cannot be made: {source}", path.display()))
+    })
+}
+
+/// Returns the name of a directory that is not finished, beside where it will be.
+#[expect(clippy::disallowed_methods, reason = "this is where the process is known")]
+pub fn partial(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    path.with_file_name(format!(".{name}.partial-{}", std::process::id()))
+}
+
+/// Gives a directory its name, all of it at once; whatever has that name already stays.
+#[expect(clippy::disallowed_methods, reason = "this is where files enter")]
+pub fn publish(what: &str, from: &Path, to: &Path) -> Result<(), Error> {
+    let publish = || {
+        File::open(from)?.sync_all()?;
+        rustix::fs::renameat_with(
+            rustix::fs::CWD,
+            from,
+            rustix::fs::CWD,
+            to,
+            rustix::fs::RenameFlags::NOREPLACE,
+        )?;
+        let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    };
+    publish().map_err(|source: io::Error| {
+        // What was begun is worth nothing.
+        let _ = std::fs::remove_dir_all(from);
+        Error::usage(format!("the {what} `{}` cannot be written: {source}", to.display()))
+            .hint("free space, or let this user write in its directory")
     })
 }
 

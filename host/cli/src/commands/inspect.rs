@@ -3,6 +3,7 @@
 use clap::Args;
 use runwrit_engine::admission::Inspection;
 use runwrit_model::exit::Exit;
+use runwrit_model::reach::Change;
 use runwrit_trust::verdict::Vouched;
 use serde_json::json;
 
@@ -13,12 +14,24 @@ use crate::keyring::{self, Trust};
 use crate::output::{Output, Style};
 use crate::packages;
 use crate::session::Session;
+use crate::widening;
 
 /// Which package.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// A package: its path, or its name with an optional @version
     runbook: String,
+    /// Tell what it wants and another version does not: a package, as above
+    #[arg(long, value_name = "RUNBOOK")]
+    against: Option<String>,
+}
+
+/// What was found.
+struct Findings {
+    inspection: Inspection,
+    verdict: Result<Vouched, String>,
+    /// The other version, by name, and how this one differs.
+    against: Option<(String, Vec<Change>)>,
 }
 
 /// Inspects.
@@ -26,10 +39,10 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
     let configuration = Configuration::read(session)?;
     // A package can be looked at that nobody vouches for; then every line says so.
     let trust = Trust::open(session);
-    let judge = |folder: &std::path::Path, parcel: &runwrit_trust::parcel::Parcel| {
+    let judge = |folder: &std::path::Path, hashed: &runwrit_trust::parcel::Hashed<'_>| {
         let trust = trust.as_ref().map_err(|error| error.message.clone());
         Ok(trust.and_then(|trust| {
-            trust.judge(parcel).map_err(|refusal| keyring::refused(folder, &refusal).message)
+            trust.judge(hashed).map_err(|refusal| keyring::refused(folder, &refusal).message)
         }))
     };
     let (package, verdict) = packages::find(&arguments.runbook, &configuration, judge)?;
@@ -38,21 +51,49 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
         Err(refusal) => Err(refusal.to_string()),
     });
     let inspection = Inspection::of(&package);
+    let other = |name: &String| {
+        // Nothing of it runs, so nobody has to vouch for it.
+        let (other, ()) = packages::find(name, &configuration, |_, _| Ok(()))?;
+        let changes = widening::reach(&package).against(&widening::reach(&other));
+        Ok::<_, Error>((other.manifest.id(), changes))
+    };
+    let against = arguments.against.as_ref().map(other).transpose()?;
+    let findings = Findings { inspection, verdict, against };
     match session.output.is_json {
-        true => session.output.object(&object(&inspection, &verdict)),
-        false => print(&inspection, &verdict, &session.output),
+        true => session.output.object(&findings.object()),
+        false => findings.print(&session.output),
     }
+    let inspection = &findings.inspection;
     Ok(if inspection.gaps.is_empty() { Exit::Done } else { Exit::Untrusted })
 }
 
-fn object(inspection: &Inspection, verdict: &Result<Vouched, String>) -> serde_json::Value {
-    let mut object = serde_json::to_value(inspection).unwrap_or_default();
-    object["is-verified"] = verdict.is_ok().into();
-    object["signature"] = match verdict {
-        Ok(vouched) => verify::object(vouched),
-        Err(why) => json!({"event": "unverified", "why": why}),
-    };
-    object
+impl Findings {
+    fn object(&self) -> serde_json::Value {
+        let mut object = serde_json::to_value(&self.inspection).unwrap_or_default();
+        object["is-verified"] = self.verdict.is_ok().into();
+        object["signature"] = match &self.verdict {
+            Ok(vouched) => verify::object(vouched),
+            Err(why) => json!({"event": "unverified", "why": why}),
+        };
+        if let Some((id, changes)) = &self.against {
+            let is_wider = changes.iter().any(Change::is_wider);
+            object["against"] = json!({"runbook": id, "is-wider": is_wider, "changes": changes});
+        }
+        object
+    }
+
+    fn print(&self, output: &Output) {
+        let mark = if self.verdict.is_ok() { "" } else { "UNVERIFIED " };
+        print(&self.inspection, &self.verdict, output);
+        let Some((id, changes)) = &self.against else { return };
+        if changes.is_empty() {
+            output.data(&format!("{mark}against    {id}: wants what that wants"));
+        }
+        for change in changes {
+            let style = if change.is_wider() { Style::Warning } else { Style::Plain };
+            output.styled_data(style, &format!("{mark}against    {id}: {change}"));
+        }
+    }
 }
 
 fn print(inspection: &Inspection, verdict: &Result<Vouched, String>, output: &Output) {

@@ -18,7 +18,12 @@ mod key;
 mod build;
 mod sign;
 mod verify;
+mod approve;
 mod trust;
+mod push;
+mod pull;
+mod copy;
+mod lock;
 mod grants;
 mod simulate;
 mod compile;
@@ -68,6 +73,14 @@ pub enum Command {
     Verify(verify::Arguments),
     /// Say whom this host trusts
     Trust(trust::Arguments),
+    /// Put a package with its signatures into a registry, a folder or an archive
+    Push(push::Arguments),
+    /// Get a package that this host trusts, and pin it
+    Pull(pull::Arguments),
+    /// Carry a package with its signatures from one place to another, byte by byte
+    Copy(copy::Arguments),
+    /// Pin packages of this host by name, version and digest
+    Lock(lock::Arguments),
     /// Work with grants
     Grants(grants::Arguments),
     /// Serve a stand-in for an outside system
@@ -102,6 +115,10 @@ impl Command {
             Self::Sign(arguments) => sign::execute(arguments, session),
             Self::Verify(arguments) => verify::execute(arguments, session),
             Self::Trust(arguments) => trust::execute(arguments, session),
+            Self::Push(arguments) => push::execute(arguments, session),
+            Self::Pull(arguments) => pull::execute(arguments, session),
+            Self::Copy(arguments) => copy::execute(arguments, session),
+            Self::Lock(arguments) => lock::execute(arguments, session),
             Self::Grants(arguments) => grants::execute(arguments, session),
             Self::Simulate(arguments) => simulate::execute(arguments, session),
             Self::Compile(arguments) => compile::execute(arguments, session),

@@ -1,12 +1,11 @@
 //! `runwrit plan`: what a run would do, with its cost, without doing it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 use runwrit_model::exit::Exit;
 use runwrit_model::plan::{End, Plan, Row, rows};
-use runwrit_trust::parcel::Parcel;
 use serde_json::json;
 
 use crate::ambient;
@@ -18,7 +17,7 @@ use crate::installation::Installation;
 use crate::keyring::Trust;
 use crate::launch::Order;
 use crate::output::{Output, Style};
-use crate::packages;
+use crate::pins::{self, Pinning};
 use crate::rehearsal;
 use crate::session::Session;
 use crate::signals;
@@ -43,14 +42,17 @@ pub struct Arguments {
     /// Plan with a package that nobody signed, where the keyring lets this flag through
     #[arg(long)]
     allow_unsigned: bool,
+    #[command(flatten)]
+    pinning: Pinning,
 }
 
 /// Plans.
 pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
     let configuration = Configuration::read(session)?;
     let (trust, is_unsigned_allowed) = (Trust::open(session)?, arguments.allow_unsigned);
-    let judge = |folder: &Path, parcel: &Parcel| trust.admit(folder, parcel, is_unsigned_allowed);
-    let (package, vouching) = packages::find(&arguments.runbook, &configuration, judge)?;
+    let by = (&trust, is_unsigned_allowed);
+    let (package, vouching) =
+        pins::find(&arguments.runbook, &arguments.pinning, by, &configuration, session)?;
     let order = Order {
         package,
         vouching,

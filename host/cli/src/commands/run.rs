@@ -1,11 +1,10 @@
 //! `runwrit run`: admission, then the run, live.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 use runwrit_model::exit::Exit;
-use runwrit_trust::parcel::Parcel;
 
 use crate::ambient::ThrowAway;
 use crate::configuration::Configuration;
@@ -17,12 +16,13 @@ use crate::installation::Installation;
 use crate::keyring::Trust;
 use crate::launch::{Admitted, Order};
 use crate::output::Style;
-use crate::packages;
+use crate::pins::{self, Pinning};
 use crate::rehearsal::Outlook;
 use crate::session::Session;
 use crate::signals;
 use crate::simulation::Stage;
 use crate::surroundings::Surroundings;
+use crate::widening;
 
 /// What to run, and with what.
 #[derive(Debug, Args)]
@@ -50,6 +50,8 @@ pub struct Arguments {
     /// Run a package that nobody signed, where the keyring lets this flag through
     #[arg(long)]
     allow_unsigned: bool,
+    #[command(flatten)]
+    pinning: Pinning,
 }
 
 /// Runs.
@@ -59,8 +61,12 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
     let is_asked = !arguments.yes && !is_simulated;
     let plan = arguments.plan.as_ref().map(|path| documents::plan(path)).transpose()?;
     let trust = Trust::open(session)?;
-    let judge = |folder: &Path, parcel: &Parcel| trust.admit(folder, parcel, is_unsigned_allowed);
-    let (package, vouching) = packages::find(&arguments.runbook, &configuration, judge)?;
+    let by = (&trust, is_unsigned_allowed);
+    let (package, vouching) =
+        pins::find(&arguments.runbook, &arguments.pinning, by, &configuration, session)?;
+    if !is_simulated {
+        widening::admit(&trust, &vouching, &package, session)?;
+    }
     let order = Order {
         package,
         vouching,
@@ -124,6 +130,7 @@ async fn start(
     let surroundings = Surroundings::new(subject, wallet, installation, configuration)?;
     if let Some(trust) = trust {
         trust.remember(admitted.vouching())?;
+        widening::remember(trust, admitted.vouching(), package)?;
     }
     signals::watch(installation.interrupt.clone(), Arc::clone(&installation.progress));
     admitted.start(installation, surroundings, session).await

@@ -9,7 +9,7 @@ use runwrit_model::exit::Exit;
 use runwrit_trust::bundle;
 use runwrit_trust::envelope::{Envelope, to_be_signed};
 use runwrit_trust::floors::timestamp;
-use runwrit_trust::parcel::{Parcel, SIGNATURES};
+use runwrit_trust::parcel::{Hashed, Parcel, SIGNATURES};
 use runwrit_trust::statement::{Release, Statement};
 use serde_json::json;
 
@@ -91,7 +91,8 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
 fn signed_before(parcel: &Parcel) -> Option<Statement> {
     let envelopes = parcel.signatures.iter().filter_map(|(_, bytes)| bundle::decode(bytes).ok());
     let statements = envelopes.filter_map(|it| Statement::decode(&it.payload).ok());
-    let is_same = |it: &Statement| it.changed_file(&parcel.manifest, &parcel.component).is_none();
+    let hashed = Hashed::of(parcel);
+    let is_same = |it: &Statement| it.changed_file(&hashed).is_none();
     statements.filter(is_same).max_by_key(|it| it.release().sequence)
 }
 

@@ -9,6 +9,7 @@ use runwrit_model::limits;
 use runwrit_trust::keyring::{Keyring, Role};
 use serde_json::json;
 
+use super::approve;
 use crate::ambient::{self, trusted};
 use crate::error::Error;
 use crate::keyring::{self, Trust};
@@ -48,6 +49,8 @@ enum Task {
     Show,
     /// Look whether keyring and memory are in order; exit code 4 where they are not
     Check,
+    /// Let a package want what it wants, where the keyring asks for a word about more
+    Approve(approve::Arguments),
     /// Forget the latest time that was seen, after a clock that had jumped ahead
     ResetClock,
 }
@@ -106,6 +109,7 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
         Task::AddKey(arguments) => add_key(&arguments, session),
         Task::Show => show(session),
         Task::Check => Ok(trust_check::check(session)),
+        Task::Approve(arguments) => approve::execute(&arguments, session),
         Task::ResetClock => reset_clock(session),
     }
 }

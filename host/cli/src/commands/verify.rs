@@ -11,6 +11,7 @@ use crate::keyring::{self, Trust};
 use crate::output::Style;
 use crate::packages;
 use crate::session::Session;
+use crate::widening;
 
 /// Which package.
 #[derive(Debug, Args)]
@@ -23,15 +24,27 @@ pub struct Arguments {
 pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
     let configuration = Configuration::read(session)?;
     let trust = Trust::open(session)?;
-    let judge = |folder: &std::path::Path, parcel: &runwrit_trust::parcel::Parcel| {
-        trust.judge(parcel).map_err(|refusal| keyring::refused(folder, &refusal))
+    let judge = |folder: &std::path::Path, hashed: &runwrit_trust::parcel::Hashed<'_>| {
+        trust.judge(hashed).map_err(|refusal| keyring::refused(folder, &refusal))
     };
     let (package, vouched) = packages::find(&arguments.runbook, &configuration, judge)?;
     keyring::agree(&vouched, &package.manifest)
         .map_err(|refusal| keyring::refused(&package.folder, &refusal))?;
+    // Beside what ran here under this name, or was approved.
+    let changes = widening::newly(&trust, &vouched.release.package, &package);
     match session.output.is_json {
-        true => session.output.object(&object(&vouched)),
-        false => print(&vouched, &trust, session),
+        true => {
+            let newly: Vec<String> = changes.iter().map(ToString::to_string).collect();
+            let mut object = object(&vouched);
+            object["newly"] = newly.into();
+            session.output.object(&object);
+        }
+        false => {
+            print(&vouched, &trust, session);
+            for change in changes {
+                session.output.styled_data(Style::Warning, &format!("newly      {change}"));
+            }
+        }
     }
     Ok(Exit::Done)
 }

@@ -106,6 +106,12 @@ impl Package {
     /// Parses and checks the bytes of a package: those that its signers were found to have signed,
     /// so that no file is opened twice.
     pub fn of(folder: &Path, parcel: Parcel) -> Result<Self, PackageError> {
+        let component = Digest::of(&parcel.component);
+        Self::of_hashed(folder, parcel, component)
+    }
+
+    /// Does the same where the digest of the component is known.
+    pub fn of_hashed(folder: &Path, parcel: Parcel, digest: Digest) -> Result<Self, PackageError> {
         let path = folder.join(MANIFEST);
         let text =
             String::from_utf8(parcel.manifest).map_err(|error| PackageError::Unreadable {
@@ -117,7 +123,6 @@ impl Package {
         let component = parcel.component;
         let surface =
             Surface::read(&component).map_err(|source| PackageError::Component { path, source })?;
-        let digest = Digest::of(&component);
         Ok(Self { folder: folder.to_owned(), manifest, component, digest, surface })
     }
 

@@ -1,7 +1,10 @@
 //! What a component imports and exports, read from its bytes: nothing runs and nothing compiles.
 
+use std::collections::BTreeSet;
+
 use runwrit_model::admission::Import;
 use runwrit_model::limits;
+use runwrit_model::operations::is_full_operation;
 use serde::Serialize;
 use wasmparser::component_types::{ComponentEntityType, ComponentItem};
 use wasmparser::types::Types;
@@ -21,6 +24,8 @@ const PRODUCERS_MAX: usize = 20;
 pub struct Surface {
     /// What it imports, by name.
     pub imports: Vec<Import>,
+    /// The operations that these imports let it call, for example `hetzner.servers.create`.
+    pub operations: BTreeSet<String>,
     /// What it exports, by name.
     pub exports: Vec<String>,
     /// What it says about the tools that made it.
@@ -99,6 +104,7 @@ impl Surface {
         if !matches!(entry, Some(ComponentEntityType::Func(_))) {
             return Err(SurfaceError::NoEntry { exports: names.exports });
         }
+        let operations = names.imports.iter().flat_map(|name| operations(&types, name)).collect();
         let import = |name: String| {
             let item = types.component_item_for_import(&name)?;
             // A type by itself, as a world that uses one imports it, is no interface.
@@ -107,7 +113,8 @@ impl Surface {
             is_interface.then_some(Import { name, is_type_only })
         };
         let imports = names.imports.into_iter().filter_map(import).collect();
-        Ok(Self { imports, exports: names.exports, producers: names.producers })
+        let Names { exports, producers, .. } = names;
+        Ok(Self { imports, operations, exports, producers })
     }
 }
 
@@ -166,6 +173,21 @@ fn brings_types_only(types: &Types, item: &ComponentItem) -> bool {
             .all(|item| matches!(item.ty, ComponentEntityType::Type { .. })),
         _ => false,
     }
+}
+
+/// Returns the operations of ours behind an import. Some languages leave out what they do not call.
+fn operations(types: &Types, import: &str) -> Vec<String> {
+    let path = import.strip_prefix("runwrit:").unwrap_or_default();
+    let path = path.split_once('@').map_or(path, |(path, _)| path).replace('/', ".");
+    let Some(item) = types.component_item_for_import(import) else { return Vec::new() };
+    let ComponentEntityType::Instance(id) = item.ty else { return Vec::new() };
+    let functions = types[id].exports.iter();
+    let functions =
+        functions.filter(|(_, item)| matches!(item.ty, ComponentEntityType::Func { .. }));
+    // A batch counts as its single operation, in grants as well.
+    let operation =
+        |name: &String| format!("{path}.{}", name.strip_suffix("-many").unwrap_or(name));
+    functions.map(|(name, _)| operation(name)).filter(|it| is_full_operation(it)).collect()
 }
 
 /// The names at the outermost level.

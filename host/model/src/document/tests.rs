@@ -84,10 +84,11 @@ fn edited(schema: &'static [Field], edits: &[(&str, Option<Value>)]) -> Table {
 
 fn settings_sample(kept: &str, dropped: &str) -> Table {
     let mut table = sample(settings::SCHEMA);
-    let credentials = table["credentials"].as_table_mut().unwrap();
-    let credential = credentials["gateway"].as_table_mut().unwrap();
-    credential.remove(dropped);
-    credential.insert(kept.to_owned(), Value::String("TOKEN".into()));
+    for (section, name) in [("credentials", "gateway"), ("registries", "registry.example.org")] {
+        let entry = table[section][name].as_table_mut().unwrap();
+        entry.remove(dropped);
+        entry.insert(kept.to_owned(), Value::String("TOKEN".into()));
+    }
     table
 }
 

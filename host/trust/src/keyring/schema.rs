@@ -28,6 +28,7 @@ const POLICY: &[Field] = &[
     field("expired-root", Optional, Kind::Text(&EXPIRED), "what an expired root leads to"),
     field("allow-unsigned-grants", Optional, Kind::Boolean, "whether grants may be unsigned"),
     field("other-keyrings", Optional, Kind::Text(&OTHER), "whether another may be named"),
+    field("reapprove-wider", Optional, Kind::Boolean, "whether a wider ask takes an approval"),
     field("max-sequence-jump", Optional, Kind::Integer(1, i64::MAX), "the largest step forward"),
     field("state", Optional, Kind::Text(&PATH), "where floors are remembered"),
 ];

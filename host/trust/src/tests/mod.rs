@@ -14,7 +14,7 @@ use crate::bundle;
 use crate::envelope::Envelope;
 use crate::floors::Floors;
 use crate::keyring::Keyring;
-use crate::parcel::Parcel;
+use crate::parcel::{Hashed, Parcel};
 use crate::private_key::PrivateKey;
 use crate::public_key::Algorithm;
 use crate::refusal::Refusal;
@@ -87,5 +87,5 @@ pub fn signed(people: &[&Person], release: &Release) -> Parcel {
 }
 
 pub fn verdict(parcel: &Parcel, keyring: &Keyring) -> Result<Vouched, Refusal> {
-    judge(parcel, Bench { keyring, floors: &Floors::default(), clock: NOW })
+    judge(&Hashed::of(parcel), Bench { keyring, floors: &Floors::default(), clock: NOW })
 }

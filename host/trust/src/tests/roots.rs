@@ -311,7 +311,7 @@ fn a_root_takes_out_what_a_stolen_key_has_raised() {
     let raise = |floors: &mut Floors, chain: &Chain, by: &Person, sequence: u64| {
         let keyring = chain.keyring(&own);
         let parcel = signed(&[by], &release(sequence));
-        let vouched = judge(&parcel, Bench { keyring: &keyring, floors, clock: NOW });
+        let vouched = judge(&Hashed::of(&parcel), Bench { keyring: &keyring, floors, clock: NOW });
         vouched.map(|it| floors.raise(it.seen(), &keyring, NOW)).map_err(|it| it.to_string())
     };
     raise(&mut floors, &chain, &house.ops, high).unwrap();
@@ -391,7 +391,7 @@ fn an_expired_root_counts_only_where_the_keyring_warns() {
     let parcel = signed(&[&house.ops], &release(7));
     let after = u64::try_from(later().as_millisecond()).unwrap();
     let at = |keyring: &Keyring| {
-        judge(&parcel, Bench { keyring, floors: &Floors::default(), clock: after })
+        judge(&Hashed::of(&parcel), Bench { keyring, floors: &Floors::default(), clock: after })
     };
     let mut keyring = chain.keyring(&Keyring::empty());
     let words = at(&keyring).unwrap_err().to_string();

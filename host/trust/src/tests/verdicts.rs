@@ -143,7 +143,7 @@ fn what_is_not_what_was_signed_is_refused() {
     }
     let day = 24 * 3_600_000;
     let early = Bench { keyring: &keyring, floors: &Floors::default(), clock: 365 * day };
-    refused("no battery", judge(&good, early), "before this program was made");
+    refused("no battery", judge(&Hashed::of(&good), early), "before this program was made");
 }
 
 #[test]
