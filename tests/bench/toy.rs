@@ -93,6 +93,7 @@ pub fn created(run: RunId) -> Created {
         host: "0.1.0".to_owned(),
         plan: None,
         provenance: None,
+        endorsement: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead};
 
+use crate::endorsement::is_attended;
 use crate::error::Error;
 use crate::launch::Admitted;
 use crate::output::Style;
@@ -9,9 +10,7 @@ use crate::session::Session;
 
 /// Shows what is granted and returns whether the person wants it. Without a person it is `true`.
 pub fn start(admitted: &Admitted, session: &Session) -> Result<bool, Error> {
-    let ambient = &session.ambient;
-    let has_person = ambient.is_stdin_terminal && ambient.is_stderr_terminal;
-    if !has_person || session.output.is_json {
+    if !is_attended(session) || session.output.is_json {
         return Ok(true);
     }
     session.note(Style::Strong, "this run may:");

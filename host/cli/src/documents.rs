@@ -11,8 +11,17 @@ use crate::error::{Error, chain};
 
 /// Reads a grant.
 pub fn grant(path: &Path) -> Result<Grant, Error> {
-    let text = ambient::read_text("grant", path, limits::DOCUMENT_BYTES_MAX)?;
-    Ok(Grant::parse(&path.display().to_string(), &text)?)
+    parse_grant(path, &grant_text(path)?)
+}
+
+/// Reads the text of a grant.
+pub fn grant_text(path: &Path) -> Result<String, Error> {
+    ambient::read_text("grant", path, limits::DOCUMENT_BYTES_MAX)
+}
+
+/// Reads what the text of a grant says.
+pub fn parse_grant(path: &Path, text: &str) -> Result<Grant, Error> {
+    Ok(Grant::parse(&path.display().to_string(), text)?)
 }
 
 /// Reads a plan.

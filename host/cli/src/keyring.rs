@@ -12,11 +12,13 @@ use runwrit_trust::floors::Floors;
 use runwrit_trust::keyring::{self, Keyring, OtherKeyrings};
 use runwrit_trust::parcel::Hashed;
 use runwrit_trust::refusal::Refusal;
+use runwrit_trust::roots::Chain;
 use runwrit_trust::verdict::{Bench, Past, Vouched, judge, recheck};
 
 use crate::ambient::{self, trusted};
 use crate::error::Error;
 use crate::output::Style;
+use crate::roots;
 use crate::session::Session;
 
 /// Where the keyring of a machine is. No option of a command moves it once it stands there.
@@ -29,18 +31,25 @@ const STATE: &str = "trust-state.json";
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// The keyring that counts, with what was remembered under it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Trust {
     /// Where it stands.
     pub file: PathBuf,
-    /// What it says.
+    /// What counts: what the file says, and what the newest root says of keys.
     pub keyring: Keyring,
-    /// Its digest, for the record of a run.
+    /// The roots that were followed, where the file pins one.
+    pub chain: Option<Chain>,
+    /// What tells it from any other, for the record of a run.
     pub digest: Digest,
     /// Where it remembers.
     pub state: PathBuf,
     /// What it remembers.
     pub floors: Floors,
+    /// What the file says by itself.
+    own: Keyring,
+    own_digest: Digest,
+    /// Whether roots were followed that are not remembered yet.
+    is_ahead: bool,
 }
 
 /// How a package was let through.
@@ -115,6 +124,25 @@ pub fn complaint(path: &Path) -> Option<(String, String)> {
 impl Trust {
     /// Reads the keyring and what it remembers. Without a keyring nobody is trusted.
     pub fn open(session: &Session) -> Result<Self, Error> {
+        Self::load(session)?.settle()
+    }
+
+    /// Reads the same, and follows more roots before it looks whether any is missing that was
+    /// followed before. Returns whether any was new.
+    pub fn open_with(session: &Session, more: &[(u64, PathBuf)]) -> Result<(Self, bool), Error> {
+        let mut trust = Self::load(session)?;
+        let Some(chain) = &mut trust.chain else {
+            let message = format!("the keyring `{}` follows no root", trust.file.display());
+            return Err(Error::usage(message)
+                .hint("`runwrit trust init --root FILE` makes one that does, on a host without"));
+        };
+        let is_new = roots::meet(chain, more)?;
+        // Those that were lost are remembered, and have to be written down again.
+        trust.is_ahead |= is_new;
+        Ok((trust.settle()?, is_new))
+    }
+
+    fn load(session: &Session) -> Result<Self, Error> {
         let file = place(session)?;
         if !ambient::exists(&file) {
             let message = format!("there is no keyring `{}`, so nobody is trusted", file.display());
@@ -123,10 +151,41 @@ impl Trust {
                  sign; another place is named with `--trust FILE`",
             ));
         }
-        let (keyring, digest) = read(&file)?;
-        let state = state_of(&file, &keyring);
+        let (own, own_digest) = read(&file)?;
+        let state = state_of(&file, &own);
         let floors = remembered(&state)?;
-        Ok(Self { file, keyring, digest, state, floors })
+        let chain = roots::follow(&file, &own, &state)?;
+        let (keyring, digest) = (own.clone(), own_digest);
+        Ok(Self { file, keyring, chain, digest, state, floors, own, own_digest, is_ahead: false })
+    }
+
+    /// Lets the newest root count.
+    fn settle(mut self) -> Result<Self, Error> {
+        let Some(chain) = &self.chain else { return Ok(self) };
+        let newest = chain.newest();
+        self.is_ahead |= follow(&mut self.floors, chain, &self.own, &self.file)?;
+        self.keyring = chain.keyring(&self.own);
+        let both = [self.own_digest.as_bytes().as_slice(), newest.digest.as_bytes()].concat();
+        self.digest = Digest::of(&both);
+        Ok(self)
+    }
+
+    /// Follows the roots that travel with a package; nothing is written yet.
+    pub fn carried(mut self, package: &Path) -> Result<Self, Error> {
+        let Some(chain) = &mut self.chain else { return Ok(self) };
+        let files = roots::in_folder(&package.join(roots::CARRIED));
+        match roots::meet(chain, &files)? {
+            true => self.settle(),
+            false => Ok(self),
+        }
+    }
+
+    /// Remembers which roots were followed.
+    pub fn keep(&self) -> Result<(), Error> {
+        if !self.is_ahead {
+            return Ok(());
+        }
+        self.change(|_| false)
     }
 
     /// Judges the bytes of a package. `is_unsigned_allowed` is what the person typed.
@@ -199,7 +258,7 @@ impl Trust {
         let Vouching::Signed(vouched, _) = vouching else { return Ok(()) };
         let clock = ambient::now_unix_ms();
         let mut floors = self.floors.clone();
-        if !floors.raise(vouched.seen(), &self.keyring, clock) {
+        if !floors.raise(vouched.seen(), &self.keyring, clock) && !self.is_ahead {
             return Ok(());
         }
         self.change(|floors| floors.raise(vouched.seen(), &self.keyring, clock))
@@ -213,11 +272,30 @@ impl Trust {
         let _lock = trusted::lock("memory of the keyring", &self.state.with_extension("lock"))?;
         // Another process may have changed it meanwhile.
         let mut floors = remembered(&self.state)?;
-        match change(&mut floors) {
+        let is_ahead = self.keep_roots(&mut floors)?;
+        match change(&mut floors) | is_ahead {
             true => trusted::replace("memory of the keyring", &self.state, &floors.encode(), 0o600),
             false => Ok(()),
         }
     }
+}
+
+impl Trust {
+    /// Writes down the roots that were followed, and follows them in what is remembered.
+    fn keep_roots(&self, floors: &mut Floors) -> Result<bool, Error> {
+        let Some(chain) = &self.chain else { return Ok(false) };
+        roots::keep(chain, &self.own, &self.state)?;
+        // Another process may have followed further than this one.
+        let found = roots::follow(&self.file, &self.own, &self.state)?;
+        follow(floors, found.as_ref().unwrap_or(chain), &self.own, &self.file)
+    }
+}
+
+fn follow(floors: &mut Floors, chain: &Chain, own: &Keyring, file: &Path) -> Result<bool, Error> {
+    floors.follow(chain, own).map_err(|error| {
+        let message = format!("the roots of the keyring `{}` are refused: {error}", file.display());
+        untrusted(message).hint(error.hint())
+    })
 }
 
 /// Returns where a keyring remembers.
@@ -255,6 +333,13 @@ pub fn untrusted(message: impl Into<String>) -> Error {
 }
 
 impl Vouching {
+    /// Returns the digest of the keyring that let it through.
+    pub fn keyring(&self) -> Digest {
+        match self {
+            Self::Unsigned(keyring) | Self::Signed(_, keyring) => *keyring,
+        }
+    }
+
     /// Compares what was signed with what `runbook.toml` says.
     pub fn agrees(&self, folder: &Path, manifest: &Manifest) -> Result<(), Error> {
         let Self::Signed(vouched, _) = self else { return Ok(()) };

@@ -17,6 +17,7 @@ use runwrit_model::settings;
 
 use crate::ambient;
 use crate::configuration::Configuration;
+use crate::endorsement::Answer;
 use crate::error::Error;
 use crate::installation::Installation;
 use crate::keyring::Vouching;
@@ -31,6 +32,8 @@ pub struct Order {
     pub vouching: Vouching,
     /// The grant.
     pub grant: Grant,
+    /// Who answers for it.
+    pub answer: Answer,
     /// Each `NAME=VALUE`.
     pub arguments: Vec<String>,
     /// A file of inputs.
@@ -42,6 +45,7 @@ pub struct Admitted {
     package: Package,
     vouching: Vouching,
     grant: Grant,
+    answer: Answer,
     inputs: Inputs,
     run: RunId,
     plan: Option<Plan>,
@@ -63,8 +67,8 @@ impl Order {
         let gaps = ask_within_grant(manifest, &self.grant, &scope, now);
         admit(self.package.gaps(), gaps)?;
         let inputs = inputs?;
-        let Self { package, vouching, grant, .. } = self;
-        Ok(Admitted { package, vouching, grant, inputs, run, plan: None })
+        let Self { package, vouching, grant, answer, .. } = self;
+        Ok(Admitted { package, vouching, grant, answer, inputs, run, plan: None })
     }
 
     fn inputs(&self) -> Result<Inputs, Error> {
@@ -156,7 +160,7 @@ impl Admitted {
             scope: self.scope(),
             grant: self.grant.clone(),
             settings: pinned.unwrap_or_else(|| configuration.settings.hetzner.clone()),
-            is_loopback_only: self.vouching.is_loopback_only(),
+            is_loopback_only: self.vouching.is_loopback_only() || self.answer.is_loopback_only(),
         }
     }
 
@@ -175,6 +179,11 @@ impl Admitted {
         &self.vouching
     }
 
+    /// Returns who answers for the grant.
+    pub fn answer(&self) -> &Answer {
+        &self.answer
+    }
+
     /// Returns the package.
     pub fn package(&self) -> &Package {
         &self.package
@@ -187,7 +196,7 @@ impl Admitted {
 
     /// Returns what a journal of it begins with, but for its worlds and settings.
     pub fn created(&self, session: &Session) -> Created {
-        let Self { package, vouching, grant, inputs, run, plan } = self;
+        let Self { package, vouching, grant, answer, inputs, run, plan } = self;
         let manifest = &package.manifest;
         Created {
             run: run.clone(),
@@ -205,6 +214,7 @@ impl Admitted {
             host: env!("CARGO_PKG_VERSION").to_owned(),
             plan: plan.as_ref().and_then(|plan| plan.text().ok()),
             provenance: Some(vouching.provenance()),
+            endorsement: Some(answer.record(vouching.keyring())),
         }
     }
 }

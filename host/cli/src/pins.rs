@@ -123,23 +123,29 @@ impl Files {
 }
 
 /// Finds a package that the keyring lets through, `is_unsigned_allowed` or not, and that the lock
-/// has nothing against. A name without a version means the version that is listed.
+/// has nothing against. A name without a version means the version that is listed. Returns it with
+/// the keyring as it is after the roots that it brought.
 pub fn find(
     runbook: &str,
     pinning: &Pinning,
     (trust, is_unsigned_allowed): (&Trust, bool),
     configuration: &Configuration,
     session: &Session,
-) -> Result<(Package, Vouching), Error> {
+) -> Result<(Package, (Vouching, Trust)), Error> {
     let pins = Pins::read(pinning, session)?;
     let judge = |folder: &Path, hashed: &Hashed<'_>| {
-        Ok((trust.admit(folder, hashed, is_unsigned_allowed)?, Files::of(hashed)))
+        let trust = trust.clone().carried(folder)?;
+        // A root is followed even where the package that brought it is refused. Whoever may not
+        // write there gets the verdict all the same; a run that starts has to.
+        let _ = trust.keep();
+        let vouching = trust.admit(folder, hashed, is_unsigned_allowed)?;
+        Ok((vouching, trust, Files::of(hashed)))
     };
     let runbook = match pins.lock.version_of(runbook) {
         Some(version) => format!("{runbook}@{version}"),
         None => runbook.to_owned(),
     };
-    let (package, (vouching, files)) = packages::find(&runbook, configuration, judge)?;
+    let (package, (vouching, trust, files)) = packages::find(&runbook, configuration, judge)?;
     pins.check(&pinned(&vouching, &package.manifest, &files))?;
-    Ok((package, vouching))
+    Ok((package, (vouching, trust)))
 }

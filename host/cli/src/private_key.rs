@@ -6,11 +6,55 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use runwrit_model::limits;
 use runwrit_model::secret::Secret;
+use runwrit_trust::envelope::{Envelope, to_be_signed};
 use runwrit_trust::private_key::{PrivateKey, PrivateKeyError};
 use runwrit_trust::public_key::PublicKey;
 
 use crate::ambient::{self, trusted};
 use crate::error::{Error, chain};
+
+/// Who signs: a key in a file, or a program that holds one.
+#[derive(Debug, Clone, Args)]
+pub struct Signer {
+    /// The private key
+    #[arg(long, value_name = "FILE", required_unless_present = "signer_cmd")]
+    key: Option<PathBuf>,
+    #[command(flatten)]
+    passphrase: Passphrase,
+    /// A command that holds the key: bytes to sign on its standard input, signature on its output
+    #[arg(long, value_name = "COMMAND", conflicts_with = "key", requires = "public")]
+    signer_cmd: Option<String>,
+    /// The public half of the key that `--signer-cmd` holds
+    #[arg(long, value_name = "FILE")]
+    public: Option<PathBuf>,
+}
+
+impl Signer {
+    /// Signs an in-toto statement.
+    pub fn envelope(&self, payload: Vec<u8>) -> Result<Envelope, Error> {
+        let (public, signature) = self.sign(&to_be_signed(&payload))?;
+        Ok(Envelope { payload, hint: public.hint(), signature })
+    }
+
+    /// Signs bytes, and returns by which key with the signature.
+    pub fn sign(&self, message: &[u8]) -> Result<(PublicKey, Vec<u8>), Error> {
+        if let (Some(line), Some(file)) = (&self.signer_cmd, &self.public) {
+            let public = public(file)?;
+            let signature = trusted::sign_by_program(line, message)?;
+            let why = format!("the signer `{line}` signed with another key than `--public` names");
+            return match public.verifies(message, &signature) {
+                true => Ok((public, signature)),
+                false => Err(Error::usage(why).hint(
+                    "it prints the bare signature: DER for ECDSA P-256, 64 bytes for Ed25519",
+                )),
+            };
+        }
+        let path = self.key.as_deref().unwrap_or(Path::new(""));
+        let key = open(path, &self.passphrase)?;
+        let signature = key.sign(message).map_err(|error| unusable(path, &error))?;
+        Ok((key.public(), signature))
+    }
+}
 
 /// Where a passphrase comes from; the terminal where nothing is named.
 #[derive(Debug, Clone, Args)]

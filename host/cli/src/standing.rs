@@ -58,11 +58,13 @@ impl Standing {
     }
 
     /// Returns the component, ready to run, where the run goes forward; a rollback needs none.
-    pub async fn guest(&self) -> Result<Option<impl Guest + use<>>, Error> {
+    pub async fn guest(&self, session: &Session) -> Result<Option<impl Guest + use<>>, Error> {
         if matches!(self.state, RunState::Backward | RunState::Ended(_)) {
             return Ok(None);
         }
-        self.trust.as_ref().map_err(Clone::clone)?.readmit(&self.created)?;
+        let trust = self.trust.as_ref().map_err(Clone::clone)?;
+        trust.readmit(&self.created)?;
+        trust.readmit_grant(&self.created, session)?;
         let digest = &self.created.component;
         let Some(bytes) = self.installation.store.component(digest).await? else {
             return Ok(None);

@@ -245,9 +245,9 @@ impl Outside for Surroundings {
 fn stays_here(grant: &Grant, wallet: &Wallet) -> Result<(), Error> {
     let far = |what: String| {
         keyring::untrusted(format!(
-            "the runbook is signed for loopback endpoints only, not for {what}"
+            "runbook or grant is signed for loopback endpoints only, not for {what}"
         ))
-        .hint("have it signed with a key that is good for more than development")
+        .hint("have both signed with keys that are good for more than development")
     };
     for name in grant.credentials().values() {
         let endpoint = wallet.credential(name)?.endpoint;

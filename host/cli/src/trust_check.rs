@@ -3,7 +3,7 @@
 use runwrit_model::exit::Exit;
 use runwrit_model::health::{Finding, Level};
 use runwrit_trust::floors::timestamp;
-use runwrit_trust::keyring::{Key, Keyring, Role, Unsigned};
+use runwrit_trust::keyring::{ExpiredRoot, Key, Keyring, Role, Unsigned};
 
 use crate::ambient;
 use crate::keyring::Trust;
@@ -48,7 +48,9 @@ pub fn look(session: &Session) -> Vec<Finding> {
     };
     let shown = trust.file.display();
     let mut findings = vec![Finding::good("keyring", format!("`{shown}`, {}", trust.digest))];
+    findings.extend(root(&trust));
     findings.push(enough(&trust.keyring));
+    findings.extend(grants(&trust.keyring));
     findings.extend(trust.keyring.keys.iter().filter_map(|key| dates(key, &trust)));
     if trust.keyring.policy.unsigned == Unsigned::Flag {
         let text = "`--allow-unsigned` lets packages run that nobody vouches for";
@@ -72,6 +74,47 @@ fn enough(keyring: &Keyring) -> Finding {
             Finding::of("threshold", Level::Wrong, text, fix)
         }
     }
+}
+
+/// Whether the root that says who may sign still counts.
+fn root(trust: &Trust) -> Option<Finding> {
+    let newest = trust.chain.as_ref()?.newest();
+    let (version, until) = (newest.version, newest.expires);
+    let clock = ambient::now_unix_ms();
+    let (now, soon) = (trust.floors.time(clock), timestamp(clock.saturating_add(SOON_MS)));
+    let fix = "bring the next one: `runwrit trust advance FILE`; `trust rotate` makes it";
+    Some(match (until <= now, until <= soon, trust.keyring.policy.expired_root) {
+        (true, _, ExpiredRoot::Deny) => {
+            let text = format!("root {version} has expired on {until}: nothing runs");
+            Finding::of("root", Level::Wrong, text, fix)
+        }
+        (true, _, ExpiredRoot::Warn) => {
+            let text = format!("root {version} has expired on {until}, and counts all the same");
+            Finding::of("root", Level::Note, text, fix)
+        }
+        (false, true, _) => {
+            Finding::of("root", Level::Note, format!("root {version} expires on {until}"), fix)
+        }
+        (false, false, _) => Finding::good("root", format!("root {version}, until {until}")),
+    })
+}
+
+/// Whether runs that nobody watches can have a grant that counts.
+fn grants(keyring: &Keyring) -> Option<Finding> {
+    if keyring.policy.allow_unsigned_grants {
+        let text = "runs that nobody watches may have a grant that nobody signed";
+        let fix = "`allow-unsigned-grants = false` under `[policy]`, once grants are signed";
+        return Some(Finding::of("grants", Level::Note, text, fix));
+    }
+    let (count, needed) = (keyring.holders(Role::Grant).count(), keyring.threshold.grant);
+    (count < needed).then(|| {
+        let text = format!(
+            "{count} keys may sign grants, and it takes {needed}: no run starts \
+                            without a person at the terminal"
+        );
+        let fix = "`runwrit trust add-key FILE.pub --id NAME --role grant`, if others are to";
+        Finding::of("grants", Level::Note, text, fix)
+    })
 }
 
 fn dates(key: &Key, trust: &Trust) -> Option<Finding> {

@@ -3,6 +3,8 @@
 //! - `RUNWRIT_CRASH_AT=17` kills the process (as `kill -9` does) at the 17th boundary it passes;
 //!   `RUNWRIT_CRASH_AT=intent-committed:3` at the third of that name, with or without the operation
 //!   (`intent-committed/hetzner.servers.create:3`).
+//!   Boundaries around files that decide about trust (`trust-file-written`, `trust-file-renamed`)
+//!   have to be named: numbers count those of runs, and the log lists those of runs alone.
 //! - `RUNWRIT_STOP_AT` stops it (SIGSTOP) there instead, and `RUNWRIT_PANIC_AT` lets it panic.
 //! - `RUNWRIT_CRASH_LOG=FILE` appends a line `17 intent-committed hetzner.servers.create` for each
 //!   boundary passed, before anything happens to the process, and `crash` or `stop` as a fourth
@@ -13,7 +15,7 @@
 //! - `RUNWRIT_CLOCK_SHIFT_MS=-60000` has the host see the time of a minute ago.
 
 #[cfg(feature = "breakable")]
-pub use on::{clock_shift_ms, crash_point, failing_call, is_broken};
+pub use on::{clock_shift_ms, crash_point, failing_call, file_point, is_broken};
 
 #[cfg(all(test, not(feature = "breakable")))]
 pub use switches::is_broken;
@@ -22,6 +24,11 @@ pub use switches::is_broken;
 #[cfg(not(feature = "breakable"))]
 #[inline(always)]
 pub fn crash_point(_name: &'static str, _operation: &str) {}
+
+/// Marks a boundary around a file that belongs to no run. Does nothing in this build.
+#[cfg(not(feature = "breakable"))]
+#[inline(always)]
+pub fn file_point(_name: &'static str) {}
 
 /// Returns which call of which operation, counted from one, is to fail. None in this build.
 #[cfg(not(feature = "breakable"))]
@@ -147,6 +154,18 @@ mod on {
             kill(Signal::STOP);
         }
         assert!(!is_panic, "asked to panic at {label}");
+    }
+
+    /// Marks a boundary around a file that belongs to no run; crashes there when asked to by name.
+    pub fn file_point(name: &'static str) {
+        let plan = PLAN.get_or_init(Plan::read);
+        let mut passed = PASSED.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = passed.1.entry(name.to_owned()).or_default();
+        *count += 1;
+        let is_here = |place: &Place| place.name.as_deref() == Some(name) && place.count == *count;
+        if plan.crash_at.as_ref().is_some_and(is_here) {
+            kill(Signal::KILL);
+        }
     }
 
     /// Returns whether the rule of this code is switched off.

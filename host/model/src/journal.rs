@@ -12,7 +12,7 @@ use crate::call::{CallClass, CallId, UndoPlan};
 use crate::departure::Departure;
 use crate::failure::Failure;
 use crate::id::{Digest, RunId, Scope};
-use crate::provenance::Provenance;
+use crate::provenance::{Endorsement, Provenance};
 
 /// The version of the entry format that this host writes.
 pub const VERSION: u32 = 1;
@@ -112,6 +112,9 @@ pub struct Created {
     /// Who vouched for the runbook; nothing in journals from before packages were signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provenance: Option<Provenance>,
+    /// Who answered for the grant; nothing in journals from before grants were signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endorsement: Option<Endorsement>,
 }
 
 /// Where a capability acts: checked before every attempt, resume and rollback.

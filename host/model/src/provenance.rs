@@ -1,4 +1,4 @@
-//! Who vouched for a runbook, as the journal of a run remembers it.
+//! Who vouched for a runbook and its grant, as the journal of a run remembers it.
 
 use std::collections::BTreeMap;
 
@@ -36,10 +36,46 @@ pub struct Signed {
     pub keyring: Digest,
 }
 
-/// By which keyring an unsigned package was let through.
+/// By which keyring something unsigned was let through.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Unsigned {
+    /// The digest of the keyring.
+    pub keyring: Digest,
+}
+
+/// Who answered for the grant when a run was started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Endorsement {
+    /// Enough of those who may sign grants.
+    Signed(Box<SignedGrant>),
+    /// A person at the terminal.
+    Person(Person),
+    /// Nobody: the keyring puts up with grants that are not signed.
+    Nobody(Unsigned),
+}
+
+/// Which grant was signed, by whom, and by which keyring that was judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SignedGrant {
+    /// The digest of the file.
+    pub grant: Digest,
+    /// The digest of the statement that was signed.
+    pub statement: Digest,
+    /// The keys, by what the keyring called them.
+    pub signers: BTreeMap<String, String>,
+    /// The digest of the keyring.
+    pub keyring: Digest,
+}
+
+/// Who sat at the terminal, as far as the host knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Person {
+    /// User and host.
+    pub name: String,
     /// The digest of the keyring.
     pub keyring: Digest,
 }

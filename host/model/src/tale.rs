@@ -45,6 +45,7 @@ pub fn created() -> Created {
         host: "0.1.0".to_owned(),
         plan: None,
         provenance: None,
+        endorsement: None,
     }
 }
 

@@ -110,7 +110,10 @@ pub enum GrantRefusal {
         found: String,
     },
     /// Of the keys that answered for the grant when its run began, too few still count.
-    #[error("of the keys that signed its grant, `{}` no longer count, and {needed} are needed", gone.join("`, `"))]
+    #[error(
+        "of the keys that signed its grant, `{}` no longer count, and {needed} are needed",
+        gone.join("`, `")
+    )]
     Withdrawn {
         /// How many it takes.
         needed: usize,
@@ -211,7 +214,8 @@ impl GrantRefusal {
             Self::NoneCounts(faults) => match &faults[0].cause {
                 Cause::UnknownKey(_) => {
                     "if you trust its owner, compare the key by another way and add it: \
-                     `runwrit trust add-key FILE.pub --id NAME --role grant`"
+                     `runwrit trust add-key FILE.pub --id NAME --role grant`; where the keyring \
+                     follows roots, the next root has to name it"
                 }
                 cause => cause.hint(),
             },

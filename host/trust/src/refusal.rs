@@ -235,8 +235,9 @@ pub enum Refusal {
 }
 
 /// The way out of an expired root.
-pub(crate) const ROOT_EXPIRED: &str = "bring the next root with `runwrit trust advance FILE…`; on an offline host the policy \
-     `expired-root = \"warn\"` lets an old one count";
+pub(crate) const ROOT_EXPIRED: &str = "bring the next root with `runwrit trust advance \
+                                         FILE…`; on an offline host the policy `expired-root = \
+                                         \"warn\"` lets an old one count";
 
 impl Refusal {
     /// Returns what else is wrong, a line each.
@@ -297,7 +298,8 @@ impl Cause {
             Self::Bundle(_) => "get the file again, or have it signed again",
             Self::UnknownKey(_) => {
                 "if you trust its owner, compare the key by another way and add it: \
-                 `runwrit trust add-key FILE.pub --id NAME --role runbook --name 'NAMESPACE:*'`"
+                 `runwrit trust add-key FILE.pub --id NAME --role runbook --name 'NAMESPACE:*'`; \
+                 where the keyring follows roots, the next root has to name it"
             }
             Self::RevokedKey { .. } | Self::Expired { .. } => {
                 "have it signed with a key that counts; runs that rest on it can be rolled back"

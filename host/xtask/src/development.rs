@@ -29,6 +29,9 @@ const DAY_MS: u64 = 24 * 3_600 * 1_000;
 /// Who publishes what this clone builds.
 const NAMESPACE: &str = "runwrit";
 
+/// Tests and demos run without a person.
+const POLICY: &str = "[policy]\nallow-unsigned-grants = true\n";
+
 /// The key, and the text of a keyring that trusts it.
 pub struct Development {
     key: PrivateKey,
@@ -48,7 +51,7 @@ impl Development {
             }
         };
         let public = place.development().join("key.pub");
-        let own = Self { key, text: read(&keyring)? };
+        let own = Self { key, text: permissive(read(&keyring)?) };
         own.install(&place.development())?;
         write(&public, &own.key.public().to_pem(), 0o644)?;
         Ok(own)
@@ -119,12 +122,21 @@ fn make(folder: &Path, key_file: &Path, keyring: &Path) -> Result<PrivateKey, Fa
     let public = key.public();
     let text = format!(
         "# Trusts what this user builds, for runs against loopback endpoints, until it expires.\n\
-         version = 1\n\n[[key]]\nid = \"development\"\npublic = \"{public}\"\n\
+         version = 1\n\n{POLICY}\n[[key]]\nid = \"development\"\npublic = \"{public}\"\n\
          roles = [\"runbook\"]\nnames = [\"{NAMESPACE}:*\"]\nnot-after = {until}\n\
          endpoints = \"loopback\"\n"
     );
     write(keyring, &text, 0o644)?;
     Ok(key)
+}
+
+/// Lets runs start that nobody watches without a signed grant: on this machine alone, since that is
+/// as far as the key reaches. Keyrings from before that was asked for do not say so.
+fn permissive(text: String) -> String {
+    match text.contains("[policy]") {
+        true => text,
+        false => text.replacen("version = 1\n", &format!("version = 1\n\n{POLICY}"), 1),
+    }
 }
 
 fn read(path: &Path) -> Result<String, Failure> {

@@ -3,6 +3,6 @@
 mod client;
 mod flow;
 mod fuzz;
-mod outsiders;
+pub mod outsiders;
 mod python;
 mod wire;

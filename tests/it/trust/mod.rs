@@ -1,8 +1,12 @@
 //! Whose packages run, seen from the shell: keyrings, signatures, memory and revocations.
 
+mod attacks;
+mod grants;
 mod keyrings;
 mod openssl;
+mod outsiders;
 mod revocation;
+mod roots;
 mod signing;
 
 use std::fs;

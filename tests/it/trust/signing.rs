@@ -8,7 +8,9 @@ use super::*;
 
 /// A keyring that trusts these keys for `acme`.
 fn trusting(shell: &Shell, ids: &[&str], threshold: usize) {
-    let mut text = format!("version = 1\n[threshold]\nrunbook = {threshold}\n");
+    let mut text = format!(
+        "version = 1\n[policy]\nallow-unsigned-grants = true\n[threshold]\nrunbook = {threshold}\n"
+    );
     for id in ids {
         let shown = shell.run(&["key", "show", &format!("{id}.pub"), "--json"]);
         let pem = shown.objects()[0]["pem"].as_str().expect("a key").to_owned();

@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use runwrit_model::breakable::file_point;
 use runwrit_model::secret::Secret;
 use rustix::fs::FlockOperation;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
@@ -23,6 +24,12 @@ pub fn ownership(path: &Path) -> Option<(u32, u32)> {
     std::fs::metadata(path).ok().map(|found| (found.uid(), found.mode() & 0o7777))
 }
 
+/// Returns whether a file stands there itself, and not a link or a pipe.
+#[expect(clippy::disallowed_methods, reason = "this is where files enter")]
+pub fn is_regular(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
+}
+
 /// Returns the user that this process acts as.
 pub fn user() -> u32 {
     rustix::process::geteuid().as_raw()
@@ -36,9 +43,12 @@ pub fn replace(what: &str, path: &Path, bytes: &[u8], mode: u32) -> Result<(), E
     let write = || {
         let mut options = std::fs::OpenOptions::new();
         let mut file = options.write(true).create(true).truncate(true).mode(mode).open(&partial)?;
+        file_point("trust-file-opened");
         file.write_all(bytes)?;
         file.sync_all()?;
+        file_point("trust-file-written");
         std::fs::rename(&partial, path)?;
+        file_point("trust-file-renamed");
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
     };

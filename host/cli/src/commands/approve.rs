@@ -26,7 +26,8 @@ pub fn execute(arguments: &Arguments, session: &Session) -> Result<Exit, Error> 
     let configuration = Configuration::read(session)?;
     let trust = Trust::open(session)?;
     let judge = |folder: &Path, hashed: &Hashed<'_>| {
-        trust.judge(hashed).map_err(|refusal| keyring::refused(folder, &refusal))
+        let judged = trust.clone().carried(folder)?.judge(hashed);
+        judged.map_err(|refusal| keyring::refused(folder, &refusal))
     };
     let (package, vouched) = packages::find(&arguments.runbook, &configuration, judge)?;
     keyring::agree(&vouched, &package.manifest)

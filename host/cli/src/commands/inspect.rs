@@ -42,6 +42,7 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
     let judge = |folder: &std::path::Path, hashed: &runwrit_trust::parcel::Hashed<'_>| {
         let trust = trust.as_ref().map_err(|error| error.message.clone());
         Ok(trust.and_then(|trust| {
+            let trust = trust.clone().carried(folder).map_err(|error| error.message)?;
             trust.judge(hashed).map_err(|refusal| keyring::refused(folder, &refusal).message)
         }))
     };

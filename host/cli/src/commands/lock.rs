@@ -35,6 +35,7 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
     let pinning = Pinning { lock: arguments.lock.clone(), locked: false };
     let mut pins = Pins::read(&pinning, session)?;
     let judge = |folder: &Path, hashed: &Hashed<'_>| {
+        let trust = trust.clone().carried(folder)?;
         Ok((trust.admit(folder, hashed, arguments.allow_unsigned)?, Files::of(hashed)))
     };
     for runbook in &arguments.runbooks {

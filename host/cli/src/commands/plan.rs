@@ -12,6 +12,7 @@ use crate::ambient;
 use crate::configuration::Configuration;
 use crate::credentials::Wallet;
 use crate::documents;
+use crate::endorsement::Answer;
 use crate::error::{Error, chain};
 use crate::installation::Installation;
 use crate::keyring::Trust;
@@ -51,12 +52,14 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
     let configuration = Configuration::read(session)?;
     let (trust, is_unsigned_allowed) = (Trust::open(session)?, arguments.allow_unsigned);
     let by = (&trust, is_unsigned_allowed);
-    let (package, vouching) =
+    let (package, (vouching, _)) =
         pins::find(&arguments.runbook, &arguments.pinning, by, &configuration, session)?;
     let order = Order {
         package,
         vouching,
         grant: documents::grant(&arguments.grant)?,
+        // Nothing is started, so nobody has to answer for anything.
+        answer: Answer::Nobody,
         arguments: arguments.inputs,
         file: arguments.file,
     };

@@ -23,7 +23,7 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
 /// Goes on with a run as far as this process comes.
 pub async fn go_on(run: &RunId, session: &Session) -> Result<Exit, Error> {
     let standing = Standing::open(run, session).await?;
-    let guest = standing.guest().await?;
+    let guest = standing.guest(session).await?;
     let engine = &standing.installation.engine;
     let ended = engine.resume(run, guest, &standing.surroundings).await;
     standing.installation.conclude(run, ended, session).await

@@ -11,6 +11,7 @@ use crate::configuration::Configuration;
 use crate::confirm;
 use crate::credentials::Wallet;
 use crate::documents;
+use crate::endorsement::{Answer, is_attended};
 use crate::error::Error;
 use crate::installation::Installation;
 use crate::keyring::Trust;
@@ -62,15 +63,23 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
     let plan = arguments.plan.as_ref().map(|path| documents::plan(path)).transpose()?;
     let trust = Trust::open(session)?;
     let by = (&trust, is_unsigned_allowed);
-    let (package, vouching) =
+    let (package, (vouching, trust)) =
         pins::find(&arguments.runbook, &arguments.pinning, by, &configuration, session)?;
     if !is_simulated {
         widening::admit(&trust, &vouching, &package, session)?;
     }
+    let text = documents::grant_text(&arguments.grant)?;
+    let answer = match is_simulated {
+        true => Answer::Nobody,
+        false => trust.answer(&arguments.grant, &text, person(arguments.yes, session))?,
+    };
+    let grant = documents::parse_grant(&arguments.grant, &text)?;
+    answer.agrees(&arguments.grant, &grant)?;
     let order = Order {
         package,
         vouching,
-        grant: documents::grant(&arguments.grant)?,
+        grant,
+        answer,
         arguments: arguments.inputs,
         file: arguments.file,
     };
@@ -92,6 +101,13 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
         start(admitted, (&installation, &wallet, &configuration), Some(&trust), is_asked, session)
             .await
     })
+}
+
+/// Returns who is at the terminal and says yes, by `--yes` or when asked.
+fn person(is_yes: bool, session: &Session) -> Option<String> {
+    let is_asked = !session.output.is_json;
+    let answers = is_attended(session) && (is_yes || is_asked);
+    answers.then(|| session.ambient.operator())
 }
 
 /// Runs in a world of its own that vanishes afterwards. Real credentials are not even read.
@@ -123,6 +139,7 @@ async fn start(
 ) -> Result<Exit, Error> {
     let package = admitted.package();
     admitted.vouching().tell(&package.manifest, &package.digest, session);
+    admitted.answer().tell(session);
     if is_asked && !confirm::start(&admitted, session)? {
         return Err(Error::usage("not started: the answer was not `yes`"));
     }

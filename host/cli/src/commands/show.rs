@@ -5,7 +5,7 @@ use runwrit_engine::view::{self, CallState, CallView, Doubt, RunView, StepView};
 use runwrit_model::exit::Exit;
 use runwrit_model::id::RunId;
 use runwrit_model::journal::{Resolved, Verdict};
-use runwrit_model::provenance::{Provenance, Signed};
+use runwrit_model::provenance::{Endorsement, Provenance, Signed};
 
 use super::runs;
 use crate::configuration::Configuration;
@@ -43,6 +43,7 @@ fn print(view: &RunView, output: &Output) {
     output.styled_data(Style::Strong, &format!("run {}: {state}", view.run));
     output.data(&format!("runbook   {} ({})", created.runbook, created.component));
     print_provenance(created.provenance.as_ref(), output);
+    print_endorsement(created.endorsement.as_ref(), output);
     output.data(&format!("scope     {}", created.scope));
     output.data(&format!("started   {} by {}", view::time(view.created_at), created.starter));
     output.data(&format!("heard of  {}", view::time(view.last_at)));
@@ -85,6 +86,23 @@ fn print_provenance(provenance: Option<&Provenance>, output: &Output) {
         Some(Provenance::Unsigned(unsigned)) => {
             output.styled_data(Style::Warning, "signed    UNSIGNED: nobody vouched for it");
             output.data(&format!("keyring   {}", unsigned.keyring));
+        }
+        None => {}
+    }
+}
+
+/// Tells who answered for the grant when the run began.
+fn print_endorsement(endorsement: Option<&Endorsement>, output: &Output) {
+    match endorsement {
+        Some(Endorsement::Signed(signed)) => {
+            let ids: Vec<_> = signed.signers.keys().map(|id| format!("`{id}`")).collect();
+            output.data(&format!("granted   by {} ({})", ids.join(", "), signed.grant));
+        }
+        Some(Endorsement::Person(person)) => {
+            output.data(&format!("granted   by {}, at a terminal", person.name));
+        }
+        Some(Endorsement::Nobody(_)) => {
+            output.data("granted   by a file that nobody signed, as the keyring allows");
         }
         None => {}
     }

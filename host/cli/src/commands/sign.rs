@@ -1,4 +1,4 @@
-//! `runwrit sign`: one signer vouches for a package.
+//! `runwrit sign`: one signer vouches for a package, or answers for a grant.
 
 use std::path::{Path, PathBuf};
 
@@ -6,8 +6,10 @@ use clap::Args;
 use jiff::Timestamp;
 use runwrit_engine::admission::{Package, collect};
 use runwrit_model::exit::Exit;
+use runwrit_model::limits;
 use runwrit_trust::bundle;
-use runwrit_trust::envelope::{Envelope, to_be_signed};
+use runwrit_trust::endorsement::{GrantStatement, Terms};
+use runwrit_trust::envelope::Envelope;
 use runwrit_trust::floors::timestamp;
 use runwrit_trust::parcel::{Hashed, Parcel, SIGNATURES};
 use runwrit_trust::statement::{Release, Statement};
@@ -15,28 +17,28 @@ use serde_json::json;
 
 use super::build::within_ask;
 use crate::ambient::{self, trusted};
+use crate::documents;
+use crate::endorsement;
 use crate::error::Error;
 use crate::output::Style;
 use crate::packages;
-use crate::private_key::{self, Passphrase};
+use crate::private_key::Signer;
 use crate::session::Session;
 
 /// What to vouch for, and as whom.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The folder of the package
-    package: PathBuf,
-    /// The private key
-    #[arg(long, value_name = "FILE", required_unless_present = "signer_cmd")]
-    key: Option<PathBuf>,
+    #[arg(required_unless_present = "grant")]
+    package: Option<PathBuf>,
+    /// Answer for a grant instead: what runs that nobody watches need
+    #[arg(
+        long, value_name = "FILE",
+        conflicts_with_all = ["package", "namespace", "channel", "sequence", "expires"]
+    )]
+    grant: Option<PathBuf>,
     #[command(flatten)]
-    passphrase: Passphrase,
-    /// A command that holds the key: bytes to sign on its standard input, signature on its output
-    #[arg(long, value_name = "COMMAND", conflicts_with = "key", requires = "public")]
-    signer_cmd: Option<String>,
-    /// The public half of the key that `--signer-cmd` holds
-    #[arg(long, value_name = "FILE")]
-    public: Option<PathBuf>,
+    signer: Signer,
     /// Who publishes it: the first half of `namespace:name`
     #[arg(long, value_name = "NAMESPACE")]
     namespace: Option<String>,
@@ -53,7 +55,10 @@ pub struct Arguments {
 
 /// Signs.
 pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
-    let folder = &arguments.package;
+    if let Some(grant) = &arguments.grant {
+        return sign_grant(grant, &arguments.signer, session);
+    }
+    let folder = arguments.package.as_deref().unwrap_or(Path::new("."));
     let parcel = collect(folder).map_err(packages::unusable)?;
     let package = Package::of(folder, parcel.clone()).map_err(packages::unusable)?;
     within_ask(&package)?;
@@ -73,7 +78,7 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
     let release = statement.release().clone();
     let word = if is_countersigned { "countersigning" } else { "signing" };
     session.note(Style::Plain, &format!("{word} {}", told(&release)));
-    let envelope = arguments.envelope(statement.encode())?;
+    let envelope = arguments.signer.envelope(statement.encode())?;
     let path = write(folder, &parcel, &envelope)?;
     let (hint, path) = (envelope.hint.to_string(), path.display().to_string());
     match session.output.is_json {
@@ -82,6 +87,51 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
             "channel": release.channel, "sequence": release.sequence, "hint": hint, "file": path,
         })),
         false => session.output.data(&path),
+    }
+    Ok(Exit::Done)
+}
+
+/// Answers for a grant. Its signatures lie beside it, under its name.
+fn sign_grant(path: &Path, signer: &Signer, session: &Session) -> Result<Exit, Error> {
+    let text = documents::grant_text(path)?;
+    let grant = documents::parse_grant(path, &text)?;
+    let now = timestamp(ambient::now_unix_ms() / 1_000 * 1_000);
+    let earlier = endorsement::signatures(path)?.into_iter().filter_map(|(_, bytes)| {
+        let statement = GrantStatement::decode(&bundle::decode(&bytes).ok()?.payload).ok()?;
+        statement.is_about(text.as_bytes()).then_some(statement)
+    });
+    let statement = earlier.max_by_key(|it| it.terms().created_at).unwrap_or_else(|| {
+        let terms = Terms {
+            runbook: grant.document().runbook.name.clone(),
+            created_at: now,
+            expires_at: endorsement::expiry(&grant),
+            critical: Vec::new(),
+        };
+        GrantStatement::new(text.as_bytes(), terms)
+    });
+    let Terms { runbook, expires_at, .. } = statement.terms();
+    session.note(Style::Plain, &format!("granting to `{runbook}`, until {expires_at}:"));
+    for line in grant.explain() {
+        session.note(Style::Plain, &format!("  {:<10} {}", line.section, line.text));
+    }
+    let envelope = signer.envelope(statement.encode())?;
+    for (_, file) in endorsement::files(path) {
+        let bytes = ambient::read("signature", &file, limits::SIGNATURE_BYTES_MAX as u64)?;
+        // Those of another text or other terms count for nothing any more.
+        if bundle::decode(&bytes).is_ok_and(|it| it.payload != envelope.payload) {
+            trusted::remove("signature", &file)?;
+        }
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}", bundle::file_name(&envelope.hint)));
+    let file = path.with_file_name(name);
+    trusted::replace("signature", &file, &bundle::encode(&envelope), 0o644)?;
+    let (hint, file) = (envelope.hint.to_string(), file.display().to_string());
+    match session.output.is_json {
+        true => session.output.object(&json!({
+            "event": "grant-signed", "runbook": runbook, "hint": hint, "file": file,
+        })),
+        false => session.output.data(&file),
     }
     Ok(Exit::Done)
 }
@@ -158,24 +208,5 @@ impl Arguments {
         Statement::decode(&statement.encode())
             .map_err(|error| Error::usage(format!("this cannot be signed: {error}")))?;
         Ok(release)
-    }
-
-    fn envelope(&self, payload: Vec<u8>) -> Result<Envelope, Error> {
-        if let (Some(line), Some(public)) = (&self.signer_cmd, &self.public) {
-            let public = private_key::public(public)?;
-            let signature = trusted::sign_by_program(line, &to_be_signed(&payload))?;
-            let envelope = Envelope { payload, hint: public.hint(), signature };
-            let message =
-                format!("the signer `{line}` signed with another key than `--public` names");
-            return match envelope.is_by(&public) {
-                true => Ok(envelope),
-                false => Err(Error::usage(message).hint(
-                    "it prints the bare signature: DER for ECDSA P-256, 64 bytes for Ed25519",
-                )),
-            };
-        }
-        let path = self.key.as_deref().unwrap_or(Path::new(""));
-        let key = private_key::open(path, &self.passphrase)?;
-        Envelope::sign(payload, &key).map_err(|error| private_key::unusable(path, &error))
     }
 }

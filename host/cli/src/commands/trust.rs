@@ -1,12 +1,16 @@
 //! `runwrit trust`: says whom this host trusts.
 
+mod roots;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use runwrit_model::exit::Exit;
+use runwrit_model::id::Digest;
 use runwrit_model::limits;
 use runwrit_trust::keyring::{Keyring, Role};
+use runwrit_trust::roots::{Chain, file_name};
 use serde_json::json;
 
 use super::approve;
@@ -32,6 +36,11 @@ unsigned = \"deny\"
 runbook = 1
 ";
 
+/// What stands above `[root]`.
+const ROOTED: &str = "\
+# Who may sign what is said by a chain of roots that begins here. This file can take away
+# (`[[revoked]]`, `[[floor]]`, a higher `[threshold]`), and it can add nobody.";
+
 /// What to do.
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -41,10 +50,16 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Make a keyring that trusts nobody yet
-    Init,
+    /// Make a keyring that trusts nobody yet, or those of whom a root says so
+    Init(Init),
     /// Trust a key
     AddKey(AddKey),
+    /// Make the next root: who may sign, and who may say so after that
+    Rotate(Box<roots::Rotate>),
+    /// Sign a root, one person after the other
+    SignRoot(roots::SignRoot),
+    /// Follow newer roots
+    Advance(roots::Advance),
     /// Show whom this host trusts and what it remembers
     Show,
     /// Look whether keyring and memory are in order; exit code 4 where they are not
@@ -53,6 +68,16 @@ enum Task {
     Approve(approve::Arguments),
     /// Forget the latest time that was seen, after a clock that had jumped ahead
     ResetClock,
+}
+
+#[derive(Debug, Args)]
+struct Init {
+    /// Follow the chain that begins with this root
+    #[arg(long, value_name = "FILE")]
+    root: Option<PathBuf>,
+    /// What its digest must be, as it was told by another way
+    #[arg(long, value_name = "sha256:…", requires = "root")]
+    digest: Option<Digest>,
 }
 
 #[derive(Debug, Args)]
@@ -105,8 +130,11 @@ impl RoleName {
 /// Does it.
 pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
     match arguments.task {
-        Task::Init => init(session),
+        Task::Init(arguments) => init(&arguments, session),
         Task::AddKey(arguments) => add_key(&arguments, session),
+        Task::Rotate(arguments) => roots::rotate(&arguments, session),
+        Task::SignRoot(arguments) => roots::sign(&arguments, session),
+        Task::Advance(arguments) => roots::advance(&arguments, session),
         Task::Show => show(session),
         Task::Check => Ok(trust_check::check(session)),
         Task::Approve(arguments) => approve::execute(&arguments, session),
@@ -114,12 +142,20 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
     }
 }
 
-fn init(session: &Session) -> Result<Exit, Error> {
+fn init(arguments: &Init, session: &Session) -> Result<Exit, Error> {
     let file = keyring::place(session)?;
-    if let Some(folder) = file.parent() {
-        trusted::make_directory("directory of the keyring", folder)?;
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    let root = arguments.root.as_deref().map(|path| first_root(path, arguments.digest.as_ref()));
+    let root = root.transpose()?;
+    trusted::make_directory("directory of the keyring", folder)?;
+    let mut text = NEW.to_owned();
+    if let Some((name, bytes)) = &root {
+        let digest = Digest::of(bytes);
+        trusted::replace("root", &folder.join(name), bytes, 0o644)?;
+        text.push_str(&format!("\n{ROOTED}\n[root]\npath = \"{name}\"\ndigest = \"{digest}\"\n"));
+        session.note(Style::Plain, &format!("compare its digest by another way: {digest}"));
     }
-    trusted::write_new("keyring", &file, NEW.as_bytes(), 0o644)?;
+    trusted::write_new("keyring", &file, text.as_bytes(), 0o644)?;
     let shown = file.display().to_string();
     match session.output.is_json {
         true => session.output.object(&json!({"event": "keyring", "file": shown})),
@@ -127,8 +163,19 @@ fn init(session: &Session) -> Result<Exit, Error> {
     }
     let next =
         "next: `runwrit trust add-key FILE.pub --id NAME --role runbook --name 'NAMESPACE:*'`";
-    session.note(Style::Plain, next);
+    session.note(Style::Plain, if root.is_some() { "next: `runwrit trust check`" } else { next });
     Ok(Exit::Done)
+}
+
+/// Reads the root with which the chain of this host begins, and returns it with its name.
+fn first_root(path: &Path, expected: Option<&Digest>) -> Result<(String, Vec<u8>), Error> {
+    let bytes = crate::roots::read(path)?;
+    let refused = |error| crate::roots::refused(path, &error);
+    let chain = Chain::pinned(&bytes, &Digest::of(&bytes)).map_err(refused)?;
+    if let Some(expected) = expected {
+        Chain::pinned(&bytes, expected).map_err(refused)?;
+    }
+    Ok((file_name(chain.newest().version), bytes))
 }
 
 /// Appends to the text, so that what people wrote into the file stays as it is.
@@ -187,6 +234,7 @@ fn show(session: &Session) -> Result<Exit, Error> {
             "event": "trust", "file": trust.file.display().to_string(),
             "digest": trust.digest.to_string(), "keyring": trust.keyring,
             "state": trust.state.display().to_string(), "memory": trust.floors,
+            "root": trust.chain.as_ref().map(|chain| chain.newest().version),
         }));
         return Ok(Exit::Done);
     }
@@ -198,6 +246,13 @@ fn print(trust: &Trust, session: &Session) {
     let (keyring, output) = (&trust.keyring, &session.output);
     output.styled_data(Style::Strong, &format!("keyring {}", trust.file.display()));
     output.data(&format!("digest     {}", trust.digest));
+    if let Some(chain) = &trust.chain {
+        let newest = chain.newest();
+        output.data(&format!("chain      {}", roots::line(newest)));
+        for line in newest.explain().iter().filter(|line| line.starts_with("root ")) {
+            output.data(line);
+        }
+    }
     let (runbook, grant) = (keyring.threshold.runbook, keyring.threshold.grant);
     output.data(&format!("needed     {runbook} for a runbook, {grant} for a grant"));
     for key in &keyring.keys {

@@ -268,6 +268,7 @@ fn created() -> Created {
         host: "0.1.0".to_owned(),
         plan: None,
         provenance: None,
+        endorsement: None,
     }
 }
 

@@ -98,6 +98,9 @@ impl Policy {
             lines.push(format!("{role:<10} {threshold} of {}", named(keyids)));
         }
         for About { id, names, not_before, not_after, endpoints } in self.keys.values() {
+            if names.is_empty() && not_before.or(*not_after).is_none() && endpoints.is_none() {
+                continue;
+            }
             let names = if names.is_empty() { "nothing".to_owned() } else { names.join(" ") };
             let from = not_before.map_or(String::new(), |time| format!(", from {time}"));
             let until = not_after.map_or(String::new(), |time| format!(", until {time}"));

@@ -188,7 +188,7 @@ impl Root {
     }
 
     /// Checks the signatures of `next` by the keys of this root, each of which counts once.
-    pub(super) fn vouches_for(&self, next: &Self) -> Result<(), RootError> {
+    pub fn vouches_for(&self, next: &Self) -> Result<(), RootError> {
         let message = next.to_be_signed();
         let is_valid = |(id, key): &(&String, &PublicKey)| {
             let mut given = next.signatures.iter().filter(|it| it.keyid == **id);

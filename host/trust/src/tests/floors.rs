@@ -1,7 +1,13 @@
 //! Floors never sink, and a clock that is turned back revives nothing.
 
+use runwrit_model::id::Digest;
+
+use super::roots::{House, RUNBOOK, enter, house, sign};
 use super::*;
 use crate::floors::FloorsError;
+use crate::keyring::Floor;
+use crate::public_key::Hint;
+use crate::roots::{Chain, Draft, Root};
 
 fn accept(parcel: &Parcel, keyring: &Keyring, floors: &mut Floors, clock: u64) -> Option<String> {
     match judge(&Hashed::of(parcel), Bench { keyring, floors, clock }) {
@@ -143,4 +149,88 @@ fn a_damaged_or_newer_file_is_refused() {
     assert!(malformed(b"{\"version\":1,\"max-time-seen\":null,\"floors\":[],\"x\":1}"));
     let newer = b"{\"version\":2,\"max-time-seen\":null,\"floors\":[]}";
     assert_eq!(Floors::decode(newer), Err(FloorsError::Version(2)));
+}
+
+/// Roots that bring keys in, take them out and set floors; each signed by those who may.
+fn roots(house: &House) -> Vec<Vec<u8>> {
+    let mut roots = vec![house.first()];
+    type Change<'a> = Box<dyn FnOnce(&mut Draft) + 'a>;
+    let floor = Floor { package: "acme:provision".into(), channel: "stable".into(), sequence: 4 };
+    let changes: [Change<'_>; 5] = [
+        Box::new(|draft| enter(draft, &house.next, RUNBOOK)),
+        Box::new(|draft| draft.remove("ops-1").unwrap()),
+        Box::new(|draft| draft.floor(floor)),
+        Box::new(|draft| enter(draft, &house.ops, RUNBOOK)),
+        Box::new(|draft| draft.remove("ops-2").unwrap()),
+    ];
+    for change in changes {
+        let next = house.after(&roots[roots.len() - 1], change);
+        roots.push(sign(next, &[&house.alice, &house.bob]));
+    }
+    roots.iter().map(Root::encode).collect()
+}
+
+/// A host, and what may reach it: good and bad packages, roots in any order, any clock.
+#[test]
+fn no_sequence_of_inputs_lowers_a_floor_but_a_root_that_takes_its_keys_out() {
+    let house = house();
+    let roots = roots(&house);
+    let mallory = person("mallory");
+    let people = [&house.ops, &house.next, &mallory];
+    let parcels: Vec<_> = (0..36_u64)
+        .map(|number| {
+            let mut parcel = signed(&[people[(number % 3) as usize]], &release(number / 4 + 1));
+            if number % 11 == 10 {
+                parcel.component.push(0);
+            }
+            parcel
+        })
+        .collect();
+    let own = Keyring::empty();
+    let place = ("acme:provision", "stable");
+    let (mut lowered, mut accepted) = (0, 0);
+    for seed in 0..40 {
+        let mut state = seed;
+        let mut chain = Chain::pinned(&roots[0], &Digest::of(&roots[0])).unwrap();
+        let mut floors = Floors::default();
+        floors.follow(&chain, &own).unwrap();
+        for step in 0..60 {
+            let at = format!("seed {seed}, step {step}");
+            let keyring = chain.keyring(&own);
+            let seen = floors.seen(place.0, place.1, &keyring).cloned();
+            let before =
+                seen.as_ref().map_or(0, |it| it.sequence).max(keyring.floor(place.0, place.1));
+            let version = chain.newest().version;
+            if next(&mut state) % 8 == 0 {
+                let mut bytes = roots[(next(&mut state) % 6) as usize].clone();
+                if next(&mut state) % 4 == 0 {
+                    let place = (next(&mut state) as usize) % bytes.len();
+                    bytes[place] ^= 1;
+                }
+                let _ = chain.meet(&bytes);
+                floors.follow(&chain, &own).unwrap();
+            } else {
+                let parcel = &parcels[(next(&mut state) % 36) as usize];
+                let clock = NOW - 1_000_000 + next(&mut state) % 2_000_000;
+                if accept(parcel, &keyring, &mut floors, clock).is_none() {
+                    let now = floors.seen(place.0, place.1, &keyring).unwrap().sequence;
+                    assert!(now >= before, "{at}: {now} ran after {before}");
+                    accepted += 1;
+                }
+            }
+            floors = Floors::decode(&floors.encode()).unwrap();
+            let keyring = chain.keyring(&own);
+            let after = floors.seen(place.0, place.1, &keyring).map_or(0, |it| it.sequence);
+            let after = after.max(keyring.floor(place.0, place.1));
+            let is_rotation = chain.newest().version == version + 1;
+            assert!(chain.newest().version == version || is_rotation, "{at}: it skipped a root");
+            if after < before {
+                let counts = |hint: &Hint| keyring.key(hint).is_some();
+                let signers = seen.map(|it| it.signers).unwrap_or_default();
+                assert!(is_rotation && !signers.iter().any(counts), "{at}: {before} to {after}");
+                lowered += 1;
+            }
+        }
+    }
+    assert!(lowered > 5 && accepted > 100, "the test meets what it is about: {lowered} {accepted}");
 }

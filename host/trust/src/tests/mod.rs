@@ -1,5 +1,6 @@
 //! Packages made and signed in memory, and what becomes of them.
 
+mod corpus;
 mod documents;
 mod endorsements;
 mod floors;

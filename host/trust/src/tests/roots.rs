@@ -11,7 +11,7 @@ use crate::roots::canonical::Json;
 use crate::roots::{Chain, Draft, Office, Root, RootError, file_name, version_of};
 use runwrit_model::id::Digest;
 
-const RUNBOOK: Office = Office::Signing(Role::Runbook);
+pub const RUNBOOK: Office = Office::Signing(Role::Runbook);
 const GRANT: Office = Office::Signing(Role::Grant);
 
 /// Three who hold the root, two of whom it takes, and those who publish.
@@ -157,7 +157,7 @@ fn a_root_that_is_not_the_next_one_of_those_who_may_is_refused() {
         (
             "those who go, without those who come",
             handed_over(&[alice, bob, carol]),
-            "needs 3 signatures by the keys of root 2, and 2 count: `bob`, `carol`; missing: `dave`",
+            "3 signatures by the keys of root 2, and 2 count: `bob`, `carol`; missing: `dave`",
         ),
         ("skipped", sign(far, &[alice, bob]), "it is root 3, and after root 1 comes root 2"),
         ("repeated", house.first(), "it is root 1, and this host has come to root 1"),

@@ -43,7 +43,9 @@ pub fn run(place: &Place, binary: &Path) -> Result<(), Failure> {
     desk.older()?;
     desk.out_of_date()?;
     desk.withdrawn()?;
-    println!("\neight ways to be refused, each by its own name; what two people signed, runs");
+    println!(
+        "\nnine ways to be refused, each by its own name; what two people signed and a third granted, runs"
+    );
     Ok(())
 }
 
@@ -51,7 +53,7 @@ impl Desk {
     /// Three keys, and a keyring that takes two of those that may speak for `acme`.
     fn keys(&self) -> Result<(), Failure> {
         chapter("1. Say whose word counts on this host: two of those who speak for `acme`");
-        for id in ["ops-1", "ops-2", "guest"] {
+        for id in ["ops-1", "ops-2", "guest", "desk"] {
             self.write(&format!("{id}.pass"), &format!("the passphrase of {id}\n"))?;
             let pass = format!("{id}.pass");
             let key = format!("{id}.pem");
@@ -63,6 +65,8 @@ impl Desk {
             let role = ["--role", "runbook", "--name", name];
             self.command(&[&["trust", "add-key", &file, "--id", id], &role[..]].concat(), 0)?;
         }
+        let desk = ["trust", "add-key", "desk.pem.pub", "--id", "desk", "--role", "grant"];
+        self.command(&desk, 0)?;
         self.edit("trust.toml", "runbook = 1", "runbook = 2")?;
         self.command(&["trust", "check"], 0)
     }
@@ -74,14 +78,18 @@ impl Desk {
         chapter("3. One of two signed it: one signature short");
         self.sign("ops-1", &["--namespace", "acme", "--sequence", "7"])?;
         self.run(UNTRUSTED)?;
-        chapter("4. Both signed it: it runs");
+        chapter("4. Both signed it, and nobody signed what it may do: unattended without a grant");
         self.sign("ops-2", &[])?;
         self.command(&["verify", PACKAGE], 0)?;
+        self.run(UNTRUSTED)?;
+        chapter("5. Whoever may say so did: it runs");
+        let by = ["--key", "desk.pem", "--passphrase-file", "desk.pass"];
+        self.command(&[&["sign", "--grant", "grant.toml"], &by[..]].concat(), 0)?;
         self.run(0)
     }
 
     fn changed(&self) -> Result<(), Failure> {
-        chapter("5. Somebody changed one bit of it: tampered");
+        chapter("6. Somebody changed one bit of it: tampered");
         let component = self.folder.join("hello/component.wasm");
         let mut bytes = fs::read(&component).map_err(Failure::file(&component, "read"))?;
         let middle = bytes.len() / 2;
@@ -93,32 +101,32 @@ impl Desk {
     }
 
     fn older(&self) -> Result<(), Failure> {
-        chapter("6. An older release, properly signed: downgraded");
+        chapter("7. An older release, properly signed: downgraded");
         self.release(&["--namespace", "acme", "--sequence", "6"])?;
         self.run(UNTRUSTED)?;
-        chapter("7. Another release under a number that ran: equivocating");
+        chapter("8. Another release under a number that ran: equivocating");
         self.release(&["--namespace", "acme", "--sequence", "7", "--expires", FAR])?;
         self.run(UNTRUSTED)?;
-        chapter("8. Signed by somebody who speaks for others: wrong namespace");
+        chapter("9. Signed by somebody who speaks for others: wrong namespace");
         self.sign("guest", &["--namespace", "acme", "--sequence", "8"])?;
         self.run(UNTRUSTED)
     }
 
     fn out_of_date(&self) -> Result<(), Failure> {
-        chapter("9. A release whose time is over: expired");
+        chapter("10. A release whose time is over: expired");
         self.release(&["--namespace", "acme", "--sequence", "8", "--expires", PAST])?;
         self.run(UNTRUSTED)
     }
 
     fn withdrawn(&self) -> Result<(), Failure> {
-        chapter("10. A key was lost: revoked");
+        chapter("11. A key was lost: revoked");
         self.release(&["--namespace", "acme", "--sequence", "9"])?;
         let hint = self.hint("ops-2")?;
         let before = self.read("trust.toml")?;
         let entry = format!("\n[[revoked]]\nkey = \"{hint}\"\nreason = \"the laptop was lost\"\n");
         self.write("trust.toml", &format!("{before}{entry}"))?;
         self.run(UNTRUSTED)?;
-        chapter("11. The laptop was found: the same package runs");
+        chapter("12. The laptop was found: the same package runs");
         self.write("trust.toml", &before)?;
         self.run(0)?;
         self.command(&["trust", "show"], 0)

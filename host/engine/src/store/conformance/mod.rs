@@ -97,6 +97,7 @@ pub(super) fn new_run(number: u8, tenant: &str) -> NewRun {
         host: "0.1.0".to_owned(),
         plan: None,
         provenance: None,
+        endorsement: None,
     };
     let entries = vec![entry(0, Record::Created(Box::new(created))), entry(1, attempt(1))];
     NewRun { entries, sealed_seed: b"sealed".to_vec() }

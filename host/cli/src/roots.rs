@@ -1,0 +1,97 @@
+//! The files of the chain of roots: the pinned one, those that were followed, and those that travel
+//! with a package.
+
+use std::path::{Path, PathBuf};
+
+use runwrit_model::exit::Exit;
+use runwrit_model::limits;
+use runwrit_trust::keyring::{Keyring, Pin};
+use runwrit_trust::roots::{Chain, RootError, file_name, version_of};
+
+use crate::ambient::{self, trusted};
+use crate::error::Error;
+
+/// The folder of roots in a package.
+pub const CARRIED: &str = "trust";
+/// The folder of roots beside the memory of a keyring.
+const FOLLOWED: &str = "roots";
+
+/// Reads the chain that a keyring pins, as far as it was followed; nothing where it pins none.
+/// `file` is the keyring and `state` its memory.
+pub fn follow(file: &Path, keyring: &Keyring, state: &Path) -> Result<Option<Chain>, Error> {
+    let Some(pin) = &keyring.root else { return Ok(None) };
+    let path = file.parent().unwrap_or(Path::new("/")).join(&pin.path);
+    let mut chain = Chain::pinned(&read(&path)?, &pin.digest).map_err(|it| refused(&path, &it))?;
+    let folder = folder(state, pin);
+    loop {
+        let path = folder.join(file_name(chain.newest().version + 1));
+        if !ambient::exists(&path) {
+            return Ok(Some(chain));
+        }
+        chain.advance(&read(&path)?).map_err(|error| refused(&path, &error))?;
+    }
+}
+
+/// Each chain has a folder of its own, so that another pin begins anew.
+fn folder(state: &Path, pin: &Pin) -> PathBuf {
+    let short: String = pin.digest.hex().chars().take(8).collect();
+    state.parent().unwrap_or(Path::new("/")).join(FOLLOWED).join(short)
+}
+
+/// Reads a file of a root.
+pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    // What came on a stick may be a pipe, at which a reader would wait for ever.
+    if ambient::exists(path) && !trusted::is_regular(path) {
+        let message = format!("the root `{}` is refused: it is no regular file", path.display());
+        return Err(Error::new(Exit::Untrusted, message).hint("get the file itself, not a link"));
+    }
+    let bytes = ambient::read("root", path, limits::ROOT_BYTES_MAX as u64);
+    bytes.map_err(|error| Error { exit: Exit::Untrusted, ..error })
+}
+
+/// Returns the files of roots in a folder, the oldest first.
+pub fn in_folder(folder: &Path) -> Vec<(u64, PathBuf)> {
+    let names = ambient::names_in(folder).into_iter();
+    let mut found: Vec<_> =
+        names.filter_map(|name| Some((version_of(&name)?, folder.join(name)))).collect();
+    found.sort();
+    found
+}
+
+/// Follows files, the oldest first, as far as they are new. Those before the newest root need not
+/// be read: they say nothing any more.
+pub fn meet(chain: &mut Chain, files: &[(u64, PathBuf)]) -> Result<bool, Error> {
+    let mut is_new = false;
+    for (version, path) in files {
+        if *version >= chain.newest().version {
+            is_new |= chain.meet(&read(path)?).map_err(|error| refused(path, &error))?;
+        }
+    }
+    Ok(is_new)
+}
+
+/// Writes down what was followed, the oldest first: a crash in between leaves a shorter chain.
+pub fn keep(chain: &Chain, keyring: &Keyring, state: &Path) -> Result<(), Error> {
+    let Some(pin) = &keyring.root else { return Ok(()) };
+    let folder = folder(state, pin);
+    for root in &chain.roots()[1..] {
+        let path = folder.join(file_name(root.version));
+        if !ambient::exists(&path) {
+            trusted::make_directory("chain of roots", &folder)?;
+            trusted::replace("root", &path, &root.encode(), 0o644)?;
+        }
+    }
+    Ok(())
+}
+
+/// Says why a root is not followed.
+pub fn refused(path: &Path, error: &RootError) -> Error {
+    let message = format!("the root `{}` is refused: {error}", path.display());
+    let refusal = Error::new(Exit::Untrusted, message);
+    let details = match error {
+        RootError::Policy(faults) => faults.faults.iter().skip(1).collect(),
+        _ => Vec::new(),
+    };
+    let told = details.iter().fold(refusal, |refusal, fault| refusal.detail(fault.to_string()));
+    told.hint(error.hint())
+}

@@ -1,0 +1,209 @@
+//! The ceremony of roots, and hosts that follow a chain without a network.
+
+use super::*;
+
+/// The people of a house: three hold the root, two publish, one grants.
+const PEOPLE: [&str; 6] = ["alice", "bob", "carol", "ops-1", "ops-2", "desk"];
+
+/// A shell whose keyring follows a chain that begins with `1.root.json`.
+pub fn house() -> Shell {
+    let mut shell = Shell::new();
+    PEOPLE.iter().for_each(|id| drop(key(&shell, id)));
+    let made = shell.run(
+        &[
+            &["trust", "rotate", "--first", "--out", "1.root.json", "--threshold", "root=2"][..],
+            &["--key", "alice=alice.pub", "--key", "bob=bob.pub", "--key", "carol=carol.pub"],
+            &["--key", "ops-1=ops-1.pub", "--key", "desk=desk.pub", "--role", "grant=desk"],
+            &["--role", "root=alice", "--role", "root=bob", "--role", "root=carol"],
+            &["--role", "runbook=ops-1", "--name", "ops-1=acme:*"],
+        ]
+        .concat(),
+    );
+    succeeds(&made);
+    sign_root(&shell, "1.root.json", &["alice", "bob"]);
+    shell.set("RUNWRIT_TRUST", "host/trust.toml");
+    succeeds(&shell.run(&["trust", "init", "--root", "1.root.json"]));
+    unsigned(&shell, "package");
+    succeeds(&shell.run(&["sign", "--grant", "hello.toml", "--key", "desk"]));
+    release(&shell, "ops-1", 3);
+    shell
+}
+
+pub fn sign_root(shell: &Shell, file: &str, people: &[&str]) {
+    for id in people {
+        succeeds(&shell.run(&["trust", "sign-root", file, "--key", id]));
+    }
+}
+
+/// Makes the root after the newest one that the host follows.
+pub fn rotate(shell: &Shell, out: &str, changes: &[&str]) {
+    succeeds(&shell.run(&[&["trust", "rotate", "--out", out], changes].concat()));
+}
+
+pub fn release(shell: &Shell, by: &str, sequence: u32) {
+    let sequence = sequence.to_string();
+    let who = ["sign", "package", "--key", by, "--namespace", "acme", "--sequence", &sequence];
+    succeeds(&shell.run(&who));
+}
+
+/// What the next root takes when the laptop of `ops-1` was lost.
+pub const SUCCESSION: [&str; 8] = [
+    "--remove",
+    "ops-1",
+    "--key",
+    "ops-2=ops-2.pub",
+    "--role",
+    "runbook=ops-2",
+    "--name",
+    "ops-2=acme:*",
+];
+
+fn followed(shell: &Shell) -> u64 {
+    shell.run(&["trust", "show", "--json"]).objects()[0]["root"].as_u64().expect("a chain")
+}
+
+#[test]
+fn a_package_brings_the_next_root_along() {
+    let shell = house();
+    succeeds(&run(&shell, "./package", &[]));
+    rotate(&shell, "2.root.json", &SUCCESSION);
+    let half = shell.run(&["trust", "sign-root", "2.root.json", "--key", "alice"]);
+    succeeds(&half);
+    assert!(
+        half.stderr.contains("- runbook    1 of ops-1"),
+        "who signs sees what changes: {half:?}"
+    );
+    assert!(half.stderr.contains("missing: `bob`, `carol`"), "{half:?}");
+    let text = fs::read(shell.path("2.root.json")).expect("readable");
+    shell.write("package/trust/2.root.json", &text);
+    let short = "root 2 needs 2 signatures by the keys of root 1, and 1 counts: `alice`";
+    refused(&run(&shell, "./package", &[]), short);
+    refused(&shell.run(&["trust", "advance", "2.root.json"]), short);
+    assert_eq!(followed(&shell), 1);
+    sign_root(&shell, "2.root.json", &["carol"]);
+    let text = fs::read(shell.path("2.root.json")).expect("readable");
+    shell.write("package/trust/2.root.json", &text);
+    // The root counts even where the package that brought it does not any more.
+    refused(&run(&shell, "./package", &[]), "which is not in the keyring");
+    assert_eq!(followed(&shell), 2);
+    // Its floors went with the key that had raised them: a lower number runs.
+    release(&shell, "ops-2", 2);
+    succeeds(&run(&shell, "./package", &[]));
+    let shown = shell.run(&["show", &shell.last_run()]).stdout;
+    assert!(shown.contains("granted   by `desk` (DIGEST)"), "{shown}");
+    succeeds(&shell.run(&["trust", "check"]));
+}
+
+#[test]
+fn a_chain_neither_skips_nor_goes_back_nor_vanishes() {
+    let shell = house();
+    rotate(&shell, "2.root.json", &SUCCESSION);
+    sign_root(&shell, "2.root.json", &["alice", "bob"]);
+    let third = ["trust", "rotate", "2.root.json", "--out", "3.root.json", "--remove", "carol"];
+    succeeds(&shell.run(&third));
+    sign_root(&shell, "3.root.json", &["alice", "bob"]);
+    refused(
+        &shell.run(&["trust", "advance", "3.root.json"]),
+        "it is root 3, and after root 1 comes",
+    );
+    let both = shell.run(&["trust", "advance", "3.root.json", "2.root.json", "1.root.json"]);
+    succeeds(&both);
+    assert!(both.stdout.starts_with("root 3, DIGEST, until TIME"), "{}", both.stdout);
+    succeeds(&shell.run(&["trust", "advance", "3.root.json"]));
+    // Another root 3, by those who may: two things under one number.
+    let other = ["trust", "rotate", "2.root.json", "--out", "other.json", "--remove", "desk"];
+    succeeds(&shell.run(&other));
+    let by = |id: &str| {
+        let sign = ["trust", "sign-root", "other.json", "--from", "2.root.json", "--key", id];
+        succeeds(&shell.run(&sign));
+    };
+    by("alice");
+    by("bob");
+    refused(&shell.run(&["trust", "advance", "other.json"]), "it is another root 3 than the one");
+    for id in ["ops-1", "desk"] {
+        let sign = ["trust", "sign-root", "other.json", "--key", id];
+        let stranger = shell.run(&sign);
+        assert_eq!(stranger.code, Some(2), "{}", stranger.stderr);
+        assert!(stranger.stderr.contains("holds the root in neither"), "{}", stranger.stderr);
+    }
+    fs::remove_dir_all(shell.path("host/roots")).expect("it stands there");
+    refused(
+        &run(&shell, "./package", &[]),
+        "the chain ends with root 1, and this host had come to",
+    );
+    succeeds(&shell.run(&["trust", "advance", "2.root.json", "3.root.json"]));
+    assert_eq!(followed(&shell), 3);
+    // The pinned file is what it was, or nothing runs.
+    shell.write("host/1.root.json", fs::read(shell.path("2.root.json")).expect("readable"));
+    refused(&run(&shell, "./package", &[]), "and the keyring pins DIGEST");
+}
+
+#[test]
+fn a_keyring_that_follows_roots_adds_nobody_by_itself() {
+    let shell = house();
+    let mut other = Shell::new();
+    other.set("RUNWRIT_TRUST", "host/trust.toml");
+    other.write("1.root.json", fs::read(shell.path("1.root.json")).expect("readable"));
+    let wrong = format!("sha256:{}", "0".repeat(64));
+    let pinned = other.run(&["trust", "init", "--root", "1.root.json", "--digest", &wrong]);
+    refused(&pinned, "and the keyring pins DIGEST");
+    let none = other.run(&["trust", "rotate", "--out", "2.root.json"]);
+    refused(&none, "there is no keyring");
+    let add = ["trust", "add-key", "ops-2.pub", "--id", "ops-2", "--role", "runbook", "--name"];
+    let added = shell.run(&[&add[..], &["acme:*"]].concat());
+    assert_eq!(added.code, Some(2), "{}", added.stderr);
+    assert!(added.stderr.contains("stands beside `[root]`"), "{}", added.stderr);
+    let both = ["--role", "grant=ops-1"];
+    let made = shell.run(&[&["trust", "rotate", "--out", "2.root.json"], &both[..]].concat());
+    assert_eq!(made.code, Some(2), "{}", made.stderr);
+    assert!(made.stderr.contains("has both `runbook` and `grant`"), "{}", made.stderr);
+    assert!(!exists(&shell.path("2.root.json")));
+}
+
+/// Kills the program at every boundary around the files that it writes. Whatever it left, the host
+/// follows no less than before, and the same command gets through.
+#[test]
+fn a_host_that_is_killed_while_it_follows_roots_is_none_the_worse() {
+    let mut shell = house();
+    succeeds(&run(&shell, "./package", &[]));
+    rotate(&shell, "2.root.json", &SUCCESSION);
+    sign_root(&shell, "2.root.json", &["alice", "bob"]);
+    let third = ["trust", "rotate", "2.root.json", "--out", "3.root.json", "--remove", "carol"];
+    succeeds(&shell.run(&third));
+    sign_root(&shell, "3.root.json", &["alice", "bob"]);
+    release(&shell, "ops-2", 4);
+    for root in ["2.root.json", "3.root.json"] {
+        let text = fs::read(shell.path(root)).expect("readable");
+        shell.write(&format!("package/trust/{root}"), text);
+    }
+    let memory = fs::read(shell.path("host/trust-state.json")).expect("something ran");
+    let mut kills = 0;
+    for point in ["trust-file-opened", "trust-file-written", "trust-file-renamed"] {
+        for count in 1.. {
+            let _ = fs::remove_dir_all(shell.path("host/roots"));
+            fs::write(shell.path("host/trust-state.json"), &memory).expect("writable");
+            shell.set("RUNWRIT_CRASH_AT", &format!("{point}:{count}"));
+            let killed = shell.run_breakable(&RUN);
+            shell.set("RUNWRIT_CRASH_AT", "");
+            if killed.code.is_some() {
+                succeeds(&killed);
+                break;
+            }
+            kills += 1;
+            let place = format!("{point}:{count}");
+            // Before anything else is written: what the next command sees is old or new.
+            let seen = followed(&shell);
+            assert!((1..=3).contains(&seen), "{place}: {seen}");
+            let printed = shell.run(&RUN);
+            assert_eq!(printed.code, Some(0), "{place}: {}", printed.stderr);
+            assert_eq!(followed(&shell), 3, "{place}");
+            let floors = shell.run(&["trust", "show", "--json"]).objects()[0]["memory"].clone();
+            assert_eq!(floors["floors"][0]["sequence"], 4, "{place}: {floors}");
+            assert_eq!(floors["root"]["version"], 3, "{place}: {floors}");
+        }
+    }
+    // Two roots, the memory after them, and the memory of the release, three boundaries each.
+    assert_eq!(kills, 12, "files that decide about trust were written without a boundary");
+}
+
+const RUN: [&str; 6] = ["run", "./package", "--grant", "hello.toml", "--input", "name=you"];
