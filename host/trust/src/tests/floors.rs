@@ -201,9 +201,9 @@ fn no_sequence_of_inputs_lowers_a_floor_but_a_root_that_takes_its_keys_out() {
             let before =
                 seen.as_ref().map_or(0, |it| it.sequence).max(keyring.floor(place.0, place.1));
             let version = chain.newest().version;
-            if next(&mut state) % 8 == 0 {
+            if next(&mut state).is_multiple_of(8) {
                 let mut bytes = roots[(next(&mut state) % 6) as usize].clone();
-                if next(&mut state) % 4 == 0 {
+                if next(&mut state).is_multiple_of(4) {
                     let place = (next(&mut state) as usize) % bytes.len();
                     bytes[place] ^= 1;
                 }

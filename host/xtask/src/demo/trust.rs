@@ -43,9 +43,7 @@ pub fn run(place: &Place, binary: &Path) -> Result<(), Failure> {
     desk.older()?;
     desk.out_of_date()?;
     desk.withdrawn()?;
-    println!(
-        "\nnine ways to be refused, each by its own name; what two people signed and a third granted, runs"
-    );
+    println!("\nnine ways to be refused, each by its own name; what was signed and granted, runs");
     Ok(())
 }
 
