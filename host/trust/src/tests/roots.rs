@@ -176,6 +176,47 @@ fn a_root_that_is_not_the_next_one_of_those_who_may_is_refused() {
     assert!(house.chain().advance(&handed_over(&[alice, bob, carol, &dave]).encode()).is_ok());
 }
 
+/// Every handing over from some to others, signed by every choice of all of them: a root is
+/// followed exactly where enough of those before and enough of those after have signed it.
+#[test]
+fn a_root_is_followed_exactly_where_enough_on_both_sides_signed_it() {
+    let people: Vec<Person> = ["a", "b", "c", "d", "e"].map(person).into();
+    // How many hold the root and how many it takes, before and after; those after come last.
+    let rows =
+        [((1, 1), (1, 1)), ((1, 1), (3, 2)), ((3, 2), (3, 2)), ((3, 3), (5, 3)), ((5, 3), (2, 2))];
+    let mut followed = 0;
+    for (before, after) in rows {
+        let old = &people[..before.0];
+        let new = &people[5 - after.0..];
+        let mut draft = Draft::first(later());
+        old.iter().for_each(|person| enter(&mut draft, person, Office::Root));
+        draft.threshold(Office::Root, before.1);
+        let old_people: Vec<&Person> = old.iter().collect();
+        let first = sign(draft.finish().unwrap(), &old_people).encode();
+        let chain = Chain::pinned(&first, &Digest::of(&first)).unwrap();
+        let mut draft = Draft::after(chain.newest(), later());
+        let stays = |person: &Person| new.iter().any(|it| it.id == person.id);
+        let goes: Vec<&Person> = old.iter().filter(|it| !stays(it)).collect();
+        goes.iter().for_each(|person| draft.remove(person.id).unwrap());
+        let is_new = |person: &&Person| !old.iter().any(|it| it.id == person.id);
+        new.iter().filter(is_new).for_each(|person| enter(&mut draft, person, Office::Root));
+        draft.threshold(Office::Root, after.1);
+        let next = draft.finish().unwrap();
+        for choice in 0..1_usize << people.len() {
+            let chosen = |place: &usize| choice >> place & 1 == 1;
+            let signers: Vec<&Person> = (0..5).filter(chosen).map(|it| &people[it]).collect();
+            let count = |side: &[Person]| {
+                signers.iter().filter(|it| side.iter().any(|holder| holder.id == it.id)).count()
+            };
+            let expected = count(old) >= before.1 && count(new) >= after.1;
+            let found = chain.clone().advance(&sign(next.clone(), &signers).encode());
+            assert_eq!(found.is_ok(), expected, "{before:?} to {after:?}, {choice:05b}: {found:?}");
+            followed += usize::from(expected);
+        }
+    }
+    assert!(followed > 20, "{followed}");
+}
+
 #[test]
 fn a_first_root_counts_only_as_it_was_pinned_and_with_its_own_signatures() {
     let house = house();
