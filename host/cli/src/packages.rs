@@ -25,17 +25,21 @@ pub fn find<V>(
         Some((name, version)) => (name, Some(version)),
         None => (runbook, None),
     };
+    let mut others = Vec::new();
     for folder in configuration.package_directories() {
         for candidate in candidates(&folder, name, version) {
             let found = read(&candidate, &judge)?;
             let manifest = &found.0.manifest;
-            let is_version = version.is_none_or(|version| manifest.runbook_version == version);
-            if manifest.name == name && is_version {
+            if manifest.name != name {
+                continue;
+            }
+            if version.is_none_or(|version| manifest.runbook_version == version) {
                 return Ok(found);
             }
+            others.push(format!("`{name}@{}`", manifest.runbook_version));
         }
     }
-    Err(not_found(runbook, configuration))
+    Err(not_found(runbook, &others, configuration))
 }
 
 /// A folder holds `NAME`, or `NAME@VERSION` where several versions stand side by side.
@@ -78,15 +82,33 @@ pub fn unusable(error: PackageError) -> Error {
     }
 }
 
-fn not_found(runbook: &str, configuration: &Configuration) -> Error {
+fn not_found(runbook: &str, others: &[String], configuration: &Configuration) -> Error {
     let directories = configuration.package_directories();
     let shown: Vec<_> = directories.iter().map(|path| format!("`{}`", path.display())).collect();
     let error = Error::usage(format!("there is no runbook `{runbook}`"));
+    if !others.is_empty() {
+        return error.hint(format!("there is {}", others.join(", ")));
+    }
     match shown.is_empty() {
         true => error
             .hint("give the path of a package, or name directories as `packages` in runwrit.toml"),
         false => {
             error.hint(format!("looked in {}; or give the path of a package", shown.join(", ")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::numbers;
+
+    #[test]
+    fn a_version_is_newer_by_its_numbers() {
+        let rows = [("a@0.9.0", "a@0.10.0"), ("a", "a@0.1.0"), ("a@1.0", "a@1.0.1")];
+        for (older, newer) in rows {
+            assert!(numbers(Path::new(older)) < numbers(Path::new(newer)), "{older} {newer}");
         }
     }
 }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use runwrit_capabilities::gate::{Undo, UndoError, UndoRequest, Undone};
+use runwrit_capabilities::dns::Zones;
+use runwrit_capabilities::gate::{Undo as _, UndoError, UndoRequest, Undone};
 use runwrit_capabilities::hetzner::client::{ApiError, Client, Probe};
 use runwrit_capabilities::hetzner::{Project, WorldError};
+use runwrit_capabilities::undo::Undoers;
 use runwrit_engine::outside::WorldsError;
 use runwrit_engine::sweep::Place;
 use runwrit_model::claim::Claimant;
@@ -84,7 +86,11 @@ impl Place for Site {
     }
 
     fn look(&self) -> BoxFuture<'_, Result<Vec<Sighting>, WorldsError>> {
-        Box::pin(async { self.client.sightings().await.map_err(unseen) })
+        Box::pin(async {
+            let mut seen = self.client.sightings().await.map_err(unseen)?;
+            seen.extend(Zones::sightings(&self.client).await.map_err(unseen)?);
+            Ok(seen)
+        })
     }
 
     fn release<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<bool, WorldsError>> {
@@ -100,8 +106,11 @@ impl Place for Site {
         scope: &'a Scope,
         request: &'a UndoRequest,
     ) -> BoxFuture<'a, Result<Undone, UndoError>> {
-        let project = self.project(scope);
-        Box::pin(async move { project.undo(request).await })
+        let Project { client, key, scope } = self.project(scope);
+        let zones = Zones { client: Arc::clone(&client), key: key.clone(), scope: scope.clone() };
+        let hetzner = Some(Project { client, key, scope });
+        let undoers = Undoers { hetzner, dns: Some(zones), ..Undoers::default() };
+        Box::pin(async move { undoers.undo(request).await })
     }
 }
 

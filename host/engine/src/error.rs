@@ -83,7 +83,7 @@ pub enum EngineError {
     #[error("run {0} goes on with its component, which is not here")]
     NeedsComponent(RunId),
     /// There is nothing to resume.
-    #[error("run {run} is over: {ending:?}")]
+    #[error("run {run} is over: {ending}; `runwrit show {run}` tells what it did")]
     Over {
         /// The run.
         run: RunId,

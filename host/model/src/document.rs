@@ -138,6 +138,19 @@ pub fn read<T: DeserializeOwned>(
     }
 }
 
+/// Reads a document whose names another one declares, and returns it with the lines of its names.
+pub fn read_declared(document: &str, text: &str) -> Result<(toml::Table, Lines), Faults> {
+    let refuse = |fault| Faults { document: document.to_owned(), faults: vec![fault] };
+    if text.len() as u64 > limits::DOCUMENT_BYTES_MAX {
+        return Err(refuse(too_large(text.len())));
+    }
+    let broken = |error| refuse(syntax(text, &error));
+    let table = DeTable::parse(text).map_err(broken)?;
+    let line = |key: &toml::Spanned<_>| line_of(text, key.span().start);
+    let lines = table.get_ref().keys().map(|key| (key.get_ref().to_string(), line(key))).collect();
+    Ok((toml::from_str(text).map_err(broken)?, lines))
+}
+
 /// Builds the error of a rule that spans several fields, or nothing when `faults` is empty.
 pub fn settle(document: &str, lines: &Lines, mut faults: Vec<Fault>) -> Result<(), Faults> {
     for fault in &mut faults {

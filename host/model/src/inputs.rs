@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 use toml::Value;
 
-use crate::document::{Fault, Faults, rules};
+use crate::document::{self, Fault, Faults, Lines, rules};
 use crate::id::{RunId, Scope};
-use crate::limits;
 use crate::manifest::{Input, InputKind, Manifest};
 use crate::nearest::nearest;
 use crate::text::escape;
@@ -26,17 +25,23 @@ pub struct Given<'a> {
 
 /// Reads the inputs that `manifest` declares. Unknown, missing, doubled and wrong ones are faults.
 pub fn read(manifest: &Manifest, given: Given<'_>) -> Result<Inputs, Faults> {
-    let mut reading = Reading { manifest, values: BTreeMap::new(), faults: Vec::new() };
+    let mut reading = Reading {
+        manifest,
+        values: BTreeMap::new(),
+        lines: Lines::new(),
+        faults: Vec::new(),
+    };
     if let Some((name, text)) = given.file {
         reading.file(name, text)?;
     }
     given.arguments.iter().for_each(|argument| reading.argument(argument));
     reading.complete();
     reading.tenant();
-    match reading.faults.is_empty() {
-        true => Ok(reading.values.into_iter().map(|(name, value)| (name, json(value))).collect()),
-        false => Err(Faults { document: "inputs".into(), faults: reading.faults }),
-    }
+    // A fault that the file holds is told with its line, and with the name of the file where it
+    // holds all of them.
+    let name = given.file.map(|(name, _)| name).filter(|_| reading.are_faults_of_file());
+    document::settle(name.unwrap_or("inputs"), &reading.lines, reading.faults)?;
+    Ok(reading.values.into_iter().map(|(name, value)| (name, json(value))).collect())
 }
 
 /// Returns what a run with these inputs holds alone.
@@ -48,20 +53,19 @@ pub fn scope(manifest: &Manifest, inputs: &Inputs, run: &RunId) -> Scope {
 struct Reading<'a> {
     manifest: &'a Manifest,
     values: BTreeMap<String, Value>,
+    /// Where the names stand in the file.
+    lines: Lines,
     faults: Vec<Fault>,
 }
 
 impl Reading<'_> {
+    fn are_faults_of_file(&self) -> bool {
+        self.faults.iter().all(|fault| self.lines.contains_key(&fault.field))
+    }
+
     fn file(&mut self, name: &str, text: &str) -> Result<(), Faults> {
-        let refuse = |fault| Faults { document: name.to_owned(), faults: vec![fault] };
-        if text.len() as u64 > limits::DOCUMENT_BYTES_MAX {
-            let fix = format!("at most {} bytes are read", limits::DOCUMENT_BYTES_MAX);
-            return Err(refuse(Fault::new("inputs", format!("has {} bytes", text.len()), fix)));
-        }
-        let table: toml::Table = toml::from_str(text).map_err(|error| {
-            let problem = format!("is no valid TOML: {}", error.message().replace('\n', ", "));
-            refuse(Fault::new("inputs", problem, "write lines such as `tenant = \"acme\"`".into()))
-        })?;
+        let (table, lines) = document::read_declared(name, text)?;
+        self.lines = lines;
         table.into_iter().for_each(|(name, value)| self.value(&name, value));
         Ok(())
     }
@@ -84,8 +88,12 @@ impl Reading<'_> {
     fn value(&mut self, name: &str, value: Value) {
         let Some(input) = self.manifest.inputs.get(name) else { return self.unknown(name) };
         if self.values.contains_key(name) {
+            let problem = "is given twice".to_owned();
+            if self.faults.iter().any(|fault| fault.field == name && fault.problem == problem) {
+                return;
+            }
             let fix = "give it once, in the file or as `--input`".to_owned();
-            return self.faults.push(Fault::new(name, "is given twice".into(), fix));
+            return self.faults.push(Fault::new(name, problem, fix));
         }
         if let Err(wrong) = input.check(&value) {
             let fix = format!("{} ({})", wrong.fix, input.description);
@@ -276,6 +284,8 @@ mod tests {
             let faults = read(&manifest, given).expect_err(line);
             assert_eq!(faults.faults.len(), 1, "{line}: {faults}");
             assert!(faults.to_string().contains(part), "{line}: {faults}");
+            let is_located = faults.to_string().starts_with("`inputs.toml` is refused\n  line ");
+            assert!(is_located, "{line}: {faults}");
         }
     }
 }

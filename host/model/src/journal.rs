@@ -2,6 +2,7 @@
 //! Entries are stored as the bytes that were hashed. Each names its version; another is refused.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -444,6 +445,20 @@ pub enum Ending {
     Nondeterministic,
     /// It was moved to another state directory, where it goes on.
     Moved,
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Succeeded => "succeeded",
+            Self::RolledBack => "rolled back",
+            Self::RollbackIncomplete => "stuck",
+            Self::Held => "held",
+            Self::FailedClean => "failed, no effect",
+            Self::Nondeterministic => "nondeterministic",
+            Self::Moved => "moved",
+        })
+    }
 }
 
 /// An entry that cannot be read.

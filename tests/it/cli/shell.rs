@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use regex::Regex;
 use runwrit_simulator::hetzner::auth::Presented;
 use runwrit_simulator::hetzner::request::Request;
-use runwrit_simulator::hetzner::world::Content;
+use runwrit_simulator::hetzner::world::{Answer, Content};
 use runwrit_simulator::hetzner::{Handle, Options, Simulator, TokenRule, Tokens};
 use runwrit_tests::keyring;
 use serde_json::{Value, json};
@@ -313,18 +313,28 @@ impl Cloud {
         self.send_with(TOKEN, method, path, body);
     }
 
-    fn send_with(&self, token: &str, method: &str, path: &str, body: &Value) {
+    /// Returns what stands at a path.
+    pub fn get(&self, path: &str) -> Value {
+        match self.send_with(TOKEN, "GET", path, &Value::Null).content {
+            Content::Reply(reply) => reply.body.unwrap_or_default(),
+            other => panic!("`{path}` is no document: {other:?}"),
+        }
+    }
+
+    fn send_with(&self, token: &str, method: &str, path: &str, body: &Value) -> Answer {
+        let text = if body.is_null() { String::new() } else { body.to_string() };
         let (answer, _) = self.handle.desk().receive(Request {
             method: method.to_owned(),
             path: path.to_owned(),
             query: Vec::new(),
             origin: self.handle.endpoint(),
             token: Presented::from_header(Some(&format!("Bearer {token}"))),
-            body: Some(body.to_string().into_bytes()),
+            body: Some(text.into_bytes()),
         });
         let is_taken =
             matches!(&answer.content, Content::Reply(reply) if (200..300).contains(&reply.status));
         assert!(is_taken, "the simulator takes `{method} {path}`: {answer:?}");
+        answer
     }
 }
 

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::{kill_in, only_run, provision, swept};
 use crate::cli::shell::{Cloud, Shell};
 
-/// Things of a tenant that carry labels; its addresses do not.
-const LABELLED: u64 = 6;
+/// Things of a tenant that carry labels, its two sets of records among them; its addresses do not.
+const LABELLED: u64 = 8;
 
 #[test]
 fn beside_three_tenants_an_empty_state_directory_deletes_nothing_and_prices_everything() {
@@ -27,7 +27,7 @@ fn beside_three_tenants_an_empty_state_directory_deletes_nothing_and_prices_ever
     let ledger = cloud.handle.desk().ledger();
     let mutating = ledger.iter().skip(requests).filter(|entry| entry.method != "GET").count();
     assert_eq!(mutating, 0, "a sweep of an empty store only reads");
-    assert_eq!((leftovers.len() as u64, sum["left"].as_u64()), (18, Some(18)), "{sum}");
+    assert_eq!((leftovers.len() as u64, sum["left"].as_u64()), (24, Some(24)), "{sum}");
     assert_eq!(
         (&sum["deleted"], &sum["in-place"], &sum["unpriced"]),
         (&0.into(), &0.into(), &0.into())
@@ -37,14 +37,18 @@ fn beside_three_tenants_an_empty_state_directory_deletes_nothing_and_prices_ever
     for leftover in &leftovers {
         assert_eq!(leftover["cause"], "other-installation", "{leftover}");
         assert_eq!(leftover["fate"], "left", "{leftover}");
-        assert!(leftover["since"].is_string() && leftover["run"].is_string(), "{leftover}");
+        // The API tells of a set of records when it was made nowhere.
+        let is_record = leftover["kind"] == "dns.record-set";
+        assert_eq!(leftover["since"].is_string(), !is_record, "{leftover}");
+        assert!(leftover["run"].is_string(), "{leftover}");
     }
     let names: Vec<&str> = leftovers.iter().filter_map(|it| it["name"].as_str()).collect();
     assert!(names.contains(&"bolt-gateway") && names.contains(&"crab-data"), "{names:?}");
+    assert!(names.contains(&"bolt.example.org/A"), "{names:?}");
     assert!(!names.contains(&"runwrit-project"), "the marker of the project is no leftover");
     // For people the same.
     let told = shell.run(&["sweep"]);
-    assert_eq!(told.stdout.lines().count(), 18, "{}", told.stdout);
+    assert_eq!(told.stdout.lines().count(), 24, "{}", told.stdout);
     assert!(told.stdout.contains("EUR 8.49 a month"), "{}", told.stdout);
 }
 
@@ -88,6 +92,39 @@ fn what_landed_after_its_rollback_is_deleted_by_the_store_that_proves_it_and_by_
     assert_eq!(deleted.code, Some(0), "{}", deleted.stderr);
     assert_eq!((&left[0]["fate"], &sum["deleted"]), (&"deleted".into(), &1.into()));
     assert!(cloud.alive().is_empty(), "{:?}", cloud.alive());
+}
+
+#[test]
+fn a_record_that_landed_after_its_rollback_is_deleted_and_one_that_was_typed_is_not() {
+    let cloud = Cloud::start();
+    let shell = Shell::new().with_cloud(&cloud);
+    let standing = kill_in_and_look(&cloud, &shell);
+    let rollback = shell.run(&["rollback", &only_run(&shell)]);
+    assert_eq!(rollback.code, Some(1), "{}", rollback.stderr);
+    assert!(cloud.alive().is_empty(), "{:?}", cloud.alive());
+    let mut typed = standing.clone();
+    typed["name"] = "evil".into();
+    for set in [&standing, &typed] {
+        cloud.post("/zones/example.org/rrsets", set);
+    }
+    let printed = shell.run(&["sweep", "--delete", "--json"]);
+    let (left, sum) = swept(&printed);
+    assert_eq!(printed.code, Some(3), "{}", printed.stderr);
+    let told = |name: &str| left.iter().find(|it| it["name"] == name).expect("it is reported");
+    let (late, evil) = (told("acme.example.org/A"), told("evil.example.org/A"));
+    assert_eq!((&late["cause"], &late["fate"]), (&"undone".into(), &"deleted".into()), "{late}");
+    assert_eq!((&evil["cause"], &evil["fate"]), (&"forged".into(), &"left".into()), "{evil}");
+    assert_eq!((&sum["left"], &sum["deleted"]), (&1.into(), &1.into()), "{sum}");
+    assert_eq!(cloud.alive(), ["evil/A"]);
+}
+
+/// Kills a run once its names are published, and returns the first set as a request makes it.
+fn kill_in_and_look(cloud: &Cloud, shell: &Shell) -> Value {
+    kill_in(shell, "13/14");
+    let set = &cloud.get("/zones/example.org/rrsets/acme/A")["rrset"];
+    let record = json!({"value": set["records"][0]["value"]});
+    let (ttl, labels) = (&set["ttl"], &set["labels"]);
+    json!({"name": "acme", "type": "A", "ttl": ttl, "records": [record], "labels": labels})
 }
 
 #[test]

@@ -47,10 +47,10 @@ fn what_is_no_component_of_a_runbook_is_refused_by_what_it_is() {
     // The length changes with the compiler.
     let told = told.replace(&format!("after {} bytes", half.len()), "after [half] bytes");
     insta::assert_snapshot!(wrap(&told), @r"
-    a script: it is no WebAssembly file; build it with `cargo xtask guests` or `runwrit
-      build`
-    a core module: it is a core module, not a component; make a component of it, as
-      `cargo xtask guests` does
+    a script: it is no WebAssembly file; give the component that the build of the runbook
+      makes
+    a core module: it is a core module, not a component; make a component of it with
+      `wasm-tools component new` or the crate `wit-component`
     half a component: it ends in the middle, after [half] bytes; copy or build it again
     an empty component: it exports nothing, and a runbook exports a function `run`
     a proposal: it is not valid for this host: gc proposal must be enabled to use

@@ -1,13 +1,14 @@
 //! Records of the DNS: what a run holds of it.
 //!
 //! `client` talks to the provider that serves the zones, `effects` holds what changes records,
-//! `observations` what reads them, `undo` what reverts. What may become of a set is decided in
-//! `runwrit_model::dns`. A set that a run makes carries the labels of that run, so that a record
+//! `observations` what reads them, `undo` what reverts, `sightings` what a sweep sees. What may
+//! become of a set is decided in `runwrit_model::dns`. A set that a run makes carries the labels of that run, so that a record
 //! which somebody else made under the same name is never taken for ours.
 
 mod client;
 mod effects;
 mod observations;
+mod sightings;
 mod undo;
 mod host;
 

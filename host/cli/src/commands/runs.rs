@@ -150,18 +150,6 @@ pub fn state(state: &RunState, is_alive: bool) -> String {
         RunState::Backward => "rollback interrupted".to_owned(),
         RunState::Waiting(until) => format!("waits until {}", view::time(*until)),
         RunState::Asking(call) => format!("asks about call {call}"),
-        RunState::Ended(ending) => ended(*ending).to_owned(),
-    }
-}
-
-fn ended(ending: Ending) -> &'static str {
-    match ending {
-        Ending::Succeeded => "succeeded",
-        Ending::RolledBack => "rolled back",
-        Ending::RollbackIncomplete => "stuck",
-        Ending::Held => "held",
-        Ending::FailedClean => "failed, no effect",
-        Ending::Nondeterministic => "nondeterministic",
-        Ending::Moved => "moved",
+        RunState::Ended(ending) => ending.to_string(),
     }
 }

@@ -4,7 +4,7 @@ use clap::Args;
 use runwrit_engine::view::{self, CallState, CallView, Doubt, RunView, StepView};
 use runwrit_model::exit::Exit;
 use runwrit_model::id::RunId;
-use runwrit_model::journal::{Resolved, Verdict};
+use runwrit_model::journal::{Resolved, UndoOutcome, Verdict};
 use runwrit_model::provenance::{Endorsement, Provenance, Signed};
 
 use super::runs;
@@ -146,8 +146,15 @@ fn word(verdict: Verdict) -> &'static str {
 fn describe_call(call: &CallView) -> String {
     let CallView { operation, subject, .. } = call;
     let id = call.remote_id.as_ref().map_or(String::new(), |id| format!(" (id {id})"));
-    let error = call.error.as_ref().map_or(String::new(), |error| format!(": {error}"));
-    format!("{operation} {subject}{id}, {}{error}", state(&call.state))
+    // A read has no subject: its answer tells what it found.
+    let subject = if subject.is_empty() { String::new() } else { format!(" {subject}") };
+    let error = call.error.as_ref().map_or(String::new(), |error| format!(": {}", cause(error)));
+    format!("{operation}{subject}{id}, {}{error}", state(&call.state))
+}
+
+/// Returns an error without the word that the state of its call tells already.
+fn cause(error: &str) -> &str {
+    error.strip_prefix("failed: ").unwrap_or(error)
 }
 
 fn state(state: &CallState) -> String {
@@ -160,8 +167,20 @@ fn state(state: &CallState) -> String {
         CallState::Adopted => "adopted".to_owned(),
         CallState::Failed => "failed".to_owned(),
         CallState::Resolved(verdict) => format!("resolved as {}", word(*verdict)),
-        CallState::Undo(outcome) => format!("undo: {outcome:?}").to_lowercase(),
+        CallState::Undo(outcome) => undo(outcome),
         CallState::Undoing => "being undone".to_owned(),
         CallState::Left => "left for a person".to_owned(),
+    }
+}
+
+fn undo(outcome: &UndoOutcome) -> String {
+    match outcome {
+        UndoOutcome::Done => "undone".to_owned(),
+        UndoOutcome::NothingThere => "undone: nothing was there".to_owned(),
+        UndoOutcome::NotOurs => "left alone: it is not ours".to_owned(),
+        UndoOutcome::Kept => "kept, as the runbook said".to_owned(),
+        UndoOutcome::Held(why) => format!("held for a person: {why}"),
+        UndoOutcome::Settling(until) => format!("looked for until {}", view::time(*until)),
+        UndoOutcome::Retry(at, _) => format!("to be undone again at {}", view::time(*at)),
     }
 }

@@ -153,7 +153,7 @@ fn conclude(sum: &Sum, session: &Session) {
 
 fn text(credential: &str, leftover: &Leftover) -> String {
     let line = Line::of(credential, leftover);
-    let kind = line.kind.trim_start_matches("hetzner.");
+    let kind = line.kind.rsplit('.').next().unwrap_or(line.kind);
     let price = match line.eur_per_month {
         Some(price) if price == Eur::ZERO => "free".to_owned(),
         Some(price) => format!("EUR {price} a month"),
@@ -163,9 +163,11 @@ fn text(credential: &str, leftover: &Leftover) -> String {
     let run = line.run.map_or(String::new(), |run| format!(", run {run}"));
     let call = line.call.map_or(String::new(), |call| format!(" call {call}"));
     let error = line.error.map_or(String::new(), |error| format!(": {error}"));
-    let Line { id, name, why, fate, .. } = line;
+    let Line { name, why, fate, .. } = line;
+    // A set of records is its name.
+    let id = if line.id == name { String::new() } else { format!(" (id {})", line.id) };
     format!(
-        "{fate}: {kind} {name} (id {id}) of `{credential}`, {price}{since}{run}{call}: {why}{error}"
+        "{fate}: {kind} {name}{id} of `{credential}`, {price}{since}{run}{call}: {why}{error}"
     )
 }
 

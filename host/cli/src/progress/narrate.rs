@@ -172,6 +172,7 @@ fn call_ended(
         // A look that finds nothing is what many steps hope for; a step that does not, says so.
         Some(error) if is_look(operation) => Told::Passing(format!("{operation}: {error}")),
         Some(error) => {
+            let error = error.strip_prefix("failed: ").unwrap_or(error);
             let line = format!("  {operation} {subject} failed: {error}{took}");
             Told::Lasting(Style::Warning, line)
         }

@@ -47,7 +47,7 @@ pub struct Producer {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SurfaceError {
     /// Not Wasm.
-    #[error("it is no WebAssembly file; build it with `cargo xtask guests` or `runwrit build`")]
+    #[error("it is no WebAssembly file; give the component that the build of the runbook makes")]
     NotWasm,
     /// Native code.
     #[error(
@@ -57,8 +57,8 @@ pub enum SurfaceError {
     Precompiled,
     /// A core module.
     #[error(
-        "it is a core module, not a component; make a component of it, as `cargo xtask guests` \
-         does"
+        "it is a core module, not a component; make a component of it with `wasm-tools \
+         component new` or the crate `wit-component`"
     )]
     CoreModule,
     /// The file ends too early.
