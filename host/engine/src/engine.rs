@@ -222,6 +222,7 @@ impl Engine {
         let state = self.store.run(run).await?.state;
         let has_waited = matches!(state, store::RunState::Parked(Some(at)) if at <= now);
         let claim = self.store.claim(run).await?;
+        crash_point("claimed", "run");
         let attempt = self.attempt(claim.fence.number);
         let entries = self.store.journal(run).await?;
         let work = self.work(claim, run, &entries, (is_resumed, has_waited))?;

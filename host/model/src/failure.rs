@@ -19,6 +19,36 @@ pub struct Denial {
     pub hint: String,
 }
 
+impl Denial {
+    /// Tells several refusals of one request as one, so that a grant is corrected once; nothing
+    /// where there is none. The rule is that of the first.
+    pub fn together(denials: Vec<Self>) -> Option<Self> {
+        denials.into_iter().reduce(|one, other| {
+            let hint = match join_lists(&one.hint, &other.hint) {
+                Some(joined) => joined,
+                None if one.hint == other.hint => one.hint,
+                None => format!("{}; {}", one.hint, other.hint),
+            };
+            let resource = format!("{}, {}", one.resource, other.resource);
+            let reason = match one.reason == other.reason {
+                true => one.reason,
+                false => format!("{}; {}", one.reason, other.reason),
+            };
+            Self { resource, reason, hint, ..one }
+        })
+    }
+}
+
+/// Joins two texts that differ in what stands between the brackets of one list.
+fn join_lists(one: &str, other: &str) -> Option<String> {
+    let (head, tail) = one.split_once("= [")?;
+    let rest = other.strip_prefix(head)?.strip_prefix("= [")?;
+    let ((one, end), (other, other_end)) = (tail.split_once(']')?, rest.split_once(']')?);
+    let is_known = one.split(", ").any(|item| item == other);
+    let items = if is_known { one.to_owned() } else { format!("{one}, {other}") };
+    (end == other_end).then(|| format!("{head}= [{items}]{end}"))
+}
+
 /// What went wrong outside the grant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -75,4 +105,39 @@ pub enum Failure {
     /// The outside system failed.
     #[error("failed: {0}")]
     Failed(Problem),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn denial(resource: &str, reason: &str, hint: &str) -> Denial {
+        Denial {
+            operation: "hetzner.servers.check".to_owned(),
+            resource: resource.to_owned(),
+            rule: "a-rule".to_owned(),
+            reason: reason.to_owned(),
+            hint: hint.to_owned(),
+        }
+    }
+
+    #[test]
+    fn several_refusals_are_told_as_one() {
+        let add = |items: &str| format!("add `a = [{items}]` under `[b]`");
+        let rows = [
+            ("lists", add("\"1\""), add("\"2\""), add("\"1\", \"2\"")),
+            ("the same item", add("\"1\""), add("\"1\""), add("\"1\"")),
+            ("another place", add("1"), "add `a = [2]` to `c`".into(), {
+                "add `a = [1]` under `[b]`; add `a = [2]` to `c`".to_owned()
+            }),
+            ("no list", "write x".into(), "write y".into(), "write x; write y".into()),
+            ("the same", "write x".into(), "write x".into(), "write x".into()),
+        ];
+        for (name, one, other, hint) in rows {
+            let denials = vec![denial("one", "no", &one), denial("two", "no", &other)];
+            let expected = Some(denial("one, two", "no", &hint));
+            assert_eq!(Denial::together(denials), expected, "{name}");
+        }
+        assert_eq!(Denial::together(Vec::new()), None);
+    }
 }

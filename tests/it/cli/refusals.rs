@@ -29,7 +29,11 @@ fn a_runbook_that_is_none() {
     error: `./nothing` is no package: a package is a folder with `runbook.toml` and `component.wasm`
     ");
     let version = shell.run(&["run", "hello@9.9.9", "--grant", "hello.toml"]);
-    assert_eq!(version.code, Some(2), "{}", version.stderr);
+    insta::assert_snapshot!(version.told(), @r"
+    exit 2
+    error: there is no runbook `hello@9.9.9`
+    hint: there is `hello@0.1.0`
+    ");
 }
 
 /// Copies the package `hello` into the folder, with a changed component.

@@ -123,7 +123,7 @@ fn a_second_run_on_the_same_tenant_is_refused_and_the_first_goes_on() {
     insta::assert_snapshot!(second.told(), @"
     exit 7
     signed: runwrit:provision-tenant@0.1.0, development SEQUENCE, by `development`
-    error: run `RUN` works on `tenant:acme`; wait for it, or `runwrit resume RUN`
+    error: run `RUN` holds `tenant:acme` until it ends: wait for it, or end it with `runwrit resume RUN` or `runwrit rollback RUN`
     ");
     assert_eq!(shell.wait(child).code, Some(0));
 }

@@ -44,7 +44,7 @@ fn a_claim_is_given_back_with_the_last_thing_of_its_tenant() {
     assert_eq!(shell.run(&shell.provision()).code, Some(0));
     assert_eq!(cloud.claims(), ["acme"]);
     let claimed = swept(&shell.run(&["sweep", "--json"])).1;
-    assert_eq!((&claimed["left"], &claimed["in-place"]), (&0.into(), &6.into()), "{claimed}");
+    assert_eq!((&claimed["left"], &claimed["in-place"]), (&0.into(), &8.into()), "{claimed}");
     let refused = other.run(&other.deprovision());
     assert_eq!(refused.code, Some(7), "{}", refused.stderr);
     let removed = shell.run(&shell.deprovision());

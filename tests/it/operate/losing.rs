@@ -81,7 +81,7 @@ fn a_run_that_was_killed_is_resumed_from_its_backup() {
     assert_eq!(resumed.code, Some(0), "{}", resumed.stderr);
     assert_eq!(cloud.alive().len(), ALIVE, "{:?}", cloud.alive());
     let sweep = shell.run(&["sweep", "--json"]);
-    assert_eq!((sweep.code, &swept(&sweep).1["in-place"]), (Some(0), &6.into()), "{sweep:?}");
+    assert_eq!((sweep.code, &swept(&sweep).1["in-place"]), (Some(0), &8.into()), "{sweep:?}");
 }
 
 /// Points at which a process is stopped while a backup is made of its store.
@@ -114,7 +114,7 @@ fn a_backup_that_is_older_than_the_world_adopts_what_it_does_not_know() {
         assert_eq!(resumed.code, Some(0), "{point}: {}", resumed.stderr);
         assert_eq!(cloud.alive().len(), ALIVE, "{point}: {:?}", cloud.alive());
         let sweep = shell.run(&["sweep", "--json"]);
-        assert_eq!(swept(&sweep).1["in-place"], 6, "{point}: {}", sweep.stdout);
+        assert_eq!(swept(&sweep).1["in-place"], 8, "{point}: {}", sweep.stdout);
         assert_eq!(sweep.code, Some(0), "{point}: {}", sweep.stdout);
     }
 }

@@ -49,7 +49,7 @@ fn a_run_that_was_killed_goes_on_in_the_store_that_it_moved_to_and_its_tenant_is
     assert_eq!(resumed.code, Some(0), "{}", resumed.stderr);
     assert_eq!(cloud.alive().len(), ALIVE, "{:?}", cloud.alive());
     let sweep = shell.run(&["--state", "there", "sweep", "--json"]);
-    assert_eq!((sweep.code, &swept(&sweep).1["in-place"]), (Some(0), &6.into()), "{sweep:?}");
+    assert_eq!((sweep.code, &swept(&sweep).1["in-place"]), (Some(0), &8.into()), "{sweep:?}");
     let old = shell.run(&["sweep", "--delete", "--json"]);
     assert!(swept(&old).0.iter().all(|it| it["cause"] == "moved"), "{}", old.stdout);
     assert_eq!(cloud.alive().len(), ALIVE, "{:?}", cloud.alive());

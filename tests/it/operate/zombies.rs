@@ -100,10 +100,41 @@ fn a_zombie_beside_a_resumed_run_doubles_nothing() {
         let zombie = go_on(&shell, child);
         assert_eq!(zombie.code, Some(7), "{point}: it was fenced out: {}", zombie.stderr);
         let sweep = shell.run(&["sweep", "--json"]);
-        assert_eq!(swept(&sweep).1["in-place"], 6, "{point}: {}", sweep.stdout);
+        assert_eq!(swept(&sweep).1["in-place"], 8, "{point}: {}", sweep.stdout);
         assert_eq!(sweep.code, Some(0), "{point}: {}", sweep.stdout);
         assert_eq!(cloud.alive().len(), ALIVE, "{point}: {:?}", cloud.alive());
     }
+}
+
+/// Lets a process end its run that another one has claimed and not yet written to, and returns how
+/// it ended, and how the other one did.
+fn finish_beside_a_claim(rule: &str) -> (Printed, Printed) {
+    let cloud = Cloud::start();
+    let shell = Shell::new().with_cloud(&cloud);
+    let arguments = shell.provision();
+    let variables = [("RUNWRIT_STOP_AT", "before-finish/run:1"), ("RUNWRIT_BREAK", rule)];
+    let zombie = breakable(&shell, &arguments, &variables).spawn().expect("the product starts");
+    until_stopped(&zombie);
+    let run = only_run(&shell);
+    lose_lock(&shell, &run);
+    let stop = [("RUNWRIT_STOP_AT", "claimed/run:1")];
+    let other = breakable(&shell, &["rollback", &run], &stop).spawn().expect("it starts");
+    until_stopped(&other);
+    (go_on(&shell, zombie), go_on(&shell, other))
+}
+
+#[test]
+fn a_zombie_cannot_end_what_another_process_has_claimed() {
+    let (zombie, rollback) = finish_beside_a_claim("");
+    assert_eq!(zombie.code, Some(7), "it was fenced out: {}", zombie.stderr);
+    assert_eq!(rollback.code, Some(1), "it went back: {}", rollback.stderr);
+}
+
+#[test]
+fn a_build_whose_end_is_not_fenced_is_found_out() {
+    let (zombie, rollback) = finish_beside_a_claim("unfenced-finish");
+    assert_eq!(zombie.code, Some(0), "it called the run a success: {}", zombie.stderr);
+    assert_ne!(rollback.code, Some(1), "the claim of the other was worth nothing");
 }
 
 #[test]

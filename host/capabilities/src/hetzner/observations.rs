@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use runwrit_model::call::{Call, CallClass, Reference};
-use runwrit_model::failure::{Failure, Problem};
+use runwrit_model::failure::{Denial, Failure, Problem};
 use runwrit_model::grant::Permit;
 use runwrit_model::limits::LIST_ITEMS_MAX;
 use runwrit_model::money::Eur;
@@ -312,11 +312,20 @@ impl Observation for Check {
     }
 
     async fn read(&self, provenance: &dyn Provenance) -> Result<Vec<servers::Choice>, CallError> {
-        let mut chosen = Vec::new();
+        let (mut chosen, mut denials) = (Vec::new(), Vec::new());
         for order in &self.orders {
-            let (_, permitted) = order.choose(provenance, &chosen, Purpose::Check).await?;
-            order.preflight(&permitted.candidate.server_type).await?;
-            chosen.push((order.spec.name.clone(), permitted.candidate));
+            match order.choose(provenance, &chosen, Purpose::Check).await {
+                Ok((_, permitted)) => {
+                    order.preflight(&permitted.candidate.server_type).await?;
+                    chosen.push((order.spec.name.clone(), permitted.candidate));
+                }
+                // The others are asked too, so that the grant is corrected once.
+                Err(CallError::Failed(Failure::Denied(denial))) => denials.push(denial),
+                Err(error) => return Err(error),
+            }
+        }
+        if let Some(denial) = Denial::together(denials) {
+            return Err(Failure::Denied(denial).into());
         }
         let choices = chosen.into_iter().map(|(name, candidate)| servers::Choice {
             name,

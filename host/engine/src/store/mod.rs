@@ -107,7 +107,10 @@ pub enum StoreError {
         run: RunId,
     },
     /// Another run holds the scope.
-    #[error("run `{holder}` works on `{scope}`; wait for it, or `runwrit resume {holder}`")]
+    #[error(
+        "run `{holder}` holds `{scope}` until it ends: wait for it, or end it with `runwrit resume \
+         {holder}` or `runwrit rollback {holder}`"
+    )]
     Busy {
         /// The scope.
         scope: Scope,
