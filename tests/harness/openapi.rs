@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jsonschema::Validator;
 use runwrit_simulator::hetzner::{Seen, Witness};
@@ -20,6 +20,9 @@ pub struct Judge {
     document: Arc<OpenApi>,
     notes: Arc<Mutex<Verdict>>,
 }
+
+/// Judges every answer of one simulator, and fails its test at the end when one did not fit.
+pub struct Watch(Option<Judge>);
 
 /// What a judge saw.
 #[derive(Debug, Clone, Default)]
@@ -169,6 +172,36 @@ impl Judge {
     /// Returns what was found so far.
     pub fn verdict(&self) -> Verdict {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Watch {
+    /// Begins; without the document nothing is judged, which is said loudly.
+    #[expect(clippy::new_without_default, reason = "it reads a file, which no default should")]
+    pub fn new() -> Self {
+        // Compiled schemas are kept for every simulator of this process.
+        static DOCUMENT: OnceLock<Option<Arc<OpenApi>>> = OnceLock::new();
+        let document = DOCUMENT.get_or_init(|| load().map(Arc::new));
+        let judge = |document: &Arc<OpenApi>| Judge {
+            document: Arc::clone(document),
+            notes: Arc::default(),
+        };
+        Self(document.as_ref().map(judge))
+    }
+
+    /// Returns a witness for the options of the simulator.
+    pub fn witness(&self) -> Option<Witness> {
+        self.0.as_ref().map(Judge::witness)
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let Some(judge) = &self.0 else { return };
+        let findings = judge.verdict().findings;
+        // A test that fails already has its own reason.
+        let is_judged = findings.is_empty() || std::thread::panicking();
+        assert!(is_judged, "answers that are not as documented: {findings:#?}");
     }
 }
 

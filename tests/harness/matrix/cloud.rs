@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::case::{Case, Mood, Scenario};
 use super::secrets::TOKEN;
+use crate::openapi::Watch;
 
 /// A key that nobody has the other half of.
 const PUBLIC_KEY: &str =
@@ -71,9 +72,10 @@ pub fn let_land(handle: &Handle, delay: Duration) {
 
 /// Starts a cloud without faults, with the SSH key that the grant names. Actions take milliseconds,
 /// so that a run takes a fraction of a second.
-pub async fn start_calm() -> Handle {
+pub async fn start_calm(watch: &Watch) -> Handle {
     let settings = Settings { action_ms: Some(1_000), ..Settings::default() };
-    let options = Options { time_factor: 0.001, settings, ..Options::default() };
+    let witness = watch.witness();
+    let options = Options { time_factor: 0.001, settings, witness, ..Options::default() };
     let handle = Simulator::start(options).await.expect("a loopback port is free");
     add(&handle, "/ssh_keys", json!({ "name": "ops", "public_key": PUBLIC_KEY }));
     let rrsets = json!([{ "name": "www", "type": "A", "records": [{ "value": "198.51.100.1" }] }]);

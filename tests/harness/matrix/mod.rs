@@ -26,6 +26,8 @@ use case::{Case, Mood, Scenario};
 use process::{Installation, Places};
 use table::{Report, Row};
 
+use crate::openapi::Watch;
+
 /// More boundaries than this in one run mean that a loop passes them without end.
 const BOUNDARIES_MAX: u64 = 2_000;
 
@@ -53,7 +55,8 @@ pub struct Verdict {
 
 /// Runs one case on an installation and a cloud of its own.
 pub async fn run_case(places: &Places, case: Case) -> Verdict {
-    let cloud = cloud::start_calm().await;
+    let watch = Watch::new();
+    let cloud = cloud::start_calm(&watch).await;
     let installation = Installation::new(places, cloud.endpoint(), &case);
     let trace = driver::drive(&case, installation, cloud).await;
     if case.mood == Mood::LateCommit {

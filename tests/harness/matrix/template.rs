@@ -9,6 +9,7 @@ use super::calls::Calls;
 use super::case::{Case, Mood, Scenario};
 use super::cloud;
 use super::process::{Installation, Places};
+use crate::openapi::Watch;
 
 /// Waits of milliseconds, so that settling and backing off do not dominate a case. Where patience
 /// runs out, it is that of minutes: a busy machine must not look like a broken cloud.
@@ -34,7 +35,8 @@ pub async fn prepare(places: &Places) -> Calls {
     let configuration = places.template.join("runwrit.toml");
     std::fs::write(configuration, CONFIGURATION).expect("the scratch folder is writable");
     crate::keyring::install(&places.template);
-    let calm = cloud::start_calm().await;
+    let watch = Watch::new();
+    let calm = cloud::start_calm(&watch).await;
     let case = Case::new(Scenario::Deprovision, Mood::Normal);
     let installation = Installation::new(places, calm.endpoint(), &case);
     let ended = installation.prepare().await;

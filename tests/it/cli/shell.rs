@@ -13,6 +13,7 @@ use runwrit_simulator::hetzner::request::Request;
 use runwrit_simulator::hetzner::world::{Answer, Content};
 use runwrit_simulator::hetzner::{Handle, Options, Simulator, TokenRule, Tokens};
 use runwrit_tests::keyring;
+use runwrit_tests::openapi::Watch;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -234,6 +235,8 @@ pub struct Cloud {
     pub handle: Handle,
     /// Serves until it is dropped.
     _runtime: tokio::runtime::Runtime,
+    /// Judges what was answered, last of all.
+    _watch: Watch,
 }
 
 impl Cloud {
@@ -249,10 +252,12 @@ impl Cloud {
             rule(READ_ONLY, "project", true),
             rule(OTHER, "other", false),
         ]);
-        let options = Options { time_factor: TIME_FACTOR, tokens, ..Options::default() };
+        let watch = Watch::new();
+        let witness = watch.witness();
+        let options = Options { time_factor: TIME_FACTOR, tokens, witness, ..Options::default() };
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let handle = runtime.block_on(Simulator::start(options)).expect("a free port");
-        let cloud = Self { handle, _runtime: runtime };
+        let cloud = Self { handle, _runtime: runtime, _watch: watch };
         cloud.post("/ssh_keys", &json!({"name": "ops", "public_key": PUBLIC_KEY}));
         for token in [TOKEN, OTHER] {
             cloud.send_with(token, "POST", "/zones", &json!({"name": ZONE, "mode": "primary"}));

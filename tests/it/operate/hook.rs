@@ -14,6 +14,16 @@ pub struct Hook {
 impl Hook {
     /// Listens until the process of the tests ends.
     pub fn start(silent: usize) -> Self {
+        Self::answering(silent, "HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n".to_owned())
+    }
+
+    /// Sends whoever asks to another place.
+    pub fn redirecting(location: &str) -> Self {
+        let head = "HTTP/1.1 307 Temporary Redirect\r\ncontent-length: 0";
+        Self::answering(0, format!("{head}\r\nlocation: {location}\r\n\r\n"))
+    }
+
+    fn answering(silent: usize, answer: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let taken = Arc::new(AtomicUsize::new(0));
@@ -26,8 +36,7 @@ impl Hook {
                     continue;
                 }
                 if count.fetch_add(1, Ordering::SeqCst) >= silent {
-                    let answer = b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n";
-                    let _ = stream.write_all(answer);
+                    let _ = stream.write_all(answer.as_bytes());
                 }
             }
         });

@@ -1,6 +1,6 @@
 //! What an operator needs at three in the morning: to find, to wait, to answer, to lose nothing.
 
-mod hook;
+pub mod hook;
 
 mod claims;
 mod clock;

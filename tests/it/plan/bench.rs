@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use runwrit_simulator::hetzner::auth::Presented;
 use runwrit_simulator::hetzner::request::Request;
 use runwrit_simulator::hetzner::{Handle, Options, Settings, Simulator};
+use runwrit_tests::openapi::Watch;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -50,6 +51,8 @@ pub const GONE: [&str; 2] = ["tenant=acme", "delete-data=true"];
 pub struct Bench {
     pub cloud: Handle,
     folder: tempfile::TempDir,
+    /// Judges what was answered, last of all.
+    _watch: Watch,
 }
 
 /// How a command ended.
@@ -96,12 +99,14 @@ impl Bench {
     /// installation.
     pub async fn start() -> Self {
         let settings = Settings { action_ms: Some(1_000), ..Settings::default() };
-        let options = Options { time_factor: 0.001, settings, ..Options::default() };
+        let watch = Watch::new();
+        let witness = watch.witness();
+        let options = Options { time_factor: 0.001, settings, witness, ..Options::default() };
         let cloud = Simulator::start(options).await.expect("a loopback port is free");
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::write(folder.path().join("runwrit.toml"), CONFIGURATION).expect("it is writable");
         runwrit_tests::keyring::install(folder.path());
-        let bench = Self { cloud, folder };
+        let bench = Self { cloud, folder, _watch: watch };
         for token in [TOKEN, OTHER_TOKEN] {
             let key = json!({"name": "ops", "public_key": PUBLIC_KEY});
             bench.by_hand(token, "POST", "/ssh_keys", key);

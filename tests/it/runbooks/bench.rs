@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use runwrit_simulator::hetzner::{Handle, Options, Settings, Simulator};
+use runwrit_tests::openapi::Watch;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -47,6 +48,8 @@ const ACME: [&str; 7] = [
 pub struct Bench {
     pub cloud: Handle,
     folder: tempfile::TempDir,
+    /// Judges what was answered, last of all.
+    _watch: Watch,
 }
 
 /// How a command ended.
@@ -69,12 +72,14 @@ impl Bench {
     /// installation.
     pub async fn start() -> Self {
         let settings = Settings { action_ms: Some(1_000), ..Settings::default() };
-        let options = Options { time_factor: 0.001, settings, ..Options::default() };
+        let watch = Watch::new();
+        let witness = watch.witness();
+        let options = Options { time_factor: 0.001, settings, witness, ..Options::default() };
         let cloud = Simulator::start(options).await.expect("a loopback port is free");
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::write(folder.path().join("runwrit.toml"), CONFIGURATION).expect("it is writable");
         runwrit_tests::keyring::install(folder.path());
-        let bench = Self { cloud, folder };
+        let bench = Self { cloud, folder, _watch: watch };
         let key = json!({ "name": "ops", "public_key": PUBLIC_KEY }).to_string();
         let answer = post(bench.cloud.api, "/v1/ssh_keys", &key).await;
         assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");

@@ -4,5 +4,6 @@ mod admission;
 mod bench;
 mod cell;
 mod code_cache;
+mod escapes;
 mod gate;
 mod hostile;
