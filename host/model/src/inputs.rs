@@ -25,12 +25,8 @@ pub struct Given<'a> {
 
 /// Reads the inputs that `manifest` declares. Unknown, missing, doubled and wrong ones are faults.
 pub fn read(manifest: &Manifest, given: Given<'_>) -> Result<Inputs, Faults> {
-    let mut reading = Reading {
-        manifest,
-        values: BTreeMap::new(),
-        lines: Lines::new(),
-        faults: Vec::new(),
-    };
+    let mut reading =
+        Reading { manifest, values: BTreeMap::new(), lines: Lines::new(), faults: Vec::new() };
     if let Some((name, text)) = given.file {
         reading.file(name, text)?;
     }

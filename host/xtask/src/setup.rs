@@ -21,21 +21,54 @@ const DEBIAN_TOOLCHAIN: [&str; 4] = ["cargo-web", "rust-web-llvm", "rust-web-src
 /// The package of Debian without which Python makes no environments.
 const DEBIAN_VENV: &str = "python3-venv";
 
-/// The package of Debian whose `nft` loads the rules that servers boot with, in a test.
-const DEBIAN_NFT: &str = "nftables";
-
-/// The package of Debian whose programs open what we encrypt, in tests.
-const DEBIAN_AGE: &str = "age";
-
-/// The packages of Debian that verify our signatures in a test, without anything of ours.
-const DEBIAN_VERIFIERS: [&str; 2] = ["jq", "openssl"];
-
-/// The package of Debian whose program reads what we push, in tests.
-const DEBIAN_SKOPEO: &str = "skopeo";
-
 /// The package of Debian whose registry keeps what we push, in tests. It is unpacked below `target`:
 /// where it is installed, Debian starts it as a service.
 const DEBIAN_REGISTRY: &str = "docker-registry";
+
+/// Programs of others that tests need.
+struct Tool {
+    /// What they are called.
+    name: &'static str,
+    /// The packages of Debian that bring them.
+    packages: &'static [&'static str],
+    is_there: fn() -> bool,
+    /// What tests cannot do without them.
+    purpose: &'static str,
+}
+
+const TOOLS: [Tool; 5] = [
+    Tool {
+        name: "nft",
+        packages: &["nftables"],
+        // It stands where only root looks for programs.
+        is_there: || stands(&["/usr/sbin/nft", "/sbin/nft", "/usr/bin/nft"]),
+        purpose: "loading the host rules of servers",
+    },
+    Tool {
+        name: "age",
+        packages: &["age"],
+        is_there: || answers(&["age", "age-keygen"], "--version"),
+        purpose: "backups, opened by the programs of age",
+    },
+    Tool {
+        name: "jq and openssl",
+        packages: &["jq", "openssl"],
+        is_there: || answers(&["jq"], "--version") && answers(&["openssl"], "version"),
+        purpose: "signatures, verified without anything of ours",
+    },
+    Tool {
+        name: "skopeo",
+        packages: &["skopeo"],
+        is_there: || answers(&["skopeo"], "--version"),
+        purpose: "pushed packages, read by another program",
+    },
+    Tool {
+        name: "kill",
+        packages: &["procps"],
+        is_there: || stands(&["/bin/kill", "/usr/bin/kill"]),
+        purpose: "processes that are stopped and killed",
+    },
+];
 
 /// What the setup found or made.
 pub struct Ready {
@@ -58,17 +91,8 @@ pub fn run(place: &Place) -> Result<Ready, Failure> {
     if needs_venv {
         packages.push(DEBIAN_VENV);
     }
-    if !has_nft() {
-        packages.push(DEBIAN_NFT);
-    }
-    if !has_age() {
-        packages.push(DEBIAN_AGE);
-    }
-    if !has_verifiers() {
-        packages.extend(DEBIAN_VERIFIERS);
-    }
-    if !has_skopeo() {
-        packages.push(DEBIAN_SKOPEO);
+    for tool in TOOLS.iter().filter(|tool| !(tool.is_there)()) {
+        packages.extend(tool.packages);
     }
     if !packages.is_empty()
         && let Err(failure) = install(&packages)
@@ -76,21 +100,11 @@ pub fn run(place: &Place) -> Result<Ready, Failure> {
         eprintln!("packages: {failure}");
     }
     let toolchain = wasm.or_else(|_| toolchain::prepare(Choice::Debian))?;
-    match has_nft() {
-        true => eprintln!("nft: it is installed"),
-        false => missing.push("loading the host rules of servers (no `nft`)".to_owned()),
-    }
-    match has_age() {
-        true => eprintln!("age: it is installed"),
-        false => missing.push("backups, opened by the programs of age (no `age`)".to_owned()),
-    }
-    match has_verifiers() {
-        true => eprintln!("jq and openssl: they are installed"),
-        false => missing.push("signatures, verified by `openssl` and `jq`".to_owned()),
-    }
-    match has_skopeo() {
-        true => eprintln!("skopeo: it is installed"),
-        false => missing.push("pushed packages, read by `skopeo`".to_owned()),
+    for Tool { name, is_there, purpose, .. } in &TOOLS {
+        match is_there() {
+            true => eprintln!("{name}: found"),
+            false => missing.push(format!("{purpose} (no `{name}`)")),
+        }
     }
     match registry(place) {
         Ok(line) => eprintln!("docker-registry: {line}"),
@@ -117,22 +131,12 @@ fn has_venv() -> bool {
     command::succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"]))
 }
 
-/// It stands where only root looks for programs.
-fn has_nft() -> bool {
-    ["/usr/sbin/nft", "/sbin/nft", "/usr/bin/nft"].iter().any(|path| Path::new(path).exists())
+fn stands(paths: &[&str]) -> bool {
+    paths.iter().any(|path| Path::new(path).exists())
 }
 
-fn has_age() -> bool {
-    ["age", "age-keygen"].iter().all(|it| command::succeeds(Command::new(it).arg("--version")))
-}
-
-fn has_verifiers() -> bool {
-    let jq = command::succeeds(Command::new("jq").arg("--version"));
-    jq && command::succeeds(Command::new("openssl").arg("version"))
-}
-
-fn has_skopeo() -> bool {
-    command::succeeds(Command::new("skopeo").arg("--version"))
+fn answers(programs: &[&str], word: &str) -> bool {
+    programs.iter().all(|it| command::succeeds(Command::new(it).arg(word)))
 }
 
 /// Finds Debian's registry, or unpacks it below `target`.
@@ -145,8 +149,11 @@ fn registry(place: &Place) -> Result<&'static str, Failure> {
         return Ok("it is unpacked below `target`");
     }
     fs::create_dir_all(&folder).map_err(Failure::file(&folder, "made"))?;
-    let line =
-        format!("apt-get download {DEBIAN_REGISTRY} && dpkg-deb -x {DEBIAN_REGISTRY}_*.deb .");
+    let fetch = format!("apt-get download {DEBIAN_REGISTRY}");
+    // A fresh machine has no list of packages yet.
+    let line = format!(
+        "{{ {fetch} || {{ apt-get update && {fetch}; }}; }} && dpkg-deb -x {DEBIAN_REGISTRY}_*.deb ."
+    );
     let mut shell = Command::new("sh");
     shell.args(["-c", &line]).current_dir(&folder);
     command::run_within(&mut shell, APT_LIMIT)?;

@@ -30,8 +30,17 @@ fn a_hostile_runbook_meets_a_wall_wherever_it_turns() {
     shell.write("burglar.toml", granted(&hook.url()));
     let (url, network) = (format!("url={}", hook.url()), format!("foreign-network={foreign}"));
     let printed = shell.run(&[
-        "run", "burglar", "--grant", "burglar.toml", "--json", "--input", "tenant=acme", "--input",
-        &url, "--input", &network,
+        "run",
+        "burglar",
+        "--grant",
+        "burglar.toml",
+        "--json",
+        "--input",
+        "tenant=acme",
+        "--input",
+        &url,
+        "--input",
+        &network,
     ]);
     assert_eq!(printed.code, Some(0), "{}", printed.stderr);
     let events = printed.objects();

@@ -166,9 +166,7 @@ fn text(credential: &str, leftover: &Leftover) -> String {
     let Line { name, why, fate, .. } = line;
     // A set of records is its name.
     let id = if line.id == name { String::new() } else { format!(" (id {})", line.id) };
-    format!(
-        "{fate}: {kind} {name}{id} of `{credential}`, {price}{since}{run}{call}: {why}{error}"
-    )
+    format!("{fate}: {kind} {name}{id} of `{credential}`, {price}{since}{run}{call}: {why}{error}")
 }
 
 /// Returns the command that helps.
