@@ -289,8 +289,13 @@ async fn enter(
 }
 
 fn no_zone(error: ZonesError) -> Error {
-    Error::usage(chain(&error))
-        .hint("nothing was touched; make the zone there, or correct `[[dns.records]]` of the grant")
+    let hint = match &error {
+        ZonesError::Unreadable { .. } => "nothing was touched; check the token and the endpoint",
+        ZonesError::Missing(_) => {
+            "nothing was touched; make the zone there, or correct `[[dns.records]]` of the grant"
+        }
+    };
+    Error::usage(chain(&error)).hint(hint)
 }
 
 /// Opens the project of a credential.

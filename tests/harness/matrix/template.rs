@@ -59,7 +59,7 @@ async fn calls(state: &Path) -> Calls {
     Calls::of(&journal)
 }
 
-/// Removes the store, but not the key and the code beside it.
+/// Removes the store and the locks of its runs, but not the key and the code beside it.
 fn forget_runs(state: &Path) {
     for entry in std::fs::read_dir(state).expect("the state directory is readable") {
         let path = entry.expect("the state directory is readable").path();
@@ -68,6 +68,7 @@ fn forget_runs(state: &Path) {
             std::fs::remove_file(&path).expect("the state directory is writable");
         }
     }
+    std::fs::remove_dir_all(state.join("runs")).expect("the state directory is writable");
 }
 
 /// Opens the store of a state directory that no process works on.

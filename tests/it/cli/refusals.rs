@@ -211,7 +211,7 @@ fn a_token_that_is_wrong_or_reads_only() {
     insta::assert_snapshot!(wrong.told(), @"
     exit 2
     signed: runwrit:provision-tenant@0.1.0, development SEQUENCE, by `development`
-    error: the project behind credential `hetzner` cannot be told: the token you have provided is invalid (HTTP 401, `unauthorized`)
+    error: the zone `example.org` cannot be read: the token you have provided is invalid (HTTP 401, `unauthorized`)
     hint: nothing was touched; check the token and the endpoint
     ");
     let read_only = provision(|shell| {
@@ -243,7 +243,7 @@ fn an_endpoint_that_is_none_or_does_not_answer() {
         shell.set("HCLOUD_ENDPOINT", &format!("http://{}/v1", nowhere()));
     });
     assert_eq!(silent.code, Some(2), "{}", silent.stderr);
-    assert!(silent.stderr.contains("cannot be told"), "{}", silent.stderr);
+    assert!(silent.stderr.contains("cannot be read: no connection"), "{}", silent.stderr);
 }
 
 #[test]

@@ -95,9 +95,6 @@ fn a_token_that_is_revoked_during_a_run_leaves_it_to_be_rolled_back_later() {
     cloud.handle.desk().revoke_token(TOKEN);
     let stuck = shell.wait(child);
     assert_eq!(stuck.code, Some(3), "{}", stuck.stderr);
-    let outcome = "\"outcome\":\"rollback-incomplete\"";
-    assert!(stuck.stdout.contains(outcome), "{}", stuck.stdout);
-    assert!(stuck.stdout.contains("nothing was undone"), "{}", stuck.stdout);
     assert!(!stuck.stderr.contains("nothing was touched"), "{}", stuck.stderr);
     let shown = shell.run(&["show", &run]);
     assert!(shown.stdout.contains(&format!("runwrit resume {run}")), "{}", shown.stdout);
