@@ -380,8 +380,8 @@ impl Work {
     }
 
     /// Makes sure that a rollback acts where the run did. What made the run fail may also keep the
-    /// worlds out of reach, so this waits for them as long as an undo would be tried, and then leaves
-    /// the run open: what stands is told, and a resume goes on with the rollback.
+    /// worlds out of reach, so this waits for them as long as an undo would be tried, and then
+    /// leaves the run open: what stands is told, and a resume goes on with the rollback.
     async fn find_worlds(&self, outside: &dyn Outside) -> Result<Stretch, EngineError> {
         let created = self.recorder.with(|history| history.created.clone());
         let timing = &self.host.timing;

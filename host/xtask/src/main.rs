@@ -1,4 +1,5 @@
-//! The developers' own tool: `cargo xtask bench`, `crash-matrix`, `demo`, `guests`, `setup` and `test`.
+//! The developers' own tool: `cargo xtask bench`, `crash-matrix`, `demo`, `guests`, `setup` and
+//! `test`.
 
 mod failure;
 mod place;

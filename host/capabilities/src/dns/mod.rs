@@ -2,8 +2,8 @@
 //!
 //! `client` talks to the provider that serves the zones, `effects` holds what changes records,
 //! `observations` what reads them, `undo` what reverts, `sightings` what a sweep sees. What may
-//! become of a set is decided in `runwrit_model::dns`. A set that a run makes carries the labels of that run, so that a record
-//! which somebody else made under the same name is never taken for ours.
+//! become of a set is decided in `runwrit_model::dns`. A set that a run makes carries the labels of
+//! that run, so that a record which somebody else made under the same name is never taken for ours.
 
 mod client;
 mod effects;

@@ -44,7 +44,8 @@ struct Hetzner {
     #[arg(long, value_name = "N")]
     action_ms: Option<u64>,
     /// Allow this many requests an hour
-    #[arg(long, value_name = "N", default_value_t = 3600, value_parser = value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 3600)]
+    #[arg(value_parser = value_parser!(u32).range(1..))]
     rate_limit: u32,
     /// Allow two networks of one name in a project
     #[arg(long)]

@@ -37,7 +37,8 @@ pub struct SqliteStore {
 
 impl SqliteStore {
     /// Opens the store in `directory`, or makes one. Refuses a directory that others may write to,
-    /// a store of a newer host, a damaged one, and one that is gone though runs were worked on here.
+    /// a store of a newer host, a damaged one, and one that is gone though runs were worked on
+    /// here.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let directory = Directory::open(directory)?;
         let path = directory.database()?;
