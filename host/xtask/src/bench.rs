@@ -67,7 +67,7 @@ fn target(place: &Place) -> PathBuf {
 }
 
 fn build(place: &Place, what: &[&str]) -> Result<(), Failure> {
-    let mut cargo = Command::new("cargo");
+    let mut cargo = command::cargo();
     cargo.args(["build", "--release"]).args(what).current_dir(place.root());
     command::run(&mut cargo)
 }
@@ -84,7 +84,7 @@ fn clean_build(place: &Place) -> Result<(PathBuf, Duration), Failure> {
     }
     let host = "x86_64-unknown-linux-gnu";
     let begun = Instant::now();
-    let mut cargo = Command::new("cargo");
+    let mut cargo = command::cargo();
     cargo.args(["build", "--release", "--package", "runwrit", "--target", host, "--target-dir"]);
     cargo.arg(&folder).env("RUSTFLAGS", "-C target-feature=+crt-static");
     command::run(cargo.current_dir(place.root()))?;

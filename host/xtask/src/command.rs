@@ -8,6 +8,16 @@ use crate::failure::Failure;
 /// How often a program with a time limit is looked after.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// Returns cargo as a person would start it: without what it told this program of itself, from
+/// which the build scripts of others conclude that everything changed.
+pub fn cargo() -> Command {
+    let mut cargo = Command::new("cargo");
+    let own = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    names.filter(|name| own(name)).for_each(|name| drop(cargo.env_remove(name)));
+    cargo
+}
+
 /// Runs `command` to its end with the terminal of this process.
 pub fn run(command: &mut Command) -> Result<(), Failure> {
     let status = command.status().map_err(|source| not_started(command, source))?;

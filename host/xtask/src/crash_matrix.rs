@@ -40,7 +40,7 @@ pub fn run(place: &Place, settings: &Settings) -> Result<(), Failure> {
 /// Our own code is optimised a little: that takes five minutes more to build and halves the time of
 /// some thirty thousand processes. Dependencies stay as the tests have built them.
 fn cargo(place: &Place, task: &str) -> Command {
-    let mut cargo = Command::new("cargo");
+    let mut cargo = command::cargo();
     cargo.arg(task).args(["--config", "profile.dev.opt-level=1"]).current_dir(place.root());
     cargo
 }

@@ -40,7 +40,7 @@ pub fn run(place: &Place) -> Result<(), Failure> {
 /// Runs the integration tests against the product, and against the build whose rules can be broken.
 fn integration(place: &Place) -> Result<(), Failure> {
     let binaries = binaries()?;
-    let mut test = Command::new("cargo");
+    let mut test = command::cargo();
     test.args(["test", "--package", "runwrit-tests"]);
     test.current_dir(place.root()).env("RUNWRIT_BIN", binaries.join("runwrit"));
     say(&test);
@@ -56,7 +56,7 @@ fn missing_checkers() -> Vec<String> {
 }
 
 fn has(part: &str) -> bool {
-    command::succeeds(Command::new("cargo").args([part, "--version"]))
+    command::succeeds(command::cargo().args([part, "--version"]))
 }
 
 /// Checks format and lints of host and guests, with what is there.
@@ -94,7 +94,7 @@ fn binaries() -> Result<PathBuf, Failure> {
 }
 
 fn cargo(place: &Place, arguments: &[&str]) -> Result<(), Failure> {
-    let mut cargo = Command::new("cargo");
+    let mut cargo = command::cargo();
     cargo.args(arguments).current_dir(place.root());
     say(&cargo);
     command::run(&mut cargo)

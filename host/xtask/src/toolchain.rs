@@ -48,7 +48,7 @@ impl Toolchain {
     /// Starts a `cargo build` for guests.
     pub fn cargo_build(self) -> Command {
         let mut build = match self {
-            Self::Plain => Command::new("cargo"),
+            Self::Plain => command::cargo(),
             Self::Debian => {
                 let mut cargo = Command::new(DEBIAN_CARGO);
                 cargo.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");

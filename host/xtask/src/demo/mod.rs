@@ -62,7 +62,7 @@ fn tenant(place: &Place, binary: PathBuf) -> Result<(), Failure> {
 fn build(place: &Place) -> Result<PathBuf, Failure> {
     let setup::Ready { toolchain, .. } = setup::run(place)?;
     guests::build(place, &toolchain, &["runbooks".to_owned(), "examples".to_owned()])?;
-    let mut cargo = Command::new("cargo");
+    let mut cargo = command::cargo();
     cargo.args(["build", "--package", "runwrit"]).current_dir(place.root());
     command::run(&mut cargo)?;
     // Cargo puts it where it put this program.
