@@ -1,4 +1,5 @@
-//! Looks at store, disk, clock, credentials, code cache, modes and Docker, and changes nothing.
+//! Looks at keyring, store, disk, clock, credentials, code cache, modes and Docker, and changes
+//! nothing.
 
 use std::path::Path;
 
@@ -13,6 +14,7 @@ use crate::error::{Error, chain};
 use crate::installation::Installation;
 use crate::session::Session;
 use crate::site::{self, Site};
+use crate::trust_check;
 
 /// Others could read or write there.
 const OPEN_TO_OTHERS: u32 = 0o077;
@@ -23,6 +25,7 @@ const WRITABLE_BY_OTHERS: u32 = 0o022;
 pub async fn look(session: &Session, configuration: &Configuration) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(configuration.file.as_deref().map(configured));
+    findings.extend(trust_check::look(session));
     let state = match configuration.state_directory(session) {
         Ok(state) => state,
         Err(error) => return vec![wrong("state", &error)],

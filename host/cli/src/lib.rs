@@ -36,6 +36,7 @@ pub mod site;
 pub mod launch;
 pub mod rehearsal;
 pub mod confirm;
+pub mod adoption;
 pub mod standing;
 pub mod units;
 pub mod trust_check;

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use runwrit_engine::admission::linked;
-use runwrit_engine::guest::Guest;
+use runwrit_engine::books::Books;
+use runwrit_engine::gate::RunGate;
+use runwrit_engine::guest::{Guest, GuestEnd};
 use runwrit_engine::view::RunState;
 use runwrit_model::grant::Grant;
 use runwrit_model::id::RunId;
@@ -11,6 +13,7 @@ use runwrit_model::journal::Created;
 use runwrit_model::manifest::Manifest;
 use runwrit_model::settings;
 
+use crate::adoption::Adoption;
 use crate::configuration::Configuration;
 use crate::credentials::Wallet;
 use crate::error::Error;
@@ -57,10 +60,13 @@ impl Standing {
         Ok(Self { installation, surroundings, created, manifest, state: view.state, trust })
     }
 
-    /// Returns the component, ready to run, where the run goes forward; a rollback needs none.
+    /// Returns the runbook, ready to run, where the run goes forward; a rollback needs none.
     pub async fn guest(&self, session: &Session) -> Result<Option<impl Guest + use<>>, Error> {
         if matches!(self.state, RunState::Backward | RunState::Ended(_)) {
             return Ok(None);
+        }
+        if let Some(adoption) = Adoption::of(&self.created, || self.surroundings.hetzner()) {
+            return Ok(Some(Runbook::Own(adoption)));
         }
         let trust = self.trust.as_ref().map_err(Clone::clone)?;
         trust.readmit(&self.created)?;
@@ -71,7 +77,23 @@ impl Standing {
         };
         let assemble = self.surroundings.assembler(&self.manifest, &self.created.inputs);
         let granted = linked(&self.manifest);
-        self.installation.guest(&bytes, granted, assemble).await.map(Some)
+        let guest = self.installation.guest(&bytes, granted, assemble).await?;
+        Ok(Some(Runbook::Component(guest)))
+    }
+}
+
+/// What goes on: a component, or the host itself.
+enum Runbook<G> {
+    Component(G),
+    Own(Adoption),
+}
+
+impl<G: Guest> Guest for Runbook<G> {
+    async fn run(self, gate: RunGate, books: Books) -> GuestEnd {
+        match self {
+            Self::Component(guest) => guest.run(gate, books).await,
+            Self::Own(adoption) => adoption.run(gate, books).await,
+        }
     }
 }
 

@@ -108,6 +108,12 @@ impl Surroundings {
         self.hetzner.as_ref().map(|cloud| cloud.settings.clone()).unwrap_or_default()
     }
 
+    /// Returns the project, as far as the grant reaches.
+    pub fn hetzner(&self) -> Option<Hetzner> {
+        let Cloud { project, settings, .. } = self.hetzner.clone()?;
+        Some(Hetzner::new(project, Arc::clone(&self.authority.grant), settings))
+    }
+
     /// Binds a new run to its worlds; a project that was never used before is marked, unless the
     /// tenant stands elsewhere.
     pub async fn enter(&self, home: Option<&Home>) -> Result<BTreeMap<String, World>, Error> {

@@ -53,6 +53,10 @@ pub const INTERFACES: &[Interface] = &[
     granted("audit", "events", &["append"]),
 ];
 
+/// What the host does by itself when a person asks for it, and no interface offers to a runbook:
+/// `runwrit adopt`.
+const OWN: [&str; 3] = ["networks.adopt", "servers.adopt", "volumes.adopt"];
+
 const fn free(
     capability: &'static str,
     name: &'static str,
@@ -85,9 +89,10 @@ pub fn interface(path: &str) -> Option<&'static Interface> {
 /// Returns whether `operation`, for example `servers.create`, belongs to `capability`.
 pub fn is_operation(capability: &str, operation: &str) -> bool {
     let Some((name, function)) = operation.split_once('.') else { return false };
-    INTERFACES.iter().any(|it| {
+    let is_offered = INTERFACES.iter().any(|it| {
         it.capability == capability && it.name == name && it.functions.contains(&function)
-    })
+    });
+    is_offered || (capability == "hetzner" && OWN.contains(&operation))
 }
 
 /// What only looks.
@@ -149,6 +154,10 @@ mod tests {
         assert!(hetzner.contains(&"servers.power-off".to_owned()), "{hetzner:?}");
         assert!(hetzner.contains(&"volumes.declare-data".to_owned()), "{hetzner:?}");
         assert!(hetzner.iter().all(|it| !it.starts_with("pricing")), "{hetzner:?}");
+        for own in OWN {
+            assert!(is_change(own) && is_operation("hetzner", own), "{own}");
+            assert!(!hetzner.contains(&own.to_owned()), "{own} is offered to runbooks");
+        }
     }
 
     #[test]

@@ -35,6 +35,9 @@ fn a_host_that_is_fit_has_a_line_for_everything() {
         printed.stdout.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
     let expected = [
         "config",
+        "keyring",
+        "threshold",
+        "memory",
         "modes",
         "disk",
         "store",
@@ -62,7 +65,10 @@ fn a_new_host_has_no_state_yet() {
 fn what_is_wrong_is_told_with_its_level() {
     let cloud = Cloud::start();
     type Break = fn(&mut Shell);
-    let rows: [(&str, &str, &str, i32, Break); 11] = [
+    let rows: [(&str, &str, &str, i32, Break); 12] = [
+        ("no keyring", "keyring", "wrong", 2, |shell| {
+            fs::remove_file(shell.path("trust.toml")).expect("it was installed");
+        }),
         ("a code cache that others write", "code-cache", "wrong", 2, |shell| {
             let mode = fs::Permissions::from_mode(0o777);
             fs::create_dir_all(shell.path("state/code")).expect("ours");

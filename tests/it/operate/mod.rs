@@ -2,6 +2,7 @@
 
 pub mod hook;
 
+mod adopt;
 mod claims;
 mod clock;
 mod doctor;

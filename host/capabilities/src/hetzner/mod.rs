@@ -13,6 +13,7 @@ mod observations;
 mod undo;
 mod sightings;
 mod claims;
+mod adoption;
 mod host;
 
 #[cfg(test)]
@@ -29,7 +30,9 @@ use runwrit_model::settings;
 
 use client::Client;
 
+pub use adoption::{Adoptable, Extent};
 pub use claims::ClaimError;
+pub use effects::Adopt;
 
 pub use crate::hetzner_api::{MARKER_LABEL, MARKER_NAME, WorldError, budget, client, clock, wire};
 

@@ -44,7 +44,7 @@ impl Client {
     }
 
     /// Returns the price list; nothing where it speaks of another currency or is unreadable.
-    async fn prices(&self) -> Result<Option<Prices>, ApiError> {
+    pub(super) async fn prices(&self) -> Result<Option<Prices>, ApiError> {
         let answer = self.ask(&Request::get("pricing")).await?;
         Ok(Prices::read(&member(&answer, "pricing")?).ok())
     }
@@ -83,7 +83,7 @@ fn alive(servers: Vec<Server>, volumes: Vec<Volume>, primary_ips: Vec<PrimaryIp>
 }
 
 /// Returns the price of the first thing of a look; the others only say what is counted elsewhere.
-fn price(prices: Option<&Prices>, alive: &Alive) -> Option<Eur> {
+pub(super) fn price(prices: Option<&Prices>, alive: &Alive) -> Option<Eur> {
     let holdings = prices?.holdings(alive).ok()?;
     holdings.into_iter().next().map(|holding| holding.eur_per_month)
 }

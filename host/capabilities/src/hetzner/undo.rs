@@ -29,6 +29,9 @@ impl Undo for Project {
             "hetzner.firewalls.set-rules" => self.undo_rules(request).await,
             "hetzner.volumes.attach" => self.undo_detach(request).await,
             "hetzner.volumes.detach" => self.undo_attach(request).await,
+            "hetzner.servers.release" => self.release_adopted::<Server>(request).await,
+            "hetzner.networks.release" => self.release_adopted::<Network>(request).await,
+            "hetzner.volumes.release" => self.release_adopted::<Volume>(request).await,
             other => Err(UndoError::Never(format!("`{other}` is no undo of Hetzner Cloud"))),
         }
     }
@@ -122,6 +125,35 @@ impl Project {
         }
         let waited = self.client.wait(&actions).await;
         waited.map_err(|error| error.into_undo_error(&subject))
+    }
+
+    /// Gives back what was adopted: it stays as it is, without the labels of the call.
+    async fn release_adopted<R: Resource>(
+        &self,
+        request: &UndoRequest,
+    ) -> Result<Undone, UndoError> {
+        let (id, subject) = (target(request)?, subject::<R>(request));
+        let later = |error: ApiError| error.into_undo_error(&subject);
+        let found = match parse_id(id) {
+            Some(number) => self.client.get::<R>(number).await.map_err(later)?,
+            None => None,
+        };
+        let Some(thing) = found else { return Ok(Undone::Absent) };
+        let is_own = |key: &String| key.starts_with(labels::PREFIX);
+        if !thing.labels().keys().any(is_own) {
+            return Ok(Undone::Absent);
+        }
+        if !self.is_made_by(request, &thing) {
+            return Ok(Undone::NotOurs);
+        }
+        let mut rest = thing.labels().clone();
+        rest.retain(|key, _| !is_own(key));
+        self.put_labels(kind_of::<R>(), thing.id(), &rest).await.map_err(later)?;
+        let after = self.client.get::<R>(thing.id()).await.map_err(later)?;
+        match after.is_some_and(|thing| thing.labels().keys().any(is_own)) {
+            true => Err(UndoError::Later(format!("{subject} still carries the labels"))),
+            false => Ok(Undone::Done),
+        }
     }
 
     /// Looks at what an undo of a change names. Labels decide, since only they outlive the journal

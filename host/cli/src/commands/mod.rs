@@ -10,6 +10,7 @@ mod runs;
 mod show;
 mod resolve;
 mod sweep;
+mod adopt;
 mod tick;
 mod doctor;
 mod state;
@@ -55,6 +56,8 @@ pub enum Command {
     Resolve(resolve::Arguments),
     /// Look for what runs left behind, and what it costs
     Sweep(sweep::Arguments),
+    /// Take servers, networks and volumes that stand already into a tenant
+    Adopt(adopt::Arguments),
     /// Do what waits for time: late sweeps, timers, interrupted rollbacks
     Tick(tick::Arguments),
     /// Look whether this host is fit for runs, with a fix for each finding
@@ -106,6 +109,7 @@ impl Command {
             Self::Show(arguments) => show::execute(arguments, session),
             Self::Resolve(arguments) => resolve::execute(arguments, session),
             Self::Sweep(arguments) => sweep::execute(arguments, session),
+            Self::Adopt(arguments) => adopt::execute(arguments, session),
             Self::Tick(arguments) => tick::execute(arguments, session),
             Self::Doctor(arguments) => doctor::execute(arguments, session),
             Self::State(arguments) => state::execute(arguments, session),

@@ -1,7 +1,7 @@
 //! Permits that all kinds of things share: reading, deleting, SSH keys and public addresses.
 
 use super::asked::{Refusal, quote};
-use super::{Addressed, Grant, Permit, Rule, Situation};
+use super::{Addressed, Grant, Holding, Permit, Rule, Situation};
 use crate::failure::Denial;
 use crate::hetzner::{Kind, PrimaryIpSpec, SshKeySpec};
 use crate::journal::UnixMs;
@@ -56,6 +56,17 @@ impl Grant {
         let asked = self.ask(operation, thing.label(), now)?;
         asked.in_scope(thing)?;
         Ok(asked.permit())
+    }
+
+    /// Permits the host to take something that stands already into the scope, under a name that the
+    /// grant lists. No interface offers it, so no runbook can ask.
+    pub fn adopt(&self, kind: Kind, holding: &Holding, now: UnixMs) -> Result<Permit, Denial> {
+        let operation = format!("hetzner.{}.adopt", kind.plural());
+        let asked = self.ask(&operation, &holding.name, now)?;
+        asked.named(self, kind, &holding.name)?;
+        let situation = Situation { now, alive: &[] };
+        asked.cost(holding.eur_per_month, &situation)?;
+        Ok(asked.permit().costing(holding.eur_per_month, &situation))
     }
 
     /// Permits an operation that joins or parts two things of the scope: `volumes.attach`,

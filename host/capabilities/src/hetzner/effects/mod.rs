@@ -1,5 +1,6 @@
 //! What changes a project. Each effect is sent once for each intent, or found again.
 
+mod adopt;
 mod create;
 mod delete;
 mod firewalls;
@@ -8,6 +9,7 @@ mod power;
 mod servers;
 mod volumes;
 
+pub use adopt::Adopt;
 pub use create::{Create, rules};
 pub use delete::Delete;
 pub use firewalls::{Applied, SetRules};
