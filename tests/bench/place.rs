@@ -15,6 +15,7 @@ impl Place {
     /// Makes one where a flush costs what it costs.
     pub fn on_disk() -> Result<Self, String> {
         let folder = tempfile::tempdir_in(root().join("target")).map_err(told("a folder"))?;
+        runwrit_tests::keyring::install(folder.path());
         Ok(Self { folder })
     }
 
@@ -40,6 +41,7 @@ impl Place {
         command.current_dir(self.path()).env_clear().stdin(Stdio::null());
         command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", self.path());
         command.env("RUNWRIT_CONFIG", self.path().join("runwrit.toml")).env("USER", "bench");
+        command.env("RUNWRIT_TRUST", self.path().join("trust.toml"));
         command
     }
 }

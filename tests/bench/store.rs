@@ -55,7 +55,7 @@ async fn parked() -> Result<(f64, f64), String> {
     each(&engine, PARKED, RunOutcome::Parked, || Toy { wait: day, ..Toy::reading(0) }).await?;
     let grown = own_memory()?.saturating_sub(before) as f64 / 1_024.0;
     drop((engine, store));
-    let file = fs::metadata(place.path().join("state/runwrit.db")).map_err(told("the store"))?;
+    let file = fs::metadata(place.path().join("state/store.sqlite")).map_err(told("the store"))?;
     Ok((grown, file.len() as f64 / PARKED as f64))
 }
 
