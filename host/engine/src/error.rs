@@ -144,7 +144,9 @@ impl EngineError {
     /// Returns the exit code that the error stands for.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Store(StoreError::Busy { .. } | StoreError::Live { .. }) => Exit::Busy,
+            Self::Store(
+                StoreError::Busy { .. } | StoreError::Live { .. } | StoreError::Fenced { .. },
+            ) => Exit::Busy,
             Self::Store(_) => Exit::Usage,
             Self::Fenced(_) => Exit::Busy,
             Self::Panicked(_) => Exit::Bug,

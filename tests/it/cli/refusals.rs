@@ -295,8 +295,9 @@ fn user_data_that_is_not_granted_names_the_digest_to_add() {
     }
     let printed = shell.run(&arguments);
     assert_eq!(printed.code, Some(1), "{}", printed.stderr);
-    let hint = "hint: add `user-data-sha256 = [\"DIGEST\"]` under `[hetzner]` in acme.toml and \
-                start a new run";
+    // One for each server, so that the grant is corrected once.
+    let hint = "hint: add `user-data-sha256 = [\"DIGEST\", \"DIGEST\", \"DIGEST\"]` under \
+                `[hetzner]` in acme.toml and start a new run";
     assert!(printed.stderr.lines().any(|line| line == hint), "{}", printed.stderr);
     assert!(cloud.alive().is_empty(), "{:?}", cloud.alive());
 }

@@ -97,7 +97,7 @@ fn a_token_that_is_revoked_during_a_run_leaves_it_to_be_rolled_back_later() {
     assert_eq!(stuck.code, Some(3), "{}", stuck.stderr);
     assert!(!stuck.stderr.contains("nothing was touched"), "{}", stuck.stderr);
     let shown = shell.run(&["show", &run]);
-    assert!(shown.stdout.contains(&format!("runwrit resume {run}")), "{}", shown.stdout);
+    assert!(shown.stdout.contains("next      runwrit resume RUN"), "{}", shown.stdout);
     cloud.handle.desk().set_token(TOKEN, Some("project"), false);
     let resumed = shell.run(&["resume", &run]);
     assert_eq!(resumed.code, Some(1), "{}", resumed.stderr);

@@ -68,7 +68,7 @@ fn a_registry_that_was_lost_leaves_a_tenant_that_a_check_calls_foreign_and_a_swe
     let checked = check(&second);
     assert_eq!(checked.code, Some(1), "{}", checked.stderr);
     assert!(checked.stderr.contains("not to this one; use the state directory"), "{checked:?}");
-    assert_eq!(swept(&second.run(&["sweep", "--json"])).0.len(), 6);
+    assert_eq!(swept(&second.run(&["sweep", "--json"])).0.len(), 8);
     // With the host key, but without the registry, the tenant is seen and unknown.
     fs::copy(first.path("state/host.key"), second.path("state/host.key")).expect("ours");
     let checked = check(&second);

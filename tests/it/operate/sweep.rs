@@ -106,6 +106,8 @@ fn a_record_that_landed_after_its_rollback_is_deleted_and_one_that_was_typed_is_
     typed["name"] = "evil".into();
     for set in [&standing, &typed] {
         cloud.post("/zones/example.org/rrsets", set);
+        // The zone is locked until it is done.
+        cloud.handle.desk().advance(std::time::Duration::from_secs(60));
     }
     let printed = shell.run(&["sweep", "--delete", "--json"]);
     let (left, sum) = swept(&printed);
