@@ -14,7 +14,9 @@ pub fn cargo() -> Command {
     let mut cargo = Command::new("cargo");
     let own = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    names.filter(|name| own(name)).for_each(|name| drop(cargo.env_remove(name)));
+    for name in names.filter(|name| own(name)) {
+        cargo.env_remove(name);
+    }
     cargo
 }
 

@@ -7,7 +7,6 @@ mod tenant;
 mod trust;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::json;
