@@ -21,6 +21,7 @@ fn the_help_names_every_command_and_exit_code() {
       show      Show one run: what it did, what exists now, what it costs
       resolve   Answer for a call whose outcome nobody but a person can know
       sweep     Look for what runs left behind, and what it costs
+      adopt     Take servers, networks and volumes that stand already into a tenant
       tick      Do what waits for time: late sweeps, timers, interrupted rollbacks
       doctor    Look whether this host is fit for runs, with a fix for each finding
       state     Save the state directory, and restore it

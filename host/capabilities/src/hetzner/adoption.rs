@@ -90,7 +90,7 @@ impl Project {
             (Some(one), 0) => Ok(one),
             (Some(_), others) => {
                 let text = format!("{} in the project have the name `{name}`", others + 1);
-                Err(Failure::Conflict(Problem::new("several-of-a-name", text).with_field("name")))
+                Err(Failure::Conflict(Problem::new("several-of-a-name", text)))
             }
         }
     }
@@ -110,7 +110,7 @@ impl Project {
             }
             Ok(owner) => format!("{subject} belongs to `{}`", owner.tenant),
         };
-        Err(Failure::Conflict(Problem::new("owned", taken).with_field("name")))
+        Err(Failure::Conflict(Problem::new("owned", taken)))
     }
 
     async fn priced(&self, alive: &Alive, subject: &str) -> Result<Eur, Failure> {

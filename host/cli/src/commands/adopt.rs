@@ -162,13 +162,16 @@ fn tell(tenant: &str, found: &[Adoptable], session: &Session) {
             true => String::new(),
             false => format!(", and keeps {}", kept.join(", ")),
         };
+        let price = match *eur_per_month == Eur::ZERO {
+            true => "free".to_owned(),
+            false => format!("EUR {} a month", eur_per_month.plain()),
+        };
         session.output.data(&format!(
-            "{kind} {name} (id {id}), EUR {} a month: gets the labels of tenant {tenant}{kept}",
-            eur_per_month.plain()
+            "{kind} {name} (id {id}), {price}: gets the labels of tenant {tenant}{kept}"
         ));
     }
-    let told = "runbooks of the tenant may change and delete them from then on; nothing else of \
-                them changes now, and a rollback of the adoption gives them back";
+    let told = "nothing else of them changes now; runbooks of the tenant may change and delete \
+                them from then on";
     session.note(Style::Plain, told);
 }
 
