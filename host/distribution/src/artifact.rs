@@ -1,8 +1,8 @@
 //! A package as registries keep it: one Wasm artifact, and an artifact for each signer.
 //!
 //! The layout is that of the CNCF for WebAssembly: a configuration that tells what the component
-//! imports and exports, and one layer, the component. `runbook.toml` stands in the configuration, so
-//! that one digest pins both files and other tools read the artifact as any other. Nothing in it
+//! imports and exports, and one layer, the component. `runbook.toml` stands in the configuration,
+//! so that one digest pins both files and other tools read the artifact as any other. Nothing in it
 //! depends on the time, so the same package has the same digest everywhere.
 
 use std::collections::BTreeMap;

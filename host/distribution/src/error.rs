@@ -180,7 +180,7 @@ impl TransferError {
             Self::NoTag(_) => "add `:TAG` or `@sha256:…`; no tag is ever assumed".into(),
             Self::Ambiguous { .. } => "add `:TAG` or `@sha256:…`; `index.json` lists both".into(),
             Self::Denied { host, .. } => format!(
-                "say who you are under `[registries.\"{host}\"]` in runwrit.toml: `user`, and `env` \
+                "say who you are under `[registries.\"{host}\"]` in runwrit.toml: `user` and `env` \
                  or `file` for the secret"
             ),
             Self::Unexpected { .. } => "try again later, or ask who runs the registry".into(),

@@ -14,7 +14,7 @@ use crate::reference::Reference;
 pub const FILE: &str = "runwrit.lock";
 /// What people read first in it.
 const HEAD: &str = "\
-# Which packages are meant. `runwrit pull` and `runwrit lock` write it; keep it with your grants.\n";
+# Which packages are meant. `runwrit pull` and `runwrit lock` write it; keep it beside grants.\n";
 
 /// The whole file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,12 +2,12 @@
 //! Entries are stored as the bytes that were hashed. Each names its version; another is refused.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use crate::chain::{chain, chain_start};
+pub use crate::ending::Ending;
 
 use crate::call::{CallClass, CallId, UndoPlan};
 use crate::departure::Departure;
@@ -425,40 +425,6 @@ pub struct Finished {
     pub message: String,
     /// The outputs.
     pub outputs: BTreeMap<String, String>,
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Ending {
-    /// The runbook returned without an error.
-    Succeeded,
-    /// It failed and everything was undone.
-    RolledBack,
-    /// It failed and something is left for a person.
-    RollbackIncomplete,
-    /// It failed and everything is held for a person, as the grant or a pivot says.
-    Held,
-    /// It failed before any effect.
-    FailedClean,
-    /// A replay did not match.
-    Nondeterministic,
-    /// It was moved to another state directory, where it goes on.
-    Moved,
-}
-
-impl fmt::Display for Ending {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Succeeded => "succeeded",
-            Self::RolledBack => "rolled back",
-            Self::RollbackIncomplete => "stuck",
-            Self::Held => "held",
-            Self::FailedClean => "failed, no effect",
-            Self::Nondeterministic => "nondeterministic",
-            Self::Moved => "moved",
-        })
-    }
 }
 
 /// An entry that cannot be read.

@@ -17,6 +17,7 @@ pub mod call;
 pub mod departure;
 pub mod provenance;
 pub mod chain;
+pub mod ending;
 pub mod journal;
 pub mod timing;
 pub mod history;

@@ -21,8 +21,8 @@ const DEBIAN_TOOLCHAIN: [&str; 4] = ["cargo-web", "rust-web-llvm", "rust-web-src
 /// The package of Debian without which Python makes no environments.
 const DEBIAN_VENV: &str = "python3-venv";
 
-/// The package of Debian whose registry keeps what we push, in tests. It is unpacked below `target`:
-/// where it is installed, Debian starts it as a service.
+/// The package of Debian whose registry keeps what we push, in tests. It is unpacked below
+/// `target`: where it is installed, Debian starts it as a service.
 const DEBIAN_REGISTRY: &str = "docker-registry";
 
 /// Programs of others that tests need.
@@ -151,9 +151,8 @@ fn registry(place: &Place) -> Result<&'static str, Failure> {
     fs::create_dir_all(&folder).map_err(Failure::file(&folder, "made"))?;
     let fetch = format!("apt-get download {DEBIAN_REGISTRY}");
     // A fresh machine has no list of packages yet.
-    let line = format!(
-        "{{ {fetch} || {{ apt-get update && {fetch}; }}; }} && dpkg-deb -x {DEBIAN_REGISTRY}_*.deb ."
-    );
+    let unpack = format!("dpkg-deb -x {DEBIAN_REGISTRY}_*.deb .");
+    let line = format!("{{ {fetch} || {{ apt-get update && {fetch}; }}; }} && {unpack}");
     let mut shell = Command::new("sh");
     shell.args(["-c", &line]).current_dir(&folder);
     command::run_within(&mut shell, APT_LIMIT)?;

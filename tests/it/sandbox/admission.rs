@@ -47,8 +47,8 @@ fn what_is_no_component_of_a_runbook_is_refused_by_what_it_is() {
     // The length changes with the compiler.
     let told = told.replace(&format!("after {} bytes", half.len()), "after [half] bytes");
     insta::assert_snapshot!(wrap(&told), @r"
-    a script: it is no WebAssembly file; give the component that the build of the runbook
-      makes
+    a script: it is no WebAssembly file; give the component that the build of the
+      runbook makes
     a core module: it is a core module, not a component; make a component of it with
       `wasm-tools component new` or the crate `wit-component`
     half a component: it ends in the middle, after [half] bytes; copy or build it again

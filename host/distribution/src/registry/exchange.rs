@@ -322,7 +322,7 @@ impl Answer {
     }
 }
 
-/// Says why nothing is sent to where a registry leads. One on this machine may lead to this machine;
+/// Says why nothing is sent to where a registry leads. One on this machine may lead to it again;
 /// any other only to where the way is encrypted.
 fn may_follow(origin: &Url, to: &Url) -> Result<(), &'static str> {
     let is_local = is_loopback(to.as_str());
