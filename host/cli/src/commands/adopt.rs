@@ -207,6 +207,7 @@ fn created(
         host: env!("CARGO_PKG_VERSION").to_owned(),
         plan: None,
         provenance: None,
+        endorsement: None,
     };
     adoption::created(scope, names, blank)
 }
