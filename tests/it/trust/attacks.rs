@@ -19,7 +19,7 @@ struct Row {
 }
 
 /// A host that follows roots, on which release 3 of `acme:hello` has run.
-const ROWS: [Row; 24] = [
+const ROWS: [Row; 25] = [
     row("a stick and no key", "replays the newest release", |_| {}, 0, "succeeded"),
     row("a stick and no key", "strips the signatures", strip, 4, "the package is not signed"),
     row("a stick and no key", "changes a bit of the code", flip, 4, "`component.wasm` is not the"),
@@ -35,6 +35,7 @@ const ROWS: [Row; 24] = [
     row("a stick and no key", "hands over a heap of signatures", heap, 4, "holds 65 files"),
     row("a stick and no key", "links to a file of the host", link, 4, "no regular file"),
     row("a stick and no key", "takes the roots away", cut, 4, "this host had come to root 2"),
+    row("a stick and no key", "lays a pipe among the roots", pipe, 4, "it is no regular file"),
     row("a runbook key", "speaks for another namespace", foreign, 4, "may not speak for `other:h"),
     row("a runbook key", "takes a number that locks others out", leap, 4, "more than"),
     row("a runbook key", "says two things under one number", twice, 4, "two things under one num"),
@@ -132,6 +133,12 @@ fn cut(shell: &Shell) {
     sign_root(shell, "2.root.json", &["alice", "bob"]);
     succeeds(&shell.run(&["trust", "advance", "2.root.json"]));
     fs::remove_dir_all(shell.path("host/roots")).expect("it stands there");
+}
+
+fn pipe(shell: &Shell) {
+    shell.write("package/trust/readme", "roots");
+    let made = Command::new("mkfifo").arg(shell.path("package/trust/2.root.json")).status();
+    assert!(made.expect("coreutils").success());
 }
 
 fn sign(shell: &Shell, more: &[&str]) {

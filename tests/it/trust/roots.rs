@@ -160,6 +160,37 @@ fn a_keyring_that_follows_roots_adds_nobody_by_itself() {
     assert!(!exists(&shell.path("2.root.json")));
 }
 
+#[test]
+fn a_root_withdraws_what_it_names() {
+    let component = {
+        let bytes = fs::read(packages().join("hello/component.wasm")).expect("readable");
+        runwrit_model::id::Digest::of(&bytes).to_string()
+    };
+    let why = ["--reason", "it was bad"];
+    let rows = [
+        (vec!["--floor", "acme:hello/stable=9"], "has sequence 3 in `stable`, and this host has"),
+        (vec!["--revoke", "acme:hello@0.1.0"], "acme:hello@0.1.0 was revoked: it was bad"),
+        (vec!["--revoke", &component], "the component DIGEST was revoked: it was bad"),
+        (vec!["--not-after", "ops-1=2026-01-01T00:00:00Z"], "its key `ops-1` has expired on TIME"),
+        (vec!["--threshold", "grant=2", "--key", "x=ops-2.pub", "--role", "grant=x"], "2 of 2 sig"),
+    ];
+    let shell = house();
+    succeeds(&run(&shell, "./package", &[]));
+    let first = fs::read(shell.path("host/trust-state.json")).expect("something ran");
+    for (changes, says) in rows {
+        let more = if changes[0] == "--revoke" { &why[..] } else { &[] };
+        rotate(&shell, "2.root.json", &[&changes[..], more].concat());
+        sign_root(&shell, "2.root.json", &["alice", "bob"]);
+        succeeds(&shell.run(&["trust", "advance", "2.root.json"]));
+        refused(&run(&shell, "./package", &[]), says);
+        // Back to the first root, for the next row.
+        fs::remove_file(shell.path("2.root.json")).expect("it stands there");
+        fs::remove_dir_all(shell.path("host/roots")).expect("it stands there");
+        shell.write("host/trust-state.json", &first);
+        succeeds(&run(&shell, "./package", &[]));
+    }
+}
+
 /// Kills the program at every boundary around the files that it writes. Whatever it left, the host
 /// follows no less than before, and the same command gets through.
 #[test]

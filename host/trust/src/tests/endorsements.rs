@@ -138,6 +138,13 @@ fn every_flipped_bit_and_field_of_a_signed_grant_is_refused() {
         assert_eq!(is_accepted, is_name, "{changed}");
     });
     assert!(count > 60 && accepted == 1, "{count} {accepted}");
+    let mut repeated = 0;
+    mutations::each_repetition(&String::from_utf8(payload).unwrap(), &mut |name, changed| {
+        repeated += 1;
+        let signatures = [one.sign_bytes(changed.into_bytes())];
+        assert!(judged(TEXT, &signatures, &keyring).is_err(), "`{name}` twice went unseen");
+    });
+    assert_eq!(repeated, 11, "every field of the statement");
 }
 
 #[test]

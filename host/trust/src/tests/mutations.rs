@@ -4,6 +4,18 @@ use serde_json::Value;
 
 use super::*;
 
+/// Calls `visit` with every copy of a JSON text in which one field stands twice, with its name.
+pub fn each_repetition(text: &str, visit: &mut dyn FnMut(&str, String)) {
+    for (start, _) in text.match_indices('"') {
+        let is_start = text[..start].ends_with(['{', ',']);
+        let Some((name, _)) = text[start + 1..].split_once('"') else { continue };
+        let is_name = text[start + name.len() + 2..].starts_with(':');
+        if is_start && is_name {
+            visit(name, format!("{}\"{name}\":0,{}", &text[..start], &text[start..]));
+        }
+    }
+}
+
 #[test]
 fn every_flipped_bit_is_refused() {
     let one = person("ops-1");

@@ -339,6 +339,12 @@ fn every_flipped_bit_and_every_changed_field_of_a_root_is_refused() {
         assert!(found.is_err(), "went unseen: {changed}");
     });
     assert!(count > 200, "{count}");
+    let mut repeated = 0;
+    mutations::each_repetition(&value.to_string(), &mut |name, changed| {
+        repeated += 1;
+        assert!(chain.clone().advance(changed.as_bytes()).is_err(), "`{name}` twice went unseen");
+    });
+    assert!(repeated > 50, "{repeated}");
 }
 
 #[test]
