@@ -12,6 +12,7 @@ mod toy;
 mod calls;
 mod store;
 mod crowd;
+mod packages;
 mod binary;
 
 use std::process::ExitCode;
@@ -21,12 +22,13 @@ use row::{Row, table};
 /// A measurement: its name, and what does it.
 type Measurement = (&'static str, fn() -> Result<Vec<Row>, String>);
 
-const MEASUREMENTS: [Measurement; 6] = [
+const MEASUREMENTS: [Measurement; 7] = [
     ("whole", whole::measure),
     ("tenant", tenant::measure),
     ("calls", calls::measure),
     ("store", store::measure),
     ("crowd", crowd::measure),
+    ("packages", packages::measure),
     ("binary", binary::measure),
 ];
 

@@ -9,5 +9,6 @@ mod simulator;
 mod cli;
 mod operate;
 mod trust;
+mod distribution;
 mod demo;
 mod tidy;

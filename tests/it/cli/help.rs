@@ -31,6 +31,10 @@ fn the_help_names_every_command_and_exit_code() {
       sign      Vouch for a package
       verify    Tell who vouches for a package, and whether that is enough here
       trust     Say whom this host trusts
+      push      Put a package with its signatures into a registry, a folder or an archive
+      pull      Get a package that this host trusts, and pin it
+      copy      Carry a package with its signatures from one place to another, byte by byte
+      lock      Pin packages of this host by name, version and digest
       grants    Work with grants
       simulate  Serve a stand-in for an outside system
       help      Print this message or the help of the given subcommand(s)
@@ -87,6 +91,8 @@ fn the_help_of_run_names_its_options() {
           --yes                 Start without asking
           --allow-unsigned      Run a package that nobody signed, where the keyring lets this flag
                                 through
+          --lock <FILE>         The lock; runwrit.lock of the current directory where none is named
+          --locked              Take only what the lock lists, as it lists it
       -h, --help                Print help
     ");
 }
