@@ -96,6 +96,52 @@ fn each_input_missing_unknown_mistyped_or_out_of_range_gives_one_error() {
     assert!(count > 20, "only {count} values were tried");
 }
 
+/// One literal of each type that TOML has, with the kind of input that takes it.
+const LITERALS: [(&str, Option<InputKind>); 7] = [
+    ("\"text\"", Some(InputKind::Text)),
+    ("7", Some(InputKind::Integer)),
+    ("true", Some(InputKind::Boolean)),
+    ("7.5", None),
+    ("[7]", None),
+    ("{ a = 7 }", None),
+    ("2026-11-21T12:00:00Z", None),
+];
+
+/// Returns an input as a line of a file writes it.
+fn line(manifest: &Manifest, argument: &str) -> String {
+    let (name, value) = argument.split_once('=').expect("`NAME=VALUE`");
+    match manifest.inputs[name].kind {
+        InputKind::Text => format!("{name} = \"{value}\""),
+        InputKind::Integer | InputKind::Boolean => format!("{name} = {value}"),
+    }
+}
+
+#[test]
+fn each_input_of_a_wrong_type_in_a_file_gives_one_error_with_its_line() {
+    let mut count = 0;
+    for manifest in manifests() {
+        let right: Vec<String> =
+            arguments(&manifest).iter().map(|argument| line(&manifest, argument)).collect();
+        for (name, input) in &manifest.inputs {
+            let own = format!("{name} = ");
+            let wrong = LITERALS.iter().filter(|(_, kind)| *kind != Some(input.kind));
+            for (literal, _) in wrong {
+                let mut lines: Vec<String> =
+                    right.iter().filter(|it| !it.starts_with(&own)).cloned().collect();
+                lines.push(format!("{own}{literal}"));
+                let text = lines.join("\n");
+                let given = Given { arguments: &[], file: Some(("inputs.toml", &text)) };
+                let faults = read(&manifest, given).expect_err(literal);
+                expect(&faults.faults, name, "expected");
+                let place = (faults.document.as_str(), faults.faults[0].line);
+                assert_eq!(place, ("inputs.toml", Some(lines.len())), "{name} = {literal}");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 60, "only {count} literals were tried");
+}
+
 fn expect(faults: &[Fault], field: &str, part: &str) {
     assert_eq!(faults.len(), 1, "{faults:?}");
     let shown = faults[0].to_string();
