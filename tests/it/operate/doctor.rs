@@ -37,6 +37,7 @@ fn a_host_that_is_fit_has_a_line_for_everything() {
         "config",
         "keyring",
         "threshold",
+        "grants",
         "memory",
         "modes",
         "disk",
