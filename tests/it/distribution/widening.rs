@@ -55,8 +55,8 @@ fn a_version_that_wants_more_waits_for_somebody_who_agrees() {
     let shell = shell();
     let path = shell.path("trust.toml");
     let text = fs::read_to_string(&path).expect("readable");
-    let strict = "version = 1\n[policy]\nreapprove-wider = true\n";
-    fs::write(&path, text.replacen("version = 1\n", strict, 1)).expect("writable");
+    let strict = "[policy]\nreapprove-wider = true\n";
+    fs::write(&path, text.replacen("[policy]\n", strict, 1)).expect("writable");
     assert_eq!(shell.run(&RUN).code, Some(0), "the first one is known from then on");
     widen(&shell);
     let waits = shell.run(&RUN);
