@@ -36,7 +36,7 @@ struct Tool {
     purpose: &'static str,
 }
 
-const TOOLS: [Tool; 5] = [
+const TOOLS: [Tool; 6] = [
     Tool {
         name: "nft",
         packages: &["nftables"],
@@ -61,6 +61,12 @@ const TOOLS: [Tool; 5] = [
         packages: &["skopeo"],
         is_there: || answers(&["skopeo"], "--version"),
         purpose: "pushed packages, read by another program",
+    },
+    Tool {
+        name: "npm",
+        packages: &["npm"],
+        is_there: || answers(&["node", "npm"], "--version"),
+        purpose: "signatures and roots, read by the libraries of sigstore and TUF for JavaScript",
     },
     Tool {
         name: "kill",
