@@ -134,7 +134,7 @@ pub fn grant(
             }
         };
     }
-    Ok(Grant::parse("the grant of `runwrit adopt`", &document)?)
+    Ok(Grant::parse("the grant of the adoption", &document)?)
 }
 
 /// An adoption that was begun is ended or given back within a day; giving back needs no grant.

@@ -162,6 +162,9 @@ fn what_cannot_be_adopted_is_told_all_at_once() {
     ");
     let nothing = shell.run(&["adopt", "acme"]);
     assert!(nothing.stderr.contains("nothing was named"), "{}", nothing.stderr);
+    let odd = shell.run(&["adopt", "acme", "--network", "l\u{e4}den", "--volume", "", "--yes"]);
+    assert_eq!(odd.code, Some(2), "{}", odd.stderr);
+    assert_eq!(odd.stderr.matches("no grant can name `").count(), 2, "{}", odd.stderr);
     let nobody = shell.run(&["adopt", "Acme", "--server", "x"]);
     assert!(nobody.stderr.contains("`Acme` is no tenant"), "{}", nobody.stderr);
 }

@@ -116,18 +116,30 @@ fn scope(tenant: &str) -> Result<Scope, Error> {
 fn names(arguments: &Arguments) -> Result<Names, Error> {
     let Arguments { networks, servers, volumes, .. } = arguments;
     let all = [(Kind::Network, networks), (Kind::Server, servers), (Kind::Volume, volumes)];
-    let mut names = Names::new();
+    let (mut names, mut wrong) = (Names::new(), Vec::new());
     for (kind, given) in all {
+        let is_wrong = |name: &&String| !(rules::NAME.holds)(name);
+        wrong.extend(given.iter().filter(is_wrong).map(|name| unnameable(kind, name)));
         let mut given = given.clone();
         given.sort();
         given.dedup();
         names.insert(kind, given);
+    }
+    if !wrong.is_empty() {
+        let error = Error::usage("nothing was adopted").hint("rename it at Hetzner first");
+        return Err(wrong.into_iter().fold(error, Error::detail));
     }
     match names.values().all(Vec::is_empty) {
         true => Err(Error::usage("nothing was named")
             .hint("name it with `--network`, `--server` or `--volume`")),
         false => Ok(names),
     }
+}
+
+/// What no grant can name can belong to no tenant.
+fn unnameable(kind: Kind, name: &str) -> String {
+    let expected = rules::NAME.expects;
+    format!("no grant can name `{name}` of the {}: expected {expected}", kind.plural())
 }
 
 /// Looks everything up, and tells all that cannot be adopted at once.
