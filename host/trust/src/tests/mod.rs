@@ -4,6 +4,7 @@ mod corpus;
 mod documents;
 mod endorsements;
 mod floors;
+mod followers;
 mod keys;
 mod mutations;
 mod roots;
