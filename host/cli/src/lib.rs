@@ -17,6 +17,7 @@ pub mod roots;
 pub mod keyring;
 pub mod endorsement;
 pub mod packages;
+pub mod source;
 pub mod private_key;
 pub mod widening;
 pub mod simulation;

@@ -33,6 +33,7 @@ pub mod hetzner;
 pub mod dns;
 pub mod operations;
 pub mod manifest;
+pub mod recipe;
 pub mod reach;
 pub mod inputs;
 pub mod settings;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::keyring::{Endpoints, Key, Keyring, Role};
 use crate::public_key::Hint;
-use crate::refusal::{Cause, Fault, ROOT_EXPIRED, listed, missing_words};
+use crate::refusal::{Cause, Fault, MORE_KEYS, ROOT_EXPIRED, Shortfall};
 use crate::statement::{StatementError, Subject, TYPE, parse};
 use crate::verdict::{Bench, Signer, authentic, fault, holds, root_age};
 
@@ -73,24 +73,8 @@ pub enum GrantRefusal {
     #[error("no signature counts: `{}`: {}", .0[0].file, .0[0].cause)]
     NoneCounts(Vec<Fault>),
     /// Some count, and they are too few.
-    #[error(
-        "{needed} of {known} signatures needed, {} valid: {}; {}",
-        valid.len(), listed(valid, created_at), missing_words(missing, faults)
-    )]
-    TooFew {
-        /// How many it takes.
-        needed: usize,
-        /// How many keys might sign.
-        known: usize,
-        /// Those that signed.
-        valid: Vec<String>,
-        /// When it was signed.
-        created_at: Timestamp,
-        /// Those that may sign and did not.
-        missing: Vec<String>,
-        /// What is wrong with other files.
-        faults: Vec<Fault>,
-    },
+    #[error("{0}")]
+    TooFew(Shortfall),
     /// This very grant was revoked.
     #[error("the grant {digest} was revoked: {reason}")]
     Revoked {
@@ -199,7 +183,7 @@ impl GrantRefusal {
         let shown = |fault: &Fault| format!("`{}`: {}", fault.file, fault.cause);
         match self {
             Self::NoneCounts(faults) => faults.iter().skip(1).map(shown).collect(),
-            Self::TooFew { faults, .. } => faults.iter().map(shown).collect(),
+            Self::TooFew(short) => short.faults.iter().map(shown).collect(),
             _ => Vec::new(),
         }
     }
@@ -219,10 +203,8 @@ impl GrantRefusal {
                 }
                 cause => cause.hint(),
             },
-            Self::TooFew { missing, .. } if missing.is_empty() => {
-                "have it signed by more keys that count, and add them with `runwrit trust add-key`"
-            }
-            Self::TooFew { .. } => {
+            Self::TooFew(short) if short.missing.is_empty() => MORE_KEYS,
+            Self::TooFew(_) => {
                 "have one of the missing sign it as well, with `runwrit sign --grant FILE`"
             }
             Self::Revoked { .. } => "have another grant made and signed",
@@ -311,14 +293,14 @@ fn settle(
         let has_signed = |key: &&Key| group.iter().any(|valid| valid.key.id == key.id);
         let holders = || bench.keyring.holders(Role::Grant);
         let missing = holders().filter(|key| !has_signed(key)).map(|key| key.id.clone());
-        return Err(GrantRefusal::TooFew {
+        return Err(GrantRefusal::TooFew(Shortfall {
             needed,
             known: holders().count(),
             valid: group.iter().map(|valid| valid.key.id.clone()).collect(),
             created_at: terms.created_at,
             missing: missing.collect(),
             faults,
-        });
+        }));
     }
     let far = group.iter().filter(|valid| valid.key.endpoints != Some(Endpoints::Loopback)).count();
     let signer = |it: &&Valid<'_>| Signer { id: it.key.id.clone(), hint: it.key.public.hint() };

@@ -105,6 +105,27 @@ pub enum Cause {
     OtherTerms(String),
 }
 
+/// Signatures that count, and are too few.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{needed} of {known} signatures needed, {} valid: {}; {}",
+    valid.len(), self.valid_words(), self.missing_words()
+)]
+pub struct Shortfall {
+    /// How many it takes.
+    pub needed: usize,
+    /// How many keys might sign, revoked ones among them.
+    pub known: usize,
+    /// Those that signed.
+    pub valid: Vec<String>,
+    /// When it was signed first.
+    pub created_at: Timestamp,
+    /// Those that may sign and did not.
+    pub missing: Vec<String>,
+    /// What is wrong with other files.
+    pub faults: Vec<Fault>,
+}
+
 /// Why a package does not run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -118,24 +139,8 @@ pub enum Refusal {
     #[error("no signature counts: `{SIGNATURES}/{}`: {}", .0[0].file, .0[0].cause)]
     NoneCounts(Vec<Fault>),
     /// Some count, and they are too few.
-    #[error(
-        "{needed} of {known} signatures needed, {} valid: {}; {}",
-        valid.len(), listed(valid, created_at), missing_words(missing, faults)
-    )]
-    TooFew {
-        /// How many it takes.
-        needed: usize,
-        /// How many keys might sign, revoked ones among them.
-        known: usize,
-        /// Those that signed.
-        valid: Vec<String>,
-        /// When the release was made.
-        created_at: Timestamp,
-        /// Those that may sign and did not.
-        missing: Vec<String>,
-        /// What is wrong with other files.
-        faults: Vec<Fault>,
-    },
+    #[error("{0}")]
+    TooFew(Shortfall),
     /// The release has expired.
     #[error("the release {id} has expired on {until}")]
     Expired {
@@ -234,6 +239,9 @@ pub enum Refusal {
     Clock(Timestamp),
 }
 
+/// The way out where no known key is left to sign.
+pub(crate) const MORE_KEYS: &str = "have it signed by more keys that count, and add them with \
+                                    `runwrit trust add-key`";
 /// The way out of an expired root.
 pub(crate) const ROOT_EXPIRED: &str = "bring the next root with `runwrit trust advance \
                                          FILE…`; on an offline host the policy `expired-root = \
@@ -245,7 +253,7 @@ impl Refusal {
         let shown = |fault: &Fault| format!("`{SIGNATURES}/{}`: {}", fault.file, fault.cause);
         match self {
             Self::NoneCounts(faults) => faults.iter().skip(1).map(shown).collect(),
-            Self::TooFew { faults, .. } => faults.iter().map(shown).collect(),
+            Self::TooFew(short) => short.faults.iter().map(shown).collect(),
             _ => Vec::new(),
         }
     }
@@ -259,10 +267,8 @@ impl Refusal {
             }
             Self::TooMany(_) => "remove what is no signature of yours",
             Self::NoneCounts(faults) => faults[0].cause.hint(),
-            Self::TooFew { missing, .. } if missing.is_empty() => {
-                "have it signed by more keys that count, and add them with `runwrit trust add-key`"
-            }
-            Self::TooFew { .. } => "have one of the missing sign it as well, with `runwrit sign`",
+            Self::TooFew(short) if short.missing.is_empty() => MORE_KEYS,
+            Self::TooFew(_) => "have one of the missing sign it as well, with `runwrit sign`",
             Self::Expired { .. } => {
                 "get a newer release; on an offline host the policy \
                  `expired-release = \"warn\"` lets old ones run"
@@ -288,6 +294,24 @@ impl Refusal {
             Self::Mismatch { .. } => "have the package signed again as it stands",
             Self::RootExpired { .. } => ROOT_EXPIRED,
             Self::Clock(_) => "set the clock: without it nothing can be found to have expired",
+        }
+    }
+}
+
+impl Shortfall {
+    fn valid_words(&self) -> String {
+        let day = self.created_at.to_string();
+        let day = day.split('T').next().unwrap_or_default();
+        let ids: Vec<_> = self.valid.iter().map(|id| format!("`{id}` of {day}")).collect();
+        ids.join(", ")
+    }
+
+    fn missing_words(&self) -> String {
+        match (&self.missing[..], &self.faults[..]) {
+            ([], []) => "the keyring holds no other key that may sign it".to_owned(),
+            ([], [fault, ..]) => format!("another does not count: {}", fault.cause),
+            ([one], _) => format!("missing `{one}`"),
+            (more, _) => format!("missing one of `{}`", more.join("`, `")),
         }
     }
 }
@@ -320,22 +344,6 @@ impl Cause {
     }
 }
 
-pub(crate) fn listed(ids: &[String], created_at: &Timestamp) -> String {
-    let day = created_at.to_string();
-    let day = day.split('T').next().unwrap_or_default();
-    let ids: Vec<_> = ids.iter().map(|id| format!("`{id}` of {day}")).collect();
-    ids.join(", ")
-}
-
 fn gone_words(ids: &[String]) -> String {
     format!("`{}`", ids.join("`, `"))
-}
-
-pub(crate) fn missing_words(ids: &[String], faults: &[Fault]) -> String {
-    match (ids, faults) {
-        ([], []) => "the keyring holds no other key that may sign it".to_owned(),
-        ([], [fault, ..]) => format!("another does not count: {}", fault.cause),
-        ([one], _) => format!("missing `{one}`"),
-        (more, _) => format!("missing one of `{}`", more.join("`, `")),
-    }
 }

@@ -13,7 +13,7 @@ use crate::floors::{Floors, Seen, timestamp};
 use crate::keyring::{Endpoints, ExpiredRelease, ExpiredRoot, Key, Keyring, Newest, Role};
 use crate::parcel::Hashed;
 use crate::public_key::Hint;
-use crate::refusal::{Cause, Fault, Refusal};
+use crate::refusal::{Cause, Fault, Refusal, Shortfall};
 use crate::statement::{Release, Statement};
 
 /// What a package is judged by.
@@ -231,14 +231,14 @@ fn settle(group: Vec<Valid<'_>>, faults: Vec<Fault>, bench: Bench<'_>) -> Result
         let has_signed = |key: &Key| group.iter().any(|valid| valid.key.id == key.id);
         let signers = || bench.keyring.signers(&release.package);
         let missing = signers().filter(|key| !has_signed(key)).map(|key| key.id.clone());
-        return Err(Refusal::TooFew {
+        return Err(Refusal::TooFew(Shortfall {
             needed,
             known: bench.keyring.named_for(&release.package).count(),
             valid: group.iter().map(|valid| valid.key.id.clone()).collect(),
             created_at: release.created_at,
             missing: missing.collect(),
             faults,
-        });
+        }));
     }
     let far = group.iter().filter(|valid| valid.key.endpoints != Some(Endpoints::Loopback)).count();
     let signer =

@@ -1,5 +1,5 @@
-//! The developers' own tool: `cargo xtask bench`, `crash-matrix`, `demo`, `guests`, `setup` and
-//! `test`.
+//! The developers' own tool: `cargo xtask bench`, `crash-matrix`, `demo`, `fuzz`, `guests`,
+//! `setup` and `test`.
 
 mod failure;
 mod place;
@@ -55,6 +55,13 @@ enum Task {
     /// Sets up, then kills runs at every boundary in every scenario and prints the table, which
     /// takes half an hour.
     CrashMatrix(crash_matrix::Settings),
+    /// Sets up, then lets a fuzzer that reads the official document loose on the simulator, with more
+    /// examples than the tests take the time for.
+    Fuzz {
+        /// Examples of each operation.
+        #[arg(long, default_value_t = 200)]
+        examples: u32,
+    },
     /// Sets up, then measures speed and size beside others and prints the table.
     Bench(bench::Settings),
     /// Sets up, then checks format and lints, builds everything and runs all tests.
@@ -85,6 +92,7 @@ fn run(task: Task) -> Result<(), Failure> {
         }),
         Task::Demo { part, runwrit } => demo::run(&place, runwrit.as_deref(), part),
         Task::CrashMatrix(settings) => crash_matrix::run(&place, &settings),
+        Task::Fuzz { examples } => test::fuzz(&place, examples),
         Task::Bench(settings) => bench::run(&place, &settings),
         Task::Test => test::run(&place),
     }

@@ -13,6 +13,8 @@ use crate::setup;
 const REQUIRE: &str = "RUNWRIT_REQUIRE_SHARED";
 /// The official description of the API that the simulator stands in for.
 const SPECIFICATION: &str = "RUNWRIT_HETZNER_SPEC";
+/// How many examples of each operation the fuzzer tries.
+const EXAMPLES: &str = "RUNWRIT_SCHEMATHESIS_EXAMPLES";
 
 /// Sets up, builds and tests everything, and says at the end what was left out.
 pub fn run(place: &Place) -> Result<(), Failure> {
@@ -32,19 +34,31 @@ pub fn run(place: &Place) -> Result<(), Failure> {
     let units = ["test", "--no-fail-fast", "--workspace", "--exclude", "runwrit-tests"];
     cargo(place, &[&units[..], &["--features", "runwrit/breakable"]].concat())?;
     cargo(place, &["build", "--package", "runwrit"])?;
-    integration(place)?;
+    command::run(&mut integration(place)?)?;
     report(&missing);
     Ok(())
 }
 
-/// Runs the integration tests against the product, and against the build whose rules can be broken.
-fn integration(place: &Place) -> Result<(), Failure> {
+/// Sets up and runs the fuzzer with so many examples of each operation.
+pub fn fuzz(place: &Place, examples: u32) -> Result<(), Failure> {
+    let setup::Ready { mut missing, .. } = setup::run(place)?;
+    missing.extend(missing_specification(place));
+    if let Some(what) = missing.first() {
+        return Err(Failure::Missing(what.clone(), "the fuzzer needs it: bring it".to_owned()));
+    }
+    let mut test = integration(place)?;
+    test.args(["--test", "it", "--", "--nocapture", "simulator::fuzz"]);
+    command::run(test.env(EXAMPLES, examples.to_string()))
+}
+
+/// Returns the integration tests, against the product and the build whose rules can be broken.
+fn integration(place: &Place) -> Result<Command, Failure> {
     let binaries = binaries()?;
     let mut test = command::cargo();
     test.args(["test", "--package", "runwrit-tests"]);
     test.current_dir(place.root()).env("RUNWRIT_BIN", binaries.join("runwrit"));
     say(&test);
-    command::run(&mut test)
+    Ok(test)
 }
 
 /// Returns which checkers of format and lints are not there.

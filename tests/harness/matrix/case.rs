@@ -75,16 +75,13 @@ pub const MOODS: [Mood; 7] = [
     Mood::ErrorAfterCommit,
 ];
 
-/// Returns every cell. What fails inside of the host is not the cloud's doing, so a read that fails
-/// is tried in one mood only: the rollback after it is the same as after the effect before it.
+/// Returns every cell: each call that can fail fails once, in every mood.
 pub fn cells(calls: &Calls) -> Vec<(Scenario, Mood)> {
     let mut scenarios = vec![Scenario::Success, Scenario::Canceled, Scenario::Deprovision];
     scenarios.extend(REFUSED.iter().map(Scenario::Fails));
-    scenarios.extend(calls.effects_inside().map(Scenario::FailsInside));
+    scenarios.extend(calls.effects_inside().chain(calls.reads()).map(Scenario::FailsInside));
     let every = |scenario: Scenario| MOODS.map(|mood| (scenario.clone(), mood));
-    let mut cells: Vec<_> = scenarios.into_iter().flat_map(every).collect();
-    cells.extend(calls.reads().map(|read| (Scenario::FailsInside(read), Mood::Normal)));
-    cells
+    scenarios.into_iter().flat_map(every).collect()
 }
 
 /// One cell.

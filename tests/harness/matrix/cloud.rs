@@ -15,7 +15,8 @@ use tokio::time::timeout;
 
 use super::case::{Case, Mood, Scenario};
 use super::secrets::TOKEN;
-use crate::openapi::Watch;
+use crate::openapi::witness;
+use runwrit_openapi::Watch;
 
 /// A key that nobody has the other half of.
 const PUBLIC_KEY: &str =
@@ -74,7 +75,7 @@ pub fn let_land(handle: &Handle, delay: Duration) {
 /// so that a run takes a fraction of a second.
 pub async fn start_calm(watch: &Watch) -> Handle {
     let settings = Settings { action_ms: Some(1_000), ..Settings::default() };
-    let witness = watch.witness();
+    let witness = watch.judge().map(witness);
     let options = Options { time_factor: 0.001, settings, witness, ..Options::default() };
     let handle = Simulator::start(options).await.expect("a loopback port is free");
     add(&handle, "/ssh_keys", json!({ "name": "ops", "public_key": PUBLIC_KEY }));

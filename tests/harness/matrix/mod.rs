@@ -26,7 +26,7 @@ use case::{Case, Mood, Scenario};
 use process::{Installation, Places};
 use table::{Report, Row};
 
-use crate::openapi::Watch;
+use runwrit_openapi::Watch;
 
 /// More boundaries than this in one run mean that a loop passes them without end.
 const BOUNDARIES_MAX: u64 = 2_000;

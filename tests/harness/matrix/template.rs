@@ -9,7 +9,7 @@ use super::calls::Calls;
 use super::case::{Case, Mood, Scenario};
 use super::cloud;
 use super::process::{Installation, Places};
-use crate::openapi::Watch;
+use runwrit_openapi::Watch;
 
 /// Waits of milliseconds, so that settling and backing off do not dominate a case. Where patience
 /// runs out, it is that of minutes: a busy machine must not look like a broken cloud.

@@ -8,6 +8,7 @@ use runwrit_model::document::variants::{Variant, variants};
 use runwrit_model::document::{Fault, Faults, Field};
 use runwrit_model::grant::{self, Grant};
 use runwrit_model::manifest::{self, Manifest};
+use runwrit_model::recipe::{self, Recipe};
 use runwrit_model::settings::{self, Settings};
 use runwrit_trust::keyring::{self, Keyring};
 
@@ -19,7 +20,7 @@ pub struct Kind {
 }
 
 /// The kinds of documents that people write.
-pub const KINDS: [Kind; 4] = [
+pub const KINDS: [Kind; 5] = [
     Kind {
         file: "grants.example.toml",
         schema: grant::SCHEMA,
@@ -29,6 +30,11 @@ pub const KINDS: [Kind; 4] = [
         file: "runbook.toml",
         schema: manifest::SCHEMA,
         read: |text| Manifest::parse("document", text).map(drop),
+    },
+    Kind {
+        file: recipe::FILE,
+        schema: recipe::SCHEMA,
+        read: |text| Recipe::parse("document", text).map(drop),
     },
     Kind {
         file: "trust.example.toml",

@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use regex::Regex;
+use runwrit_openapi::Watch;
 use runwrit_simulator::hetzner::auth::Presented;
 use runwrit_simulator::hetzner::request::Request;
 use runwrit_simulator::hetzner::world::{Answer, Content};
 use runwrit_simulator::hetzner::{Handle, Options, Simulator, TokenRule, Tokens};
 use runwrit_tests::keyring;
-use runwrit_tests::openapi::Watch;
+use runwrit_tests::openapi::witness;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -253,7 +254,7 @@ impl Cloud {
             rule(OTHER, "other", false),
         ]);
         let watch = Watch::new();
-        let witness = watch.witness();
+        let witness = watch.judge().map(witness);
         let options = Options { time_factor: TIME_FACTOR, tokens, witness, ..Options::default() };
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let handle = runtime.block_on(Simulator::start(options)).expect("a free port");

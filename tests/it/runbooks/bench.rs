@@ -4,8 +4,9 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use runwrit_openapi::Watch;
 use runwrit_simulator::hetzner::{Handle, Options, Settings, Simulator};
-use runwrit_tests::openapi::Watch;
+use runwrit_tests::openapi::witness;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -73,7 +74,7 @@ impl Bench {
     pub async fn start() -> Self {
         let settings = Settings { action_ms: Some(1_000), ..Settings::default() };
         let watch = Watch::new();
-        let witness = watch.witness();
+        let witness = watch.judge().map(witness);
         let options = Options { time_factor: 0.001, settings, witness, ..Options::default() };
         let cloud = Simulator::start(options).await.expect("a loopback port is free");
         let folder = tempfile::tempdir().expect("a temporary folder");

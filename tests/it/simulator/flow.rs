@@ -1,7 +1,8 @@
 //! A scripted life of a project: every answer must fit the official document.
 
+use runwrit_openapi::Judge;
 use runwrit_simulator::hetzner::{Options, Simulator};
-use runwrit_tests::openapi::{self, Judge};
+use runwrit_tests::openapi::witness;
 use serde_json::{Value, json};
 
 use super::client::Client;
@@ -15,11 +16,11 @@ fn id(document: &Value) -> u64 {
 
 #[tokio::test]
 async fn every_answer_of_a_whole_life_fits_the_official_document() {
-    let Some(document) = openapi::load() else {
+    let Some(document) = runwrit_openapi::load() else {
         return;
     };
     let judge = Judge::new(document);
-    let witness = Some(judge.witness());
+    let witness = Some(witness(judge.clone()));
     let options = Options { time_factor: 0.001, witness, ..Options::default() };
     let handle = Simulator::start(options).await.expect("a simulator");
     let client = Client { address: handle.api, prefix: "/v1" };

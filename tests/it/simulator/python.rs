@@ -1,15 +1,16 @@
 //! The official Python client plays a whole flow against the simulator, unmodified.
 
+use runwrit_openapi::Judge;
 use runwrit_simulator::hetzner::{Options, Simulator};
-use runwrit_tests::openapi::{self, Judge};
+use runwrit_tests::openapi::witness;
 
 use super::client::TOKEN;
 use super::outsiders;
 
 #[tokio::test]
 async fn the_official_python_client_plays_its_whole_flow() {
-    let judge = openapi::load().map(Judge::new);
-    let witness = judge.as_ref().map(Judge::witness);
+    let judge = runwrit_openapi::load().map(Judge::new);
+    let witness = judge.clone().map(witness);
     let options = Options { time_factor: 0.001, witness, ..Options::default() };
     let handle = Simulator::start(options).await.expect("a simulator");
     let output = tokio::process::Command::new(outsiders::program("python"))

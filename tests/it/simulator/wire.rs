@@ -3,19 +3,24 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use runwrit_openapi::Watch;
 use runwrit_simulator::hetzner::{Fault, Handle, Options, Rule, Simulator};
+use runwrit_tests::openapi::witness;
 use serde_json::{Value, json};
 
 use super::client::{Client, TOKEN};
 
-async fn start() -> (Handle, Client, Client) {
+/// Starts a simulator whose answers are judged until the first of these is dropped.
+async fn start() -> (Watch, Handle, Client, Client) {
+    let watch = Watch::new();
     let control = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-    let mut options = Options { control, ..Options::default() };
+    let witness = watch.judge().map(witness);
+    let mut options = Options { control, witness, ..Options::default() };
     options.settings.action_ms = Some(0);
     let handle = Simulator::start(options).await.expect("a simulator");
     let api = Client { address: handle.api, prefix: "/v1" };
     let desk = Client { address: handle.control.expect("a control port"), prefix: "" };
-    (handle, api, desk)
+    (watch, handle, api, desk)
 }
 
 fn network(name: &str) -> Value {
@@ -24,7 +29,7 @@ fn network(name: &str) -> Value {
 
 #[tokio::test]
 async fn answers_carry_the_headers_of_the_api_and_the_simulated_time() {
-    let (handle, api, _) = start().await;
+    let (_watch, handle, api, _) = start().await;
     api.make("POST /networks", network("a")).await;
     api.make("POST /networks", network("b")).await;
     let answer = api.ask("GET /networks?per_page=1&label_selector=run%3Dr1", Value::Null).await;
@@ -50,7 +55,7 @@ async fn answers_carry_the_headers_of_the_api_and_the_simulated_time() {
 
 #[tokio::test]
 async fn a_lost_reply_and_a_lost_request_look_the_same_to_a_client() {
-    let (handle, api, _) = start().await;
+    let (_watch, handle, api, _) = start().await;
     for (fault, count) in [(Fault::DropBefore, 0), (Fault::DropAfter, 1)] {
         handle.desk().add_fault(Rule::once("POST", "/networks", fault.clone()));
         let answer = api.try_ask("POST /networks", network("n")).await;
@@ -63,7 +68,7 @@ async fn a_lost_reply_and_a_lost_request_look_the_same_to_a_client() {
 
 #[tokio::test]
 async fn a_late_commit_lands_by_itself() {
-    let (handle, api, _) = start().await;
+    let (_watch, handle, api, _) = start().await;
     let late = Fault::LateCommit { delay_ms: 300 };
     handle.desk().add_fault(Rule::once("POST", "/networks", late));
     assert!(api.try_ask("POST /networks", network("n")).await.is_none());
@@ -77,7 +82,7 @@ async fn a_late_commit_lands_by_itself() {
 
 #[tokio::test]
 async fn the_control_port_arms_faults_and_tells_what_happened() {
-    let (handle, api, desk) = start().await;
+    let (_watch, handle, api, desk) = start().await;
     let burst = json!({
         "method": "POST",
         "path": "/networks",
@@ -108,7 +113,7 @@ async fn the_control_port_arms_faults_and_tells_what_happened() {
 
 #[tokio::test]
 async fn tokens_can_be_narrowed_and_revoked_in_the_middle_of_a_run() {
-    let (handle, api, desk) = start().await;
+    let (_watch, handle, api, desk) = start().await;
     api.make("POST /networks", network("n")).await;
     let rows = [
         ("read_only", 200, 401, "token_readonly"),
@@ -128,7 +133,7 @@ async fn tokens_can_be_narrowed_and_revoked_in_the_middle_of_a_run() {
 
 #[tokio::test]
 async fn the_control_port_refuses_what_it_does_not_know() {
-    let (handle, _, desk) = start().await;
+    let (_watch, handle, _, desk) = start().await;
     let rows = [
         ("POST /_sim/faults", json!({"path": "/x", "fault": {"kind": "explode"}}), 422),
         ("POST /_sim/clock", json!({"forward": 1}), 422),

@@ -42,6 +42,40 @@ fn the_same_source_gives_the_same_package() {
 }
 
 #[test]
+fn a_source_folder_is_built_as_its_recipe_says() {
+    let shell = Shell::new();
+    unsigned(&shell, "source");
+    fs::remove_file(shell.path("source/component.wasm")).expect("it stood there");
+    let modules = packages().with_file_name("guests").join("wasm32-unknown-unknown/release");
+    let recipe = |command: &str, output: &str| {
+        let text = format!("version = 1\ncommand = \"{command}\"\noutput = \"{output}\"\n");
+        shell.write("source/build.toml", text);
+        shell.run(&["build", "source", "--out", "built"])
+    };
+    let copy = format!("echo copying; cp '{}/hello.wasm' made.wasm", modules.display());
+    let built = recipe(&copy, "made.wasm");
+    succeeds(&built);
+    assert!(!built.stdout.contains("copying") && built.stderr.contains("copying"), "{built:?}");
+    let [packed, built] = [packages().join("hello"), shell.path("built")]
+        .map(|package| fs::read(package.join("component.wasm")).expect("readable"));
+    assert!(packed == built, "the core module became the component that stands in the packages");
+    shell.write("source/bare.wasm", b"\0asm\x01\0\0\0");
+    let rows = [
+        ("exit 3", "made.wasm", "`exit 3` in `source` failed: exit status: 3"),
+        ("true", "other.wasm", "the command of `source/build.toml` made no `source/other.wasm`"),
+        ("true", "bare.wasm", "`source/bare.wasm` makes no component"),
+        ("", "made.wasm", "command is"),
+    ];
+    for (command, output, expected) in rows {
+        fs::remove_dir_all(shell.path("built")).ok();
+        let refused = recipe(command, output);
+        assert_eq!(refused.code, Some(2), "{command}: {}", refused.stderr);
+        assert!(refused.stderr.contains(expected), "{command}: {}", refused.stderr);
+        assert!(!exists(&shell.path("built")), "{command}: nothing half-done stands there");
+    }
+}
+
+#[test]
 fn two_people_sign_one_after_the_other() {
     let shell = Shell::new();
     unsigned(&shell, "package");

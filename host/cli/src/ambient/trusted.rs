@@ -1,7 +1,9 @@
-//! Files that decide about trust, passphrases that a person types, and programs that hold a key.
+//! Files that decide about trust, passphrases that a person types, and programs that hold a key or
+//! build.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -206,5 +208,25 @@ pub fn sign_by_program(line: &str, message: &[u8]) -> Result<Vec<u8>, Error> {
     match status.success() {
         true => Ok(signature),
         false => Err(failed(status.to_string())),
+    }
+}
+
+/// Has a program build in a folder. What it prints goes to standard error: standard output is ours.
+#[expect(clippy::disallowed_methods, reason = "this is where other programs enter")]
+pub fn build_by_program(line: &str, folder: &Path) -> Result<(), Error> {
+    let failed = |why: String| {
+        Error::usage(format!("`{line}` in `{}` failed: {why}", folder.display()))
+            .hint("what it printed stands above; run it there by hand")
+    };
+    let run = || {
+        let printed = Stdio::from(io::stderr().as_fd().try_clone_to_owned()?);
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", line]).current_dir(folder).stdin(Stdio::null()).stdout(printed);
+        command.status()
+    };
+    match run() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(failed(status.to_string())),
+        Err(source) => Err(failed(source.to_string())),
     }
 }

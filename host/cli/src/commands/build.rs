@@ -1,4 +1,4 @@
-//! `runwrit build`: packs a runbook, the same bytes from the same source.
+//! `runwrit build`: makes the package of a runbook, the same bytes from the same component.
 
 use std::path::{Path, PathBuf};
 
@@ -14,13 +14,15 @@ use crate::ambient::{self, trusted};
 use crate::error::Error;
 use crate::packages;
 use crate::session::Session;
+use crate::source;
 
 /// What to pack.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The folder with `runbook.toml`
+    /// The folder with `runbook.toml`; its `build.toml` says how to make the component
     source: PathBuf,
-    /// The component; `component.wasm` of the folder where none is named
+    /// A component, or a core module that carries its world; nothing is built then. Without it and
+    /// without `build.toml`, `component.wasm` of the folder is packed
     #[arg(long, value_name = "FILE")]
     component: Option<PathBuf>,
     /// The folder of the package
@@ -28,15 +30,13 @@ pub struct Arguments {
     out: PathBuf,
 }
 
-/// Packs.
+/// Builds where there is something to build, and packs.
 pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
     let manifest = arguments.source.join(MANIFEST);
-    let component = arguments.component.unwrap_or_else(|| arguments.source.join(COMPONENT));
-    let parcel = Parcel {
-        manifest: ambient::read("manifest", &manifest, limits::DOCUMENT_BYTES_MAX)?,
-        component: ambient::read("component", &component, limits::COMPONENT_BYTES_MAX)?,
-        signatures: Vec::new(),
-    };
+    let manifest = ambient::read("manifest", &manifest, limits::DOCUMENT_BYTES_MAX)?;
+    let named = arguments.component.as_deref();
+    let component = source::component(&arguments.source, named, &session.output)?;
+    let parcel = Parcel { manifest, component, signatures: Vec::new() };
     let package = Package::of(&arguments.source, parcel.clone()).map_err(packages::unusable)?;
     within_ask(&package)?;
     write(&arguments.out, &parcel)?;

@@ -4,7 +4,7 @@ mod live;
 pub mod narrate;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use runwrit_engine::report::Reporter;
 use runwrit_model::event::Event;
@@ -13,7 +13,10 @@ use runwrit_model::id::RunId;
 use self::live::Live;
 use self::narrate::{Narrator, Told};
 use crate::ambient;
-use crate::output::Output;
+use crate::output::{Output, Style};
+
+/// A wait of this length is told also where no line moves.
+const LONG: Duration = Duration::from_secs(10);
 
 impl Reporter for Progress {
     fn report(&self, event: Event) {
@@ -89,11 +92,43 @@ impl Progress {
                 live.print(&self.output.painted(*style, line));
             }
             (Some(live), Told::Begun(line) | Told::Passing(line)) => {
-                live.now(&self.output.painted(crate::output::Style::Plain, line));
+                live.now(&self.output.painted(Style::Plain, line));
             }
             (None, Told::Lasting(style, line)) => self.output.note(*style, line),
-            (None, Told::Begun(line)) => self.output.note(crate::output::Style::Strong, line),
+            (None, Told::Begun(line)) => self.output.note(Style::Strong, line),
             (None, Told::Passing(_)) => {}
+            (Some(live), Told::Waiting(reason, _)) => live.now(&format!("waiting: {reason}")),
+            (None, Told::Waiting(reason, until)) => {
+                if let Some(line) = long_wait(reason, *until, ambient::now_unix_ms()) {
+                    self.output.note(Style::Faint, &line);
+                }
+            }
+        }
+    }
+}
+
+/// Tells of a wait that is long enough to look like a process that hangs.
+fn long_wait(reason: &str, until_unix_ms: Option<u64>, now_unix_ms: u64) -> Option<String> {
+    let Some(until) = until_unix_ms else { return Some(format!("  waiting: {reason}")) };
+    let wait = Duration::from_millis(until.saturating_sub(now_unix_ms));
+    (wait >= LONG).then(|| format!("  waiting {} s: {reason}", wait.as_secs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_wait_leaves_a_line_where_nothing_moves() {
+        let rows = [
+            (None, Some("  waiting: locked")),
+            (Some(5_000), None),
+            (Some(100_000 + 9_999), None),
+            (Some(100_000 + 10_000), Some("  waiting 10 s: locked")),
+            (Some(100_000 + 90_700), Some("  waiting 90 s: locked")),
+        ];
+        for (until, expected) in rows {
+            assert_eq!(long_wait("locked", until, 100_000).as_deref(), expected, "{until:?}");
         }
     }
 }

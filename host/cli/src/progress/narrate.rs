@@ -19,6 +19,9 @@ pub enum Told {
     Begun(String),
     /// What happens now: only for the moving line of a terminal.
     Passing(String),
+    /// A wait, and when it ends (Unix time in milliseconds): the moving line of a terminal, and a
+    /// line elsewhere when it is long.
+    Waiting(String, Option<u64>),
 }
 
 /// What must be remembered between events.
@@ -61,7 +64,9 @@ impl Narrator {
                 self.go_on(told)
             }
             Event::Log { level, message, .. } => vec![log(level, message)],
-            Event::Waiting { reason, .. } => vec![Told::Passing(format!("waiting: {reason}"))],
+            Event::Waiting { reason, until_unix_ms, .. } => {
+                vec![Told::Waiting(reason.clone(), *until_unix_ms)]
+            }
             other => self.tell_backward(other, at),
         }
     }
@@ -238,7 +243,7 @@ mod tests {
             .flat_map(|(place, event)| narrator.tell(event, Duration::from_secs(place as u64)));
         let lines = told.filter_map(|told| match told {
             Told::Lasting(_, line) | Told::Begun(line) => Some(line),
-            Told::Passing(_) => None,
+            Told::Passing(_) | Told::Waiting(..) => None,
         });
         lines.collect()
     }

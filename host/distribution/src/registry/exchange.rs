@@ -32,6 +32,16 @@ pub struct Exchange {
     authorization: Mutex<Option<HeaderValue>>,
 }
 
+/// One request, and what it is about for errors.
+#[derive(Debug, Clone)]
+struct Ask<'a> {
+    what: &'a str,
+    method: Method,
+    url: Url,
+    accept: Option<&'a str>,
+    body: Option<(&'a str, Bytes)>,
+}
+
 /// What a registry answered.
 #[derive(Debug)]
 pub struct Answer {
@@ -93,13 +103,14 @@ impl Exchange {
 
     /// Reads, from wherever the registry keeps it.
     pub async fn get(&self, what: &str, url: Url, accept: &str) -> Result<Answer, TransferError> {
-        let mut answer = self.known(what, Method::GET, url, Some(accept), None).await?;
+        let ask = |url| Ask { what, method: Method::GET, url, accept: Some(accept), body: None };
+        let mut answer = self.known(ask(url)).await?;
         for _ in 0..limits::REDIRECTS_MAX {
             if !matches!(answer.status(), 301 | 302 | 303 | 307 | 308) {
                 return Ok(answer);
             }
             let url = answer.location()?;
-            answer = self.once(what, Method::GET, url, Some(accept), None).await?;
+            answer = self.once(ask(url)).await?;
         }
         let to = shown(answer.response.url());
         Err(TransferError::LedAway { what: what.to_owned(), to, why: "and on and on" })
@@ -113,37 +124,24 @@ impl Exchange {
         url: Url,
         body: Option<(&str, Bytes)>,
     ) -> Result<Answer, TransferError> {
-        self.known(what, method, url, None, body).await
+        self.known(Ask { what, method, url, accept: None, body }).await
     }
 
     /// Sends a request, and once more when the registry asks who one is.
-    async fn known(
-        &self,
-        what: &str,
-        method: Method,
-        url: Url,
-        accept: Option<&str>,
-        body: Option<(&str, Bytes)>,
-    ) -> Result<Answer, TransferError> {
-        let answer = self.once(what, method.clone(), url.clone(), accept, body.clone()).await?;
-        if answer.status() != 401 || !self.is_own(&url) {
+    async fn known(&self, ask: Ask<'_>) -> Result<Answer, TransferError> {
+        let answer = self.once(ask.clone()).await?;
+        if answer.status() != 401 || !self.is_own(&ask.url) {
             return Ok(answer);
         }
         let asked = answer.response.headers().get_all(WWW_AUTHENTICATE).into_iter();
         let challenge = asked.filter_map(|it| it.to_str().ok()).find_map(Challenge::parse);
         let Some(authorization) = self.answer(challenge).await? else { return Ok(answer) };
         self.set(authorization);
-        self.once(what, method, url, accept, body).await
+        self.once(ask).await
     }
 
-    async fn once(
-        &self,
-        what: &str,
-        method: Method,
-        url: Url,
-        accept: Option<&str>,
-        body: Option<(&str, Bytes)>,
-    ) -> Result<Answer, TransferError> {
+    async fn once(&self, ask: Ask<'_>) -> Result<Answer, TransferError> {
+        let Ask { what, method, url, accept, body } = ask;
         let mut request = self.http.request(method, url.clone());
         if let Some(accept) = accept {
             request = request.header(ACCEPT, accept);

@@ -14,7 +14,8 @@ use runwrit_model::id::{Digest, RunId, Scope};
 use runwrit_model::labels::{HostKey, Thing};
 use runwrit_model::secret::Secret;
 use runwrit_model::settings;
-use runwrit_simulator::hetzner::{Control, Fault, Handle, Options, Rule, Simulator};
+use runwrit_openapi::{Answer, Watch};
+use runwrit_simulator::hetzner::{Control, Fault, Handle, Options, Rule, Seen, Simulator, Witness};
 use serde_json::{Value, json};
 
 use super::gate::TestGate;
@@ -41,6 +42,8 @@ pub struct Bench {
     pub run: RunId,
     /// Requests that changed something when the test last made something by itself.
     pub planted: Cell<usize>,
+    /// Compares every answer with the official document until it is dropped.
+    _watch: Watch,
 }
 
 struct Pushed(Control);
@@ -86,7 +89,13 @@ impl Bench {
     }
 
     pub async fn with(options: Options, grant: &str) -> Self {
-        let options = Options { is_clock_frozen: true, ..options };
+        let watch = Watch::new();
+        let witness = watch.judge().map(|judge| {
+            Witness::new(move |&Seen { method, path, status, body }| {
+                judge.see(Answer { method, path, status, body });
+            })
+        });
+        let options = Options { is_clock_frozen: true, witness, ..options };
         let simulator = Simulator::start(options).await.unwrap();
         let clock = Arc::new(Pushed(simulator.desk().clone()));
         let client = Arc::new(client(&simulator.endpoint(), token('x'), clock));
@@ -108,7 +117,8 @@ impl Bench {
             dns,
             hetzner,
         };
-        let bench = Self { simulator, project, guest, run, planted: Cell::new(0) };
+        let planted = Cell::new(0);
+        let bench = Self { simulator, project, guest, run, planted, _watch: watch };
         let body = json!({"name": "ops", "public_key": PUBLIC_KEY});
         bench.project.client.create::<SshKey>(body).await.unwrap();
         bench.planted.set(bench.mutations());

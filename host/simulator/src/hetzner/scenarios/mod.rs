@@ -4,6 +4,7 @@ mod faults;
 mod seeds;
 
 use jiff::Timestamp;
+use runwrit_openapi::{self as judged, Watch};
 use serde_json::{Value, json};
 
 use super::auth::{Digest, Presented};
@@ -14,10 +15,12 @@ use super::request::{Request, query_pairs};
 use super::selector::Selector;
 use super::world::{Answer, Content, World};
 
-/// A world, a clock that only `pass` moves, and one token.
+/// A world, a clock that only `pass` moves, and one token. What it answers is compared with the
+/// official document.
 struct Stage {
     world: World,
     now: Timestamp,
+    watch: Watch,
 }
 
 impl Stage {
@@ -29,7 +32,7 @@ impl Stage {
         let mut options = Options { is_clock_frozen: true, ..Options::default() };
         options.settings.action_ms = Some(1_000);
         change(&mut options);
-        Self { world: World::new(&options), now: options.starts_at }
+        Self { world: World::new(&options), now: options.starts_at, watch: Watch::new() }
     }
 
     fn send(&mut self, line: &str, body: &Value) -> Answer {
@@ -43,7 +46,13 @@ impl Stage {
             token: Presented::Token(Digest::of(&"a".repeat(64))),
             body: Some(if body.is_null() { Vec::new() } else { body.to_string().into_bytes() }),
         };
-        self.world.receive(request, self.now)
+        let path = request.path.clone();
+        let answer = self.world.receive(request, self.now);
+        if let (Some(judge), Content::Reply(reply)) = (self.watch.judge(), &answer.content) {
+            let (status, body) = (reply.status, reply.body.as_ref());
+            judge.see(judged::Answer { method, path: &path, status, body });
+        }
+        answer
     }
 
     /// Sends and returns status and body; the body of a page is its status.
