@@ -180,6 +180,15 @@ impl Trust {
         }
     }
 
+    /// Follows the roots that came with a package from `shown`; nothing is written yet.
+    pub fn brought(mut self, shown: &Path, roots: &[(u64, Vec<u8>)]) -> Result<Self, Error> {
+        let Some(chain) = &mut self.chain else { return Ok(self) };
+        match roots::meet_brought(chain, shown, roots)? {
+            true => self.settle(),
+            false => Ok(self),
+        }
+    }
+
     /// Remembers which roots were followed.
     pub fn keep(&self) -> Result<(), Error> {
         if !self.is_ahead {

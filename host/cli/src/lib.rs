@@ -52,6 +52,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use runwrit_engine::cell::CELL_WORD;
 use runwrit_model::exit::Exit;
 
 use crate::ambient::Ambient;
@@ -94,6 +95,11 @@ pub fn main() -> ExitCode {
 }
 
 fn enter(ambient: Ambient) -> Exit {
+    // A cell knows one word; to learn all others takes more memory than most guests.
+    if matches!(ambient.arguments(), [_, word] if word == CELL_WORD) {
+        let output = Output::new(&ambient, false);
+        return guarded(&output, commands::cell::execute);
+    }
     let line = match CommandLine::try_parse_from(ambient.arguments()) {
         Ok(line) => line,
         Err(error) => {
@@ -111,11 +117,15 @@ fn enter(ambient: Ambient) -> Exit {
     // Another part of the process may have installed one already; any of them will do.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let session = Session { ambient, shared: line.shared, output: Arc::clone(&output) };
-    let executed = catch_unwind(AssertUnwindSafe(|| line.command.execute(&session)));
-    match executed {
+    guarded(&output, || line.command.execute(&session))
+}
+
+/// Does something and tells what stood in its way, a bug included.
+fn guarded(output: &Output, execute: impl FnOnce() -> Result<Exit, Error>) -> Exit {
+    match catch_unwind(AssertUnwindSafe(execute)) {
         Ok(Ok(exit)) => exit,
-        Ok(Err(error)) => complain(&output, &error),
-        Err(_) => complain(&output, &bug()),
+        Ok(Err(error)) => complain(output, &error),
+        Err(_) => complain(output, &bug()),
     }
 }
 

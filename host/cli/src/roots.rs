@@ -13,6 +13,9 @@ use crate::error::Error;
 
 /// The folder of roots in a package.
 pub const CARRIED: &str = "trust";
+/// Roots by number, the oldest first.
+type Brought = [(u64, Vec<u8>)];
+
 /// The folder of roots beside the memory of a keyring.
 const FOLLOWED: &str = "roots";
 
@@ -58,16 +61,55 @@ pub fn in_folder(folder: &Path) -> Vec<(u64, PathBuf)> {
     found
 }
 
-/// Follows files, the oldest first, as far as they are new. Those before the newest root need not
-/// be read: they say nothing any more.
+/// Follows files, the oldest first, as far as they are new.
 pub fn meet(chain: &mut Chain, files: &[(u64, PathBuf)]) -> Result<bool, Error> {
     let mut is_new = false;
     for (version, path) in files {
-        if *version >= chain.newest().version {
-            is_new |= chain.meet(&read(path)?).map_err(|error| refused(path, &error))?;
-        }
+        is_new |= meet_one(chain, *version, path, || read(path))?;
     }
     Ok(is_new)
+}
+
+/// Follows roots that came with a package which is not kept yet; `shown` is where they came from.
+pub fn meet_brought(chain: &mut Chain, shown: &Path, brought: &Brought) -> Result<bool, Error> {
+    let mut is_new = false;
+    for (version, bytes) in brought {
+        let path = shown.join(file_name(*version));
+        is_new |= meet_one(chain, *version, &path, || Ok(bytes.clone()))?;
+    }
+    Ok(is_new)
+}
+
+/// Those before the newest root need not be read: they say nothing any more.
+fn meet_one(
+    chain: &mut Chain,
+    version: u64,
+    path: &Path,
+    bytes: impl FnOnce() -> Result<Vec<u8>, Error>,
+) -> Result<bool, Error> {
+    match version < chain.newest().version {
+        true => Ok(false),
+        false => chain.meet(&bytes()?).map_err(|error| refused(path, &error)),
+    }
+}
+
+/// Reads the roots that travel with a package.
+pub fn brought_by(package: &Path) -> Result<Vec<(u64, Vec<u8>)>, Error> {
+    let files = in_folder(&package.join(CARRIED)).into_iter();
+    files.map(|(version, path)| Ok((version, read(&path)?))).collect()
+}
+
+/// Keeps the roots that came with a package in its folder; those that stand there stay.
+pub fn keep_brought(package: &Path, brought: &Brought) -> Result<(), Error> {
+    let folder = package.join(CARRIED);
+    for (version, bytes) in brought {
+        let path = folder.join(file_name(*version));
+        if !ambient::exists(&path) {
+            trusted::make_directory("chain of roots", &folder)?;
+            trusted::replace("root", &path, bytes, 0o644)?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes down what was followed, the oldest first: a crash in between leaves a shorter chain.

@@ -1,4 +1,5 @@
-//! A package as registries keep it: one Wasm artifact, and an artifact for each signer.
+//! A package as registries keep it: one Wasm artifact, and an artifact for each signer and for each
+//! root that says who may sign.
 //!
 //! The layout is that of the CNCF for WebAssembly: a configuration that tells what the component
 //! imports and exports, and one layer, the component. `runbook.toml` stands in the configuration,
@@ -11,12 +12,13 @@ use runwrit_model::id::Digest;
 use runwrit_model::limits;
 use runwrit_trust::bundle;
 use runwrit_trust::parcel::{MANIFEST, Parcel, SIGNATURE_EXTENSION};
+use runwrit_trust::roots;
 use runwrit_trust::statement::RELEASE_TYPE;
 use serde::{Deserialize, Serialize};
 
 use crate::manifest::{
-    CONTENT, Descriptor, EMPTY, EMPTY_TYPE, MANIFEST_TYPE, Manifest, PREDICATE_TYPE,
-    SIGNATURE_TYPE, WASM_CONFIG_TYPE, WASM_TYPE,
+    CONTENT, Descriptor, EMPTY, EMPTY_TYPE, MANIFEST_TYPE, Manifest, PREDICATE_TYPE, ROOT_TYPE,
+    SIGNATURE_TYPE, TITLE, WASM_CONFIG_TYPE, WASM_TYPE,
 };
 
 /// Readers expect a time, and a real one would give each push another digest.
@@ -36,18 +38,29 @@ pub struct Artifact {
     /// The component.
     pub component: Vec<u8>,
     /// What its signers say, sorted by the digest of the manifest.
-    pub signatures: Vec<Signature>,
+    pub signatures: Vec<Companion>,
+    /// The roots that travel with it, sorted in the same way.
+    pub roots: Vec<Companion>,
 }
 
-/// The file of a signer, as it travels.
+/// A file about a package, as it travels: that of a signer, or a root.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Signature {
+pub struct Companion {
     /// Its manifest, which names the manifest of the package.
     pub manifest: Vec<u8>,
     /// What configures it, which most often is nothing.
     pub config: Vec<u8>,
     /// The file.
-    pub bundle: Vec<u8>,
+    pub file: Vec<u8>,
+}
+
+/// The files of a package that has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unpacked {
+    /// The package.
+    pub parcel: Parcel,
+    /// The roots that came with it, by number.
+    pub roots: Vec<(u64, Vec<u8>)>,
 }
 
 /// What a component imports and exports, by name.
@@ -104,8 +117,12 @@ pub enum PackError {
 }
 
 impl Artifact {
-    /// Packs a package: the same bytes for the same files.
-    pub fn pack(parcel: &Parcel, surface: &Surface) -> Result<Self, PackError> {
+    /// Packs a package, with its roots by number: the same bytes for the same files.
+    pub fn pack(
+        parcel: &Parcel,
+        roots: &[(u64, Vec<u8>)],
+        surface: &Surface,
+    ) -> Result<Self, PackError> {
         let runbook = String::from_utf8(parcel.manifest.clone()).map_err(|_| PackError::NotText)?;
         let config = Config {
             created: CREATED,
@@ -124,16 +141,20 @@ impl Artifact {
         for (file, bytes) in &parcel.signatures {
             let not = |source| PackError::NotASignature { file: file.clone(), source };
             bundle::decode(bytes).map_err(not)?;
-            signatures.push(Signature::of(&subject, bytes));
+            signatures.push(Companion::signature(&subject, bytes));
         }
-        let artifact = Self { manifest, config, component: parcel.component.clone(), signatures };
-        Ok(artifact.sorted())
+        let root = |(version, bytes): &(u64, Vec<u8>)| Companion::root(&subject, *version, bytes);
+        let roots = roots.iter().map(root).collect();
+        let component = parcel.component.clone();
+        Ok(Self { manifest, config, component, signatures, roots }.sorted())
     }
 
-    /// Puts the signatures into their one order.
+    /// Puts what is about the package into its one order.
     pub fn sorted(mut self) -> Self {
-        self.signatures.sort_by_cached_key(|signature| Digest::of(&signature.manifest));
-        self.signatures.dedup();
+        for companions in [&mut self.signatures, &mut self.roots] {
+            companions.sort_by_cached_key(|companion| Digest::of(&companion.manifest));
+            companions.dedup();
+        }
         self
     }
 
@@ -143,7 +164,7 @@ impl Artifact {
     }
 
     /// Returns the files of the package; the error says what is wrong with the artifact.
-    pub fn unpack(self) -> Result<Parcel, String> {
+    pub fn unpack(self) -> Result<Unpacked, String> {
         let read: Read = serde_json::from_slice(&self.config)
             .map_err(|error| format!("its configuration cannot be read: {error}"))?;
         let Some(own) = read.runwrit else {
@@ -157,42 +178,63 @@ impl Artifact {
         if bytes > max {
             return Err(format!("its `{MANIFEST}` has {bytes} bytes, and at most {max} are read"));
         }
+        let mut roots: Vec<_> = self.roots.into_iter().filter_map(numbered).collect();
+        roots.sort();
         let signatures = named(self.signatures);
         let manifest = own.runbook.into_bytes();
-        Ok(Parcel { manifest, component: self.component, signatures })
+        let parcel = Parcel { manifest, component: self.component, signatures };
+        Ok(Unpacked { parcel, roots })
     }
 }
 
-impl Signature {
+impl Companion {
+    fn signature(subject: &Descriptor, file: &[u8]) -> Self {
+        let notes = [(CONTENT, "dsse-envelope"), (PREDICATE_TYPE, RELEASE_TYPE)];
+        Self::of(subject, Descriptor::of(SIGNATURE_TYPE, file), file, &notes)
+    }
+
+    fn root(subject: &Descriptor, version: u64, file: &[u8]) -> Self {
+        let mut layer = Descriptor::of(ROOT_TYPE, file);
+        layer.annotations = noted(&[(TITLE, &roots::file_name(version))]);
+        Self::of(subject, layer, file, &[])
+    }
+
     /// Makes the artifact of a file about a package.
-    fn of(subject: &Descriptor, bundle: &[u8]) -> Self {
-        let layer = Descriptor::of(SIGNATURE_TYPE, bundle);
+    fn of(subject: &Descriptor, layer: Descriptor, file: &[u8], notes: &[(&str, &str)]) -> Self {
+        let kind = layer.media_type.clone();
         let mut manifest = Manifest::new(Descriptor::of(EMPTY_TYPE, EMPTY), vec![layer]);
-        manifest.artifact_type = Some(SIGNATURE_TYPE.to_owned());
+        manifest.artifact_type = Some(kind);
         manifest.subject = Some(subject.clone());
-        manifest.annotations = annotations();
-        Self { manifest: manifest.encode(), config: EMPTY.to_vec(), bundle: bundle.to_vec() }
+        manifest.annotations = noted(notes);
+        Self { manifest: manifest.encode(), config: EMPTY.to_vec(), file: file.to_vec() }
     }
 
     /// Returns the descriptor by which it is listed.
     pub fn descriptor(&self) -> Descriptor {
         let mut descriptor = Descriptor::of(MANIFEST_TYPE, &self.manifest);
-        descriptor.artifact_type = Some(SIGNATURE_TYPE.to_owned());
         // A list repeats what the manifest says, which others may have written.
-        let annotations = Manifest::decode(&self.manifest).map(|manifest| manifest.annotations);
-        descriptor.annotations = annotations.unwrap_or_default();
+        if let Ok(manifest) = Manifest::decode(&self.manifest) {
+            descriptor.artifact_type = manifest.artifact_type;
+            descriptor.annotations = manifest.annotations;
+        }
         descriptor
     }
 }
 
-fn annotations() -> BTreeMap<String, String> {
-    let own = [(CONTENT, "dsse-envelope"), (PREDICATE_TYPE, RELEASE_TYPE)];
-    own.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+fn noted(notes: &[(&str, &str)]) -> BTreeMap<String, String> {
+    notes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// Returns a root with the number that its file had; nothing where the name is none of a root.
+fn numbered(root: Companion) -> Option<(u64, Vec<u8>)> {
+    let manifest = Manifest::decode(&root.manifest).ok()?;
+    let name = manifest.layers.first()?.annotations.get(TITLE)?;
+    Some((roots::version_of(name)?, root.file))
 }
 
 /// Returns whether a signature, by what its manifest says, is about something else than a release,
 /// for example a bill of materials.
-fn is_other(signature: &Signature) -> bool {
+fn is_other(signature: &Companion) -> bool {
     let manifest = Manifest::decode(&signature.manifest);
     let kind = manifest.ok().and_then(|it| it.annotations.get(PREDICATE_TYPE).cloned());
     kind.is_some_and(|kind| kind != RELEASE_TYPE)
@@ -200,14 +242,14 @@ fn is_other(signature: &Signature) -> bool {
 
 /// Names the files of signers as `runwrit sign` does. What cannot be read gets a name as well:
 /// whoever judges the package is to see it.
-fn named(signatures: Vec<Signature>) -> Vec<(String, Vec<u8>)> {
+fn named(signatures: Vec<Companion>) -> Vec<(String, Vec<u8>)> {
     let mut files: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
     for signature in signatures.into_iter().filter(|signature| !is_other(signature)) {
-        let name = match bundle::decode(&signature.bundle) {
+        let name = match bundle::decode(&signature.file) {
             Ok(envelope) => bundle::file_name(&envelope.hint),
             Err(_) => format!("unreadable{SIGNATURE_EXTENSION}"),
         };
-        files.entry(name).or_default().push(signature.bundle);
+        files.entry(name).or_default().push(signature.file);
     }
     let mut named = Vec::new();
     for (name, bundles) in files {

@@ -19,6 +19,8 @@ pub const WASM_CONFIG_TYPE: &str = "application/vnd.wasm.config.v0+json";
 pub const WASM_TYPE: &str = "application/wasm";
 /// The file of a signer.
 pub const SIGNATURE_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
+/// A root that says who may sign.
+pub const ROOT_TYPE: &str = "application/vnd.runwrit.root.v1+json";
 /// The configuration of what has none.
 pub const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
 /// The bytes of the configuration of what has none.
@@ -27,6 +29,8 @@ pub const EMPTY: &[u8] = b"{}";
 pub const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
 /// The annotation that says in what a signature is wrapped.
 pub const CONTENT: &str = "dev.sigstore.bundle.content";
+/// The annotation that names the file that a layer was.
+pub const TITLE: &str = "org.opencontainers.image.title";
 /// The annotation that gives a name to a manifest in a layout.
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
 

@@ -13,7 +13,7 @@ use runwrit_model::secret::Secret;
 use self::exchange::{Answer, Exchange};
 use crate::error::TransferError;
 use crate::layout::checked;
-use crate::manifest::{Descriptor, INDEX_TYPE, Index, MANIFEST_TYPE, SIGNATURE_TYPE};
+use crate::manifest::{Descriptor, INDEX_TYPE, Index, MANIFEST_TYPE};
 use crate::reference::Reference;
 
 /// The header by which a registry says that it lists what is about a manifest.
@@ -97,9 +97,15 @@ impl Registry {
         checked(&what, bytes, listed)
     }
 
-    /// Returns the descriptors of what is about a manifest.
-    pub async fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, TransferError> {
-        let first = format!("referrers/{subject}?artifactType={SIGNATURE_TYPE}");
+    /// Returns the descriptors of what of one type is about a manifest; a registry may list others.
+    pub async fn referrers(
+        &self,
+        subject: &Digest,
+        kind: &str,
+    ) -> Result<Vec<Descriptor>, TransferError> {
+        // A bare `+` is a space in a query.
+        let kind = kind.replace('+', "%2B");
+        let first = format!("referrers/{subject}?artifactType={kind}");
         let mut next = Some(self.url(&first)?);
         let mut found = Vec::new();
         for page in 0..limits::OCI_PAGES_MAX {

@@ -3,10 +3,12 @@
 use runwrit_model::id::Digest;
 use runwrit_model::limits;
 
-use crate::artifact::{Artifact, Signature};
+use crate::artifact::{Artifact, Companion};
 use crate::error::TransferError;
 use crate::layout::{Layout, described};
-use crate::manifest::{Descriptor, Manifest, SIGNATURE_TYPE, WASM_CONFIG_TYPE, WASM_TYPE};
+use crate::manifest::{
+    Descriptor, Manifest, ROOT_TYPE, SIGNATURE_TYPE, WASM_CONFIG_TYPE, WASM_TYPE,
+};
 use crate::reference::{Place, Reference};
 use crate::registry::{Credential, Registry};
 
@@ -18,6 +20,28 @@ pub enum Shelf {
     /// A layout.
     Layout(Layout),
 }
+
+/// What may be about a package, and how much of it is taken.
+struct Kind {
+    name: &'static str,
+    media_type: &'static str,
+    count_max: usize,
+    bytes_max: u64,
+}
+
+const SIGNATURES: Kind = Kind {
+    name: "signatures",
+    media_type: SIGNATURE_TYPE,
+    count_max: limits::SIGNATURES_MAX,
+    bytes_max: limits::SIGNATURE_BYTES_MAX as u64,
+};
+
+const ROOTS: Kind = Kind {
+    name: "roots",
+    media_type: ROOT_TYPE,
+    count_max: limits::ROOTS_MAX,
+    bytes_max: limits::ROOT_BYTES_MAX as u64,
+};
 
 impl Shelf {
     /// Opens a place to take from.
@@ -48,8 +72,8 @@ impl Shelf {
         Ok(Self::Registry(Box::new(registry)))
     }
 
-    /// Takes a package with all its signatures. Each byte is one that a digest vouches for; whether
-    /// anybody vouches for the package is not asked here.
+    /// Takes a package with all its signatures and roots. Each byte is one that a digest vouches
+    /// for; whether anybody vouches for the package is not asked here.
     pub async fn take(&self, reference: &Reference) -> Result<Artifact, TransferError> {
         let what = reference.to_string();
         let refused = |why| TransferError::NotAPackage { what: what.clone(), why };
@@ -61,37 +85,40 @@ impl Shelf {
         let config = self.blob(&config, limits::OCI_CONFIG_BYTES_MAX).await?;
         let component = self.blob(&layer, limits::COMPONENT_BYTES_MAX).await?;
         let digest = Digest::of(&manifest);
-        let signatures = self.signatures(&digest, &what).await?;
-        Ok(Artifact { manifest, config, component, signatures }.sorted())
+        let signatures = self.companions(&digest, &SIGNATURES, &what).await?;
+        let roots = self.companions(&digest, &ROOTS, &what).await?;
+        Ok(Artifact { manifest, config, component, signatures, roots }.sorted())
     }
 
-    async fn signatures(
+    /// Takes everything of one kind that is about a package.
+    async fn companions(
         &self,
         subject: &Digest,
+        kind: &Kind,
         what: &str,
-    ) -> Result<Vec<Signature>, TransferError> {
+    ) -> Result<Vec<Companion>, TransferError> {
         let listed = match self {
-            Self::Registry(registry) => registry.referrers(subject).await?,
+            Self::Registry(registry) => registry.referrers(subject, kind.media_type).await?,
             Self::Layout(layout) => layout.referrers(subject)?,
         };
-        let mut signatures = Vec::new();
+        let mut companions = Vec::new();
         for descriptor in listed {
-            let kind = descriptor.artifact_type.as_deref();
             // Older lists do not say what they list.
-            if kind.is_some_and(|kind| kind != SIGNATURE_TYPE) {
+            let told = descriptor.artifact_type.as_deref();
+            if told.is_some_and(|told| told != kind.media_type) {
                 continue;
             }
-            if signatures.len() == limits::SIGNATURES_MAX {
-                let (what, max) = (what.to_owned(), limits::SIGNATURES_MAX);
-                return Err(TransferError::TooMany { what, of: "signatures", max });
-            }
             let manifest = self.blob_of_manifest(&descriptor).await?;
-            let Some((config, layer)) = signature_parts(&manifest, subject) else { continue };
-            let config = self.blob(&config, limits::SIGNATURE_BYTES_MAX as u64).await?;
-            let bundle = self.blob(&layer, limits::SIGNATURE_BYTES_MAX as u64).await?;
-            signatures.push(Signature { manifest, config, bundle });
+            let Some((config, layer)) = kind.parts(&manifest, subject) else { continue };
+            if companions.len() == kind.count_max {
+                let (what, of, max) = (what.to_owned(), kind.name, kind.count_max);
+                return Err(TransferError::TooMany { what, of, max });
+            }
+            let config = self.blob(&config, kind.bytes_max).await?;
+            let file = self.blob(&layer, kind.bytes_max).await?;
+            companions.push(Companion { manifest, config, file });
         }
-        Ok(signatures)
+        Ok(companions)
     }
 
     async fn blob_of_manifest(&self, descriptor: &Descriptor) -> Result<Vec<u8>, TransferError> {
@@ -118,11 +145,11 @@ impl Shelf {
         self.put_blob(&artifact.component).await?;
         let subject = artifact.digest();
         self.put_manifest(&artifact.manifest, None, None).await?;
-        for signature in &artifact.signatures {
-            self.put_blob(&signature.config).await?;
-            self.put_blob(&signature.bundle).await?;
-            let about = (&subject, &signature.descriptor());
-            self.put_manifest(&signature.manifest, None, Some(about)).await?;
+        for companion in artifact.signatures.iter().chain(&artifact.roots) {
+            self.put_blob(&companion.config).await?;
+            self.put_blob(&companion.file).await?;
+            let about = (&subject, &companion.descriptor());
+            self.put_manifest(&companion.manifest, None, Some(about)).await?;
         }
         if tag.is_some() {
             self.put_manifest(&artifact.manifest, tag, None).await?;
@@ -177,15 +204,17 @@ fn parts(manifest: &[u8]) -> Result<(Descriptor, Descriptor), String> {
     }
 }
 
-/// Returns configuration and file of a signature about `subject`; nothing where it is no such.
-fn signature_parts(manifest: &[u8], subject: &Digest) -> Option<(Descriptor, Descriptor)> {
-    let manifest = Manifest::decode(manifest).ok()?;
-    let is_about = manifest.subject.as_ref().is_some_and(|it| it.digest == *subject);
-    let is_signature = manifest.artifact_type.as_deref() == Some(SIGNATURE_TYPE);
-    match manifest.layers.as_slice() {
-        [layer] if is_about && is_signature && layer.media_type == SIGNATURE_TYPE => {
-            Some((manifest.config, layer.clone()))
+impl Kind {
+    /// Returns configuration and file of something about `subject`; nothing where it is no such.
+    fn parts(&self, manifest: &[u8], subject: &Digest) -> Option<(Descriptor, Descriptor)> {
+        let manifest = Manifest::decode(manifest).ok()?;
+        let is_about = manifest.subject.as_ref().is_some_and(|it| it.digest == *subject);
+        let is_this = manifest.artifact_type.as_deref() == Some(self.media_type);
+        match manifest.layers.as_slice() {
+            [layer] if is_about && is_this && layer.media_type == self.media_type => {
+                Some((manifest.config, layer.clone()))
+            }
+            _ => None,
         }
-        _ => None,
     }
 }

@@ -54,7 +54,7 @@ fn surface() -> Surface {
 }
 
 fn packed(parcel: &Parcel) -> Artifact {
-    Artifact::pack(parcel, &surface()).unwrap()
+    Artifact::pack(parcel, &[], &surface()).unwrap()
 }
 
 fn reference(text: &str) -> Reference {
@@ -85,7 +85,11 @@ fn the_same_package_has_the_same_digest_everywhere() {
     assert_eq!(one.digest(), packed(&unsigned).digest(), "signatures change no digest");
     let other = Parcel { manifest: b"version = 2".to_vec(), ..parcel.clone() };
     assert_ne!(one.digest(), packed(&other).digest(), "one digest pins both files");
-    assert_eq!(one.unpack().unwrap(), parcel);
+    assert_eq!(one.unpack().unwrap().parcel, parcel);
+    let roots = [(1, b"one".to_vec()), (2, b"two".to_vec())];
+    let rooted = Artifact::pack(&parcel, &roots, &surface()).unwrap();
+    assert_eq!(rooted.digest(), packed(&parcel).digest(), "roots change no digest");
+    assert_eq!(rooted.unpack().unwrap().roots, roots);
 }
 
 #[test]
@@ -112,16 +116,17 @@ fn signatures_that_share_a_name_are_all_kept() {
     let mut signed = parcel(1);
     let mut artifact = packed(&signed);
     let mut again = artifact.signatures[0].clone();
-    again.bundle.push(b' ');
+    again.file.push(b' ');
     let mut broken = artifact.signatures[0].clone();
-    broken.bundle = b"{}".to_vec();
+    broken.file = b"{}".to_vec();
     artifact.signatures.extend([again, broken]);
-    let names: Vec<_> = artifact.unpack().unwrap().signatures.into_iter().map(|it| it.0).collect();
+    let names: Vec<_> =
+        artifact.unpack().unwrap().parcel.signatures.into_iter().map(|it| it.0).collect();
     assert_eq!(names.len(), 3, "{names:?}");
     assert!(names.iter().any(|name| name.starts_with("unreadable-")), "{names:?}");
     assert!(names.iter().all(|name| name.ends_with(".sigstore.json")), "{names:?}");
     signed.signatures[0].1 = b"{}".to_vec();
-    let error = Artifact::pack(&signed, &surface()).unwrap_err().to_string();
+    let error = Artifact::pack(&signed, &[], &surface()).unwrap_err().to_string();
     assert!(error.contains("is no signature"), "{error}");
 }
 

@@ -9,6 +9,7 @@ mod toolchain;
 mod guests;
 mod setup;
 mod test;
+mod fuzz;
 mod demo;
 mod crash_matrix;
 mod bench;
@@ -55,13 +56,9 @@ enum Task {
     /// Sets up, then kills runs at every boundary in every scenario and prints the table, which
     /// takes half an hour.
     CrashMatrix(crash_matrix::Settings),
-    /// Sets up, then lets a fuzzer that reads the official document loose on the simulator, with more
-    /// examples than the tests take the time for.
-    Fuzz {
-        /// Examples of each operation.
-        #[arg(long, default_value_t = 200)]
-        examples: u32,
-    },
+    /// Lets libFuzzer try the readers of signed things, then sets up and lets schemathesis loose on
+    /// the simulator, for longer than the tests take the time.
+    Fuzz(fuzz::Settings),
     /// Sets up, then measures speed and size beside others and prints the table.
     Bench(bench::Settings),
     /// Sets up, then checks format and lints, builds everything and runs all tests.
@@ -92,7 +89,7 @@ fn run(task: Task) -> Result<(), Failure> {
         }),
         Task::Demo { part, runwrit } => demo::run(&place, runwrit.as_deref(), part),
         Task::CrashMatrix(settings) => crash_matrix::run(&place, &settings),
-        Task::Fuzz { examples } => test::fuzz(&place, examples),
+        Task::Fuzz(settings) => fuzz::run(&place, &settings),
         Task::Bench(settings) => bench::run(&place, &settings),
         Task::Test => test::run(&place),
     }

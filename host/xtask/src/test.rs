@@ -39,8 +39,8 @@ pub fn run(place: &Place) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Sets up and runs the fuzzer with so many examples of each operation.
-pub fn fuzz(place: &Place, examples: u32) -> Result<(), Failure> {
+/// Sets up and runs the fuzzer of the simulator with so many examples of each operation.
+pub fn schemathesis(place: &Place, examples: u32) -> Result<(), Failure> {
     let setup::Ready { mut missing, .. } = setup::run(place)?;
     missing.extend(missing_specification(place));
     if let Some(what) = missing.first() {

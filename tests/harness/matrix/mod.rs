@@ -73,27 +73,23 @@ pub async fn run_case(places: &Places, case: Case) -> Verdict {
     Verdict { case, crashes, passed, requests, findings }
 }
 
-/// Kills at every `stride`-th boundary of one scenario and mood, `jobs` cases at once; then a few
-/// times thrice, so that recoveries are killed too.
+/// Kills at every `stride`-th boundary of one scenario and mood, `jobs` cases at once; where a person
+/// cancels, also at those of the rollback of everything; then a few times thrice, so that recoveries
+/// are killed too.
 pub async fn run_row(places: &Places, cell: (Scenario, Mood), stride: u64, jobs: usize) -> Row {
     let calm = run_case(places, Case::new(cell.0.clone(), cell.1)).await;
     let mut row = Row::new(cell, calm.requests);
     row.add(calm);
     let mut crew = Crew { places, slots: Arc::new(Semaphore::new(jobs)), running: JoinSet::new() };
-    let mut last = 1;
-    for kill in (1..BOUNDARIES_MAX).step_by(stride as usize) {
-        crew.begin(&row, &[kill]).await;
-        if crew.collect(&mut row) {
-            break;
-        }
-        last = kill;
+    let last = crew.kill_at_each(&mut row, None, stride).await;
+    if row.cell.0 == Scenario::Canceled {
+        let first = Some(row.last_call);
+        crew.kill_at_each(&mut row, first, stride).await;
     }
     for kills in thrice(last) {
         crew.begin(&row, &kills).await;
     }
-    while let Some(done) = crew.running.join_next().await {
-        row.add(done.expect("a case does not panic"));
-    }
+    crew.finish(&mut row).await;
     row
 }
 
@@ -130,15 +126,38 @@ impl Crew<'_> {
         });
     }
 
+    /// Kills at every `stride`-th boundary, after a first kill where there is one, until a kill is
+    /// meant for a boundary past the end; returns the last one before it.
+    async fn kill_at_each(&mut self, row: &mut Row, first: Option<u64>, stride: u64) -> u64 {
+        let mut last = 1;
+        for kill in (1..BOUNDARIES_MAX).step_by(stride as usize) {
+            let kills: Vec<u64> = first.into_iter().chain([kill]).collect();
+            self.begin(row, &kills).await;
+            if self.collect(row) {
+                break;
+            }
+            last = kill;
+        }
+        self.finish(row).await;
+        last
+    }
+
     /// Counts what has finished; tells whether a kill was meant for a boundary past the end.
     fn collect(&mut self, row: &mut Row) -> bool {
         let mut is_past_the_end = false;
         while let Some(done) = self.running.try_join_next() {
             let verdict = done.expect("a case does not panic");
-            is_past_the_end |= verdict.crashes.is_empty();
+            is_past_the_end |= verdict.crashes.len() < verdict.case.kills.len();
             row.add(verdict);
         }
         is_past_the_end
+    }
+
+    /// Waits for all that is running, and counts it.
+    async fn finish(&mut self, row: &mut Row) {
+        while let Some(done) = self.running.join_next().await {
+            row.add(done.expect("a case does not panic"));
+        }
     }
 }
 

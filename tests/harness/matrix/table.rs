@@ -56,6 +56,9 @@ pub struct Row {
     pub requests_more: usize,
     /// Cases.
     pub cases: usize,
+    /// The last boundary that belongs to a call of a run that was killed there: after it everything
+    /// is made, and nothing is over.
+    pub last_call: u64,
     /// Kills that struck, by boundary and operation.
     pub kills: BTreeMap<(String, String), usize>,
     /// Boundaries passed.
@@ -77,6 +80,7 @@ impl Row {
             requests,
             requests_more: 0,
             cases: 0,
+            last_call: 1,
             kills: BTreeMap::new(),
             passed: BTreeSet::new(),
             violations: BTreeMap::new(),
@@ -94,6 +98,11 @@ impl Row {
                 let place = &verdict.case;
                 self.facts.push(format!("{place}: {:?}: {}", finding.violation, finding.facts));
             }
+        }
+        if let ([kill], [(_, operation)]) = (&verdict.case.kills[..], &verdict.crashes[..])
+            && operation != "run"
+        {
+            self.last_call = self.last_call.max(*kill);
         }
         for place in verdict.crashes {
             *self.kills.entry(place).or_default() += 1;

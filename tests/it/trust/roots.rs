@@ -95,6 +95,33 @@ fn a_package_brings_the_next_root_along() {
 }
 
 #[test]
+fn roots_travel_with_a_package_that_is_pushed_and_pulled() {
+    let shell = house();
+    rotate(&shell, "2.root.json", &SUCCESSION);
+    sign_root(&shell, "2.root.json", &["alice"]);
+    let carry = || {
+        let text = fs::read(shell.path("2.root.json")).expect("readable");
+        shell.write("package/trust/2.root.json", &text);
+        succeeds(&shell.run(&["push", "./package", "oci:layout:1"]));
+        (text, shell.run(&["pull", "oci:layout:1", "--to", "pulled"]))
+    };
+    release(&shell, "ops-2", 4);
+    let (_, half) = carry();
+    refused(&half, "root 2 needs 2 signatures by the keys of root 1, and 1 counts: `alice`");
+    assert!(!exists(&shell.path("pulled")), "nothing is kept that is not followed");
+    fs::remove_dir_all(shell.path("layout")).expect("it stands there");
+    sign_root(&shell, "2.root.json", &["carol"]);
+    let (text, pulled) = carry();
+    succeeds(&pulled);
+    assert!(pulled.stderr.contains("with 2 signatures and 1 root"), "{}", pulled.stderr);
+    let kept = fs::read(shell.path("pulled/trust/2.root.json")).expect("it came along");
+    assert_eq!(kept, text);
+    assert_eq!(followed(&shell), 1, "who only pulls follows nothing yet");
+    succeeds(&run(&shell, "./pulled", &[]));
+    assert_eq!(followed(&shell), 2);
+}
+
+#[test]
 fn a_chain_neither_skips_nor_goes_back_nor_vanishes() {
     let shell = house();
     rotate(&shell, "2.root.json", &SUCCESSION);

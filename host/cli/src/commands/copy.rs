@@ -5,7 +5,7 @@ use runwrit_distribution::error::TransferError;
 use runwrit_model::exit::Exit;
 use serde_json::json;
 
-use super::push::signatures;
+use super::push::companions;
 use crate::configuration::Configuration;
 use crate::error::Error;
 use crate::output::Style;
@@ -40,11 +40,12 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
         target.put(&artifact, to.tag.as_deref()).await.map_err(registries::failed)
     })?;
     let count = artifact.signatures.len();
-    session.note(Style::Plain, &format!("copied with {}; nothing was judged", signatures(count)));
+    session
+        .note(Style::Plain, &format!("copied with {}; nothing was judged", companions(&artifact)));
     match session.output.is_json {
         true => session.output.object(&json!({
             "event": "copied", "from": from.to_string(), "to": to.to_string(), "digest": digest,
-            "signatures": count,
+            "signatures": count, "roots": artifact.roots.len(),
         })),
         false => session.output.data(&to.at(digest).to_string()),
     }

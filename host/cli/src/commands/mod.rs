@@ -5,7 +5,7 @@ mod plan;
 mod resume;
 mod rollback;
 mod cancel;
-mod cell;
+pub mod cell;
 mod runs;
 mod show;
 mod resolve;
@@ -91,9 +91,6 @@ pub enum Command {
     /// Compiles a component in a child process under limits
     #[command(name = "__compile", hide = true)]
     Compile(compile::Arguments),
-    /// Runs a guest in a process that holds nothing else
-    #[command(name = "__cell", hide = true)]
-    Cell,
 }
 
 impl Command {
@@ -126,7 +123,6 @@ impl Command {
             Self::Grants(arguments) => grants::execute(arguments, session),
             Self::Simulate(arguments) => simulate::execute(arguments, session),
             Self::Compile(arguments) => compile::execute(arguments, session),
-            Self::Cell => cell::execute(),
         }
     }
 }

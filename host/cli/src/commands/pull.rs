@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use runwrit_distribution::artifact::Unpacked;
 use runwrit_distribution::error::TransferError;
 use runwrit_distribution::lock::Pinned;
 use runwrit_distribution::reference::Reference;
@@ -11,7 +12,7 @@ use runwrit_model::exit::Exit;
 use runwrit_trust::parcel::{COMPONENT, Hashed, MANIFEST, Parcel, SIGNATURES};
 use serde_json::json;
 
-use super::push::signatures;
+use super::push::companions;
 use crate::ambient::{self, trusted};
 use crate::configuration::Configuration;
 use crate::error::Error;
@@ -20,6 +21,7 @@ use crate::output::Style;
 use crate::packages;
 use crate::pins::{Files, Pinning, Pins, pinned};
 use crate::registries;
+use crate::roots;
 use crate::session::Session;
 
 /// What to get.
@@ -78,14 +80,14 @@ impl Desk<'_> {
         let shelf = registries::open(from, configuration, session)?;
         let artifact =
             session.block_on(async { shelf.take(from).await.map_err(registries::failed) })?;
-        let digest = artifact.digest();
-        let parcel = artifact.unpack().map_err(|why| {
+        let (digest, brought) = (artifact.digest(), companions(&artifact));
+        let Unpacked { parcel, roots } = artifact.unpack().map_err(|why| {
             registries::failed(TransferError::NotAPackage { what: from.to_string(), why })
         })?;
         let shown = PathBuf::from(from.to_string());
         // Signature and keyring first: nothing of `runbook.toml` is parsed before.
         let hashed = Hashed::of(&parcel);
-        let vouching = self.judge(&shown, &hashed)?;
+        let vouching = self.judge(&shown, &hashed, &roots)?;
         let package = Package::of_hashed(&shown, parcel.clone(), hashed.component())
             .map_err(packages::unusable)?;
         if let Some(vouching) = &vouching {
@@ -96,20 +98,28 @@ impl Desk<'_> {
             let found = pinned(vouching, &package.manifest, &Files::of(&hashed));
             let found = Pinned { digest: Some(digest), source: Some(from.to_string()), ..found };
             pins.check(&found)?;
-            keep(&folder, &parcel)?;
+            keep(&folder, &parcel, &roots)?;
             self.pin(found, pins)?;
             vouching.tell(&package.manifest, &package.digest, session);
         } else {
-            keep(&folder, &parcel)?;
+            keep(&folder, &parcel, &roots)?;
             let line = format!("UNVERIFIED: nobody was asked who vouches for {}", from);
             session.note(Style::Warning, &line);
         }
+        self.session.note(Style::Plain, &format!("pulled {} with {brought}", from.at(digest)));
         self.tell(&package, &folder, from.at(digest), parcel.signatures.len());
         Ok(())
     }
 
-    fn judge(&self, shown: &Path, hashed: &Hashed<'_>) -> Result<Option<Vouching>, Error> {
-        self.trust.as_ref().map(|trust| trust.admit(shown, hashed, false)).transpose()
+    /// Judges a package by the keyring, and by the roots that came with it.
+    fn judge(
+        &self,
+        shown: &Path,
+        hashed: &Hashed<'_>,
+        roots: &[(u64, Vec<u8>)],
+    ) -> Result<Option<Vouching>, Error> {
+        let Some(trust) = &self.trust else { return Ok(None) };
+        trust.clone().brought(shown, roots)?.admit(shown, hashed, false).map(Some)
     }
 
     fn folder(&self, package: &Package, to: Option<&Path>) -> Result<PathBuf, Error> {
@@ -143,14 +153,13 @@ impl Desk<'_> {
             }));
             return;
         }
-        self.session.note(Style::Plain, &format!("pulled {at} with {}", signatures(count)));
         output.data(&shown);
     }
 }
 
-/// Keeps the files of a package. One that stands there gets signatures that it lacked, and is not
-/// changed otherwise.
-fn keep(folder: &Path, parcel: &Parcel) -> Result<(), Error> {
+/// Keeps the files of a package. One that stands there gets signatures and roots that it lacked, and
+/// is not changed otherwise.
+fn keep(folder: &Path, parcel: &Parcel, roots: &[(u64, Vec<u8>)]) -> Result<(), Error> {
     if ambient::exists(folder) {
         let known = collect(folder).map_err(packages::unusable)?;
         if (&known.manifest, &known.component) != (&parcel.manifest, &parcel.component) {
@@ -160,13 +169,15 @@ fn keep(folder: &Path, parcel: &Parcel) -> Result<(), Error> {
                 Error::usage(message).hint("move it away, or name a folder with `--to DIR`")
             );
         }
-        return sign(folder, parcel);
+        sign(folder, parcel)?;
+        return roots::keep_brought(folder, roots);
     }
     let partial = trusted::partial(folder);
     trusted::make_directory("package", &partial)?;
     trusted::replace("manifest", &partial.join(MANIFEST), &parcel.manifest, 0o644)?;
     trusted::replace("component", &partial.join(COMPONENT), &parcel.component, 0o644)?;
     sign(&partial, parcel)?;
+    roots::keep_brought(&partial, roots)?;
     trusted::publish("package", &partial, folder)
 }
 

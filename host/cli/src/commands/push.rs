@@ -14,6 +14,7 @@ use crate::error::{Error, chain};
 use crate::output::Style;
 use crate::packages;
 use crate::registries;
+use crate::roots;
 use crate::session::Session;
 
 /// What to put where.
@@ -34,7 +35,8 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
     })?;
     // Nobody could run what imports more than it asks for.
     within_ask(&package)?;
-    let artifact = pack(&package, &parcel)?;
+    let roots = roots::brought_by(&package.folder)?;
+    let artifact = pack(&package, &parcel, &roots)?;
     let digest = artifact.digest();
     if let Some(expected) = to.digest.filter(|expected| *expected != digest) {
         let what = to.to_string();
@@ -48,13 +50,13 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
     let (id, count) = (package.manifest.id(), artifact.signatures.len());
     match count {
         0 => session.note(Style::Warning, &format!("UNSIGNED: nobody vouches for {id} yet")),
-        _ => session.note(Style::Plain, &format!("pushed {id} with {}", signatures(count))),
+        _ => session.note(Style::Plain, &format!("pushed {id} with {}", companions(&artifact))),
     }
     let at = to.at(digest).to_string();
     match session.output.is_json {
         true => session.output.object(&json!({
             "event": "pushed", "runbook": id, "reference": to.to_string(), "digest": digest,
-            "signatures": count,
+            "signatures": count, "roots": artifact.roots.len(),
         })),
         false => session.output.data(&at),
     }
@@ -62,20 +64,27 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
 }
 
 /// Packs a package as registries keep it.
-fn pack(package: &Package, parcel: &Parcel) -> Result<Artifact, Error> {
+fn pack(package: &Package, parcel: &Parcel, roots: &[(u64, Vec<u8>)]) -> Result<Artifact, Error> {
     let surface = Surface {
         exports: package.surface.exports.clone(),
         imports: package.surface.imports.iter().map(|import| import.name.clone()).collect(),
         target: package.manifest.world.clone(),
     };
-    Artifact::pack(parcel, &surface).map_err(|error| {
+    Artifact::pack(parcel, roots, &surface).map_err(|error| {
         let shown = package.folder.display();
         Error::usage(format!("`{shown}` cannot be packed: {}", chain(&error)))
             .hint("remove the file, and sign again")
     })
 }
 
-/// Returns how many signatures.
-pub fn signatures(count: usize) -> String {
-    if count == 1 { "1 signature".to_owned() } else { format!("{count} signatures") }
+/// Tells how many signatures and roots travel with a package.
+pub fn companions(artifact: &Artifact) -> String {
+    let counted = |count: usize, what: &str| {
+        if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+    };
+    let signatures = counted(artifact.signatures.len(), "signature");
+    match artifact.roots.len() {
+        0 => signatures,
+        count => format!("{signatures} and {}", counted(count, "root")),
+    }
 }

@@ -5,7 +5,7 @@ use runwrit_model::limits;
 
 use super::fake::{Asked, Fake, Reply};
 use super::*;
-use crate::manifest::{Index, SIGNATURE_TYPE};
+use crate::manifest::{Index, ROOT_TYPE, SIGNATURE_TYPE};
 
 /// A registry with a package, and the two references to it.
 async fn stocked(signers: usize) -> (Fake, Artifact, String, String) {
@@ -72,7 +72,7 @@ async fn one_flipped_bit_is_found() {
     let config_path: &'static str = format!("blobs/{}", digest_of(&config)).leak();
     let component_path: &'static str = format!("blobs/{}", digest_of(&component)).leak();
     let manifest_path: &'static str = format!("manifests/{}", artifact.digest()).leak();
-    let bundle = artifact.signatures[0].bundle.clone();
+    let bundle = artifact.signatures[0].file.clone();
     let bundle_path: &'static str = format!("blobs/{}", digest_of(&bundle)).leak();
     let rows: [(&str, &'static str, Change, Vec<u8>, &str, &str); 7] = [
         ("component", component_path, flip, component.clone(), &tag, "its bytes are"),
@@ -216,8 +216,10 @@ async fn a_registry_with_lists_of_its_own_gets_no_tag_for_them() {
     assert_eq!(take(&tag).await.unwrap(), artifact, "the bill of materials is none of ours");
     let is_list = |asked: &Asked| asked.path.contains("manifests/sha256-");
     assert!(!fake.asked().iter().any(is_list), "{:?}", fake.asked());
-    let question = format!("artifactType={SIGNATURE_TYPE}");
-    assert!(fake.asked().iter().any(|asked| asked.path.ends_with(&question)));
+    for kind in [SIGNATURE_TYPE, ROOT_TYPE] {
+        let question = format!("artifactType={}", kind.replace('+', "%2B"));
+        assert!(fake.asked().iter().any(|asked| asked.path.ends_with(&question)), "{question}");
+    }
 }
 
 #[tokio::test]
@@ -230,9 +232,11 @@ async fn the_list_of_signatures_is_kept_under_a_tag_where_a_registry_keeps_none(
     assert_eq!(writes(&fake), 1);
     // A second signer adds to the list and takes nothing from it.
     let mut more = parcel(1);
-    more.signatures.extend(artifact.clone().unpack().unwrap().signatures);
-    let other =
-        packed(&Parcel { signatures: more.signatures, ..artifact.clone().unpack().unwrap() });
+    more.signatures.extend(artifact.clone().unpack().unwrap().parcel.signatures);
+    let other = packed(&Parcel {
+        signatures: more.signatures,
+        ..artifact.clone().unpack().unwrap().parcel
+    });
     let second = Artifact { signatures: vec![other.signatures[0].clone()], ..artifact.clone() };
     let third = Artifact { signatures: vec![other.signatures[1].clone()], ..artifact };
     put(&tag, &second).await.unwrap();

@@ -1,68 +1,24 @@
 //! What attackers hand over: a corpus that is replayed, and bytes that were changed at random.
 //!
-//! The changes follow from a seed, so a failure can be repeated; a crash that somebody finds by
-//! other means goes into `corpus/` as a file.
+//! The changes follow from a seed, so a failure can be repeated; a crash that `cargo xtask fuzz` or
+//! somebody else finds goes into `corpus/` as a file.
 
 #![expect(clippy::disallowed_methods, reason = "the corpus lies in files")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use runwrit_fuzz::READERS;
 use runwrit_model::id::Digest;
 use runwrit_model::manifest::Manifest;
 
 use super::roots::{house, sign};
 use super::*;
 use crate::endorsement::{GrantStatement, Terms};
-use crate::roots::{Chain, Root};
+use crate::roots::Root;
 
 /// Changed copies of each seed; each takes some microseconds.
 const COPIES: u64 = 250;
-
-/// A reader, for bytes that anybody may have written.
-type Reader = fn(&[u8]);
-
-/// What reads each folder of the corpus. Whatever is read once is read the same way again.
-const READERS: [(&str, Reader); 7] = [
-    ("bundle", |bytes| {
-        if let Ok(envelope) = bundle::decode(bytes) {
-            assert_eq!(bundle::decode(&bundle::encode(&envelope)), Ok(envelope));
-        }
-    }),
-    ("statement", |bytes| {
-        if let Ok(statement) = Statement::decode(bytes) {
-            assert_eq!(Statement::decode(&statement.encode()), Ok(statement));
-        }
-    }),
-    ("grant", |bytes| {
-        if let Ok(statement) = GrantStatement::decode(bytes) {
-            assert_eq!(GrantStatement::decode(&statement.encode()), Ok(statement));
-        }
-    }),
-    ("root", |bytes| {
-        if let Ok(root) = Root::decode(bytes) {
-            let again = Root::decode(&root.encode()).expect("what was read can be written");
-            assert_eq!(again.digest, root.digest);
-            // Nobody in the corpus holds a key, so nothing of it is ever followed.
-            assert!(Chain::pinned(bytes, &Digest::of(bytes)).is_err());
-        }
-    }),
-    ("keyring", |bytes| {
-        if let Ok(text) = str::from_utf8(bytes) {
-            let _ = Keyring::parse("trust.toml", text);
-        }
-    }),
-    ("memory", |bytes| {
-        if let Ok(floors) = Floors::decode(bytes) {
-            assert_eq!(Floors::decode(&floors.encode()), Ok(floors));
-        }
-    }),
-    ("manifest", |bytes| {
-        if let Ok(text) = str::from_utf8(bytes) {
-            let _ = Manifest::parse("runbook.toml", text);
-        }
-    }),
-];
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name)
