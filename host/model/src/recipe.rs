@@ -20,7 +20,7 @@ pub struct Recipe {
     pub version: u32,
     /// A line for the shell, which runs it in the folder of this file.
     pub command: String,
-    /// What it makes: a component, or a core module that carries its world. Relative to that folder.
+    /// What it makes, seen from that folder: a component, or a core module that carries its world.
     pub output: PathBuf,
 }
 

@@ -73,9 +73,9 @@ pub async fn run_case(places: &Places, case: Case) -> Verdict {
     Verdict { case, crashes, passed, requests, findings }
 }
 
-/// Kills at every `stride`-th boundary of one scenario and mood, `jobs` cases at once; where a person
-/// cancels, also at those of the rollback of everything; then a few times thrice, so that recoveries
-/// are killed too.
+/// Kills at every `stride`-th boundary of one scenario and mood, `jobs` cases at once; where a
+/// person cancels, also at those of the rollback of everything; then a few times thrice, so that
+/// recoveries are killed too.
 pub async fn run_row(places: &Places, cell: (Scenario, Mood), stride: u64, jobs: usize) -> Row {
     let calm = run_case(places, Case::new(cell.0.clone(), cell.1)).await;
     let mut row = Row::new(cell, calm.requests);

@@ -113,7 +113,7 @@ fn roots_travel_with_a_package_that_is_pushed_and_pulled() {
     sign_root(&shell, "2.root.json", &["carol"]);
     let (text, pulled) = carry();
     succeeds(&pulled);
-    assert!(pulled.stderr.contains("with 2 signatures and 1 root"), "{}", pulled.stderr);
+    assert!(pulled.stderr.contains("with 1 signature and 1 root"), "{}", pulled.stderr);
     let kept = fs::read(shell.path("pulled/trust/2.root.json")).expect("it came along");
     assert_eq!(kept, text);
     assert_eq!(followed(&shell), 1, "who only pulls follows nothing yet");

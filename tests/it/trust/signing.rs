@@ -59,12 +59,14 @@ fn a_source_folder_is_built_as_its_recipe_says() {
     let [packed, built] = [packages().join("hello"), shell.path("built")]
         .map(|package| fs::read(package.join("component.wasm")).expect("readable"));
     assert!(packed == built, "the core module became the component that stands in the packages");
-    shell.write("source/bare.wasm", b"\0asm\x01\0\0\0");
+    // A core module that imports `a.b`, which no world has.
+    let foreign = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x02\x07\x01\x01a\x01b\0\0";
+    shell.write("source/foreign.wasm", foreign);
     let rows = [
         ("exit 3", "made.wasm", "`exit 3` in `source` failed: exit status: 3"),
         ("true", "other.wasm", "the command of `source/build.toml` made no `source/other.wasm`"),
-        ("true", "bare.wasm", "`source/bare.wasm` makes no component"),
-        ("", "made.wasm", "command is"),
+        ("true", "foreign.wasm", "`source/foreign.wasm` makes no component"),
+        ("", "made.wasm", "`command` is"),
     ];
     for (command, output, expected) in rows {
         fs::remove_dir_all(shell.path("built")).ok();

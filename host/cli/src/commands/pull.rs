@@ -157,8 +157,8 @@ impl Desk<'_> {
     }
 }
 
-/// Keeps the files of a package. One that stands there gets signatures and roots that it lacked, and
-/// is not changed otherwise.
+/// Keeps the files of a package. One that stands there gets signatures and roots that it lacked,
+/// and is not changed otherwise.
 fn keep(folder: &Path, parcel: &Parcel, roots: &[(u64, Vec<u8>)]) -> Result<(), Error> {
     if ambient::exists(folder) {
         let known = collect(folder).map_err(packages::unusable)?;
