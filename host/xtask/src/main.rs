@@ -54,7 +54,7 @@ enum Task {
         runwrit: Option<PathBuf>,
     },
     /// Sets up, then kills runs at every boundary in every scenario and prints the table, which
-    /// takes half an hour.
+    /// takes an hour or two.
     CrashMatrix(crash_matrix::Settings),
     /// Lets libFuzzer try the readers of signed things, then sets up and lets schemathesis loose on
     /// the simulator, for longer than the tests take the time.

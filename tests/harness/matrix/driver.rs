@@ -45,6 +45,11 @@ impl Trace<'_> {
         self.processes.iter().filter(|process| process.is_killed).count()
     }
 
+    /// Tells whether any process has decided to roll back, so that no later one may stop half-way.
+    pub fn has_turned_back(&self) -> bool {
+        self.installation.boundaries().iter().any(|passed| passed.name == "rollback-committed")
+    }
+
     /// Returns the exit code of the last process.
     pub fn exit(&self) -> Option<i32> {
         self.processes.last().and_then(|process| process.code)

@@ -73,8 +73,9 @@ fn should_stand(trace: &Trace<'_>) -> bool {
     match trace.case.scenario {
         Scenario::Success => true,
         Scenario::Fails(_) | Scenario::FailsInside(_) | Scenario::Deprovision => false,
-        // A cancel that came after the end is refused and changes nothing.
-        Scenario::Canceled => trace.exit() != Some(1),
+        // A cancel that came after the end is refused and changes nothing; and so is the one after
+        // a cancel that was killed when it had rolled back.
+        Scenario::Canceled => trace.exit() != Some(1) && !trace.has_turned_back(),
     }
 }
 
