@@ -9,21 +9,29 @@ use wit_component::ComponentEncoder;
 
 use crate::ambient::{self, trusted};
 use crate::error::Error;
-use crate::output::{Output, Style};
+use crate::output::Style;
+use crate::session::Session;
 
+/// How all WebAssembly begins.
+const WASM: &[u8] = b"\0asm";
 /// How a core module begins; a component differs in the last two bytes.
 const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
 
 /// Returns the component of `folder`: the file that was named, else what its `build.toml` makes,
 /// else its `component.wasm`. A core module that carries its world becomes a component.
-pub fn component(folder: &Path, named: Option<&Path>, output: &Output) -> Result<Vec<u8>, Error> {
+pub fn component(folder: &Path, named: Option<&Path>, session: &Session) -> Result<Vec<u8>, Error> {
     let recipe = folder.join(recipe::FILE);
     let file = match named {
         Some(file) => file.to_owned(),
-        None if ambient::exists(&recipe) => make(folder, &recipe, output)?,
+        None if ambient::exists(&recipe) => make(folder, &recipe, session)?,
         None => folder.join(COMPONENT),
     };
     let bytes = ambient::read("component", &file, limits::COMPONENT_BYTES_MAX)?;
+    if !bytes.starts_with(WASM) {
+        let shown = file.display();
+        return Err(Error::usage(format!("`{shown}` is no WebAssembly file"))
+            .hint("give the component, or the core module, that the build of the runbook makes"));
+    }
     match bytes.starts_with(CORE_MODULE) {
         true => componentize(&file, &bytes),
         false => Ok(bytes),
@@ -31,11 +39,11 @@ pub fn component(folder: &Path, named: Option<&Path>, output: &Output) -> Result
 }
 
 /// Follows a recipe; returns the file that it makes.
-fn make(folder: &Path, recipe: &Path, output: &Output) -> Result<PathBuf, Error> {
+fn make(folder: &Path, recipe: &Path, session: &Session) -> Result<PathBuf, Error> {
     let shown = recipe.display().to_string();
     let text = ambient::read_text("recipe", recipe, limits::DOCUMENT_BYTES_MAX)?;
     let Recipe { command, output: made, .. } = Recipe::parse(&shown, &text)?;
-    output.note(Style::Faint, &format!("building in {}: {command}", folder.display()));
+    session.note(Style::Faint, &format!("building in {}: {command}", folder.display()));
     trusted::build_by_program(&command, folder)?;
     let made = folder.join(made);
     match ambient::exists(&made) {

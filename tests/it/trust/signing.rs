@@ -65,6 +65,7 @@ fn a_source_folder_is_built_as_its_recipe_says() {
     let rows = [
         ("exit 3", "made.wasm", "`exit 3` in `source` failed: exit status: 3"),
         ("true", "other.wasm", "the command of `source/build.toml` made no `source/other.wasm`"),
+        ("echo > text.wasm", "text.wasm", "`source/text.wasm` is no WebAssembly file"),
         ("true", "foreign.wasm", "`source/foreign.wasm` makes no component"),
         ("", "made.wasm", "`command` is"),
     ];

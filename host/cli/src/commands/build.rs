@@ -35,7 +35,7 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
     let manifest = arguments.source.join(MANIFEST);
     let manifest = ambient::read("manifest", &manifest, limits::DOCUMENT_BYTES_MAX)?;
     let named = arguments.component.as_deref();
-    let component = source::component(&arguments.source, named, &session.output)?;
+    let component = source::component(&arguments.source, named, session)?;
     let parcel = Parcel { manifest, component, signatures: Vec::new() };
     let package = Package::of(&arguments.source, parcel.clone()).map_err(packages::unusable)?;
     within_ask(&package)?;

@@ -107,7 +107,8 @@ impl Desk<'_> {
             session.note(Style::Warning, &line);
         }
         self.session.note(Style::Plain, &format!("pulled {} with {brought}", from.at(digest)));
-        self.tell(&package, &folder, from.at(digest), parcel.signatures.len());
+        let counts = (parcel.signatures.len(), roots.len());
+        self.tell(&package, &folder, from.at(digest), counts);
         Ok(())
     }
 
@@ -142,13 +143,19 @@ impl Desk<'_> {
         pins.pin(Pinned { source, ..found })
     }
 
-    fn tell(&self, package: &Package, folder: &Path, at: Reference, count: usize) {
+    fn tell(
+        &self,
+        package: &Package,
+        folder: &Path,
+        at: Reference,
+        (signatures, roots): (usize, usize),
+    ) {
         let (output, id) = (&self.session.output, package.manifest.id());
         let shown = folder.display().to_string();
         if output.is_json {
             output.object(&json!({
                 "event": "pulled", "runbook": id, "reference": at.to_string(),
-                "digest": at.digest, "package": shown, "signatures": count,
+                "digest": at.digest, "package": shown, "signatures": signatures, "roots": roots,
                 "is-verified": self.trust.is_some(),
             }));
             return;
