@@ -57,7 +57,7 @@ fn make(folder: &Path, recipe: &Path, session: &Session) -> Result<PathBuf, Erro
 }
 
 fn componentize(file: &Path, module: &[u8]) -> Result<Vec<u8>, Error> {
-    let encode = |encoder: &mut ComponentEncoder| encoder.encode();
+    let encode = |mut encoder: ComponentEncoder| encoder.encode();
     let encoded = ComponentEncoder::default().validate(true).module(module).and_then(encode);
     encoded.map_err(|error| {
         let shown = file.display();

@@ -143,7 +143,7 @@ impl Guest {
             Source::Module(_) => ComponentEncoder::default()
                 .validate(true)
                 .module(&bytes)
-                .and_then(|encoder| encoder.encode())
+                .and_then(|mut encoder| encoder.encode())
                 .map_err(|error| format!("{error:#}")),
             Source::Text(_) => wat::Parser::new()
                 .parse_bytes(Some(path), &bytes)
