@@ -209,7 +209,7 @@ impl Admitted {
             scope: self.scope(),
             worlds: Default::default(),
             starter: session.ambient.starter(),
-            deadline: None,
+            deadline: grant.deadline(run.unix_ms()),
             on_failure: grant.on_failure().or(manifest.on_failure).unwrap_or_default(),
             host: env!("CARGO_PKG_VERSION").to_owned(),
             plan: plan.as_ref().and_then(|plan| plan.text().ok()),

@@ -28,6 +28,12 @@ pub fn lines(view: &RunView, outcome: RunOutcome) -> Vec<(Style, String)> {
     for (name, value) in &view.outputs {
         lines.push((Style::Plain, format!("output {name} = {value}")));
     }
+    let lasting: Vec<&CallView> = lasting(view).collect();
+    if !lasting.is_empty() {
+        lines.push((Style::Strong, "not undone, because nothing reverts it:".to_owned()));
+        let told = |call: &CallView| format!("  {}: {}", call.operation, call.subject);
+        lines.extend(lasting.iter().map(|call| (Style::Plain, told(call))));
+    }
     if !view.left.is_empty() {
         lines.push((Style::Bad, "left for a person:".to_owned()));
         let left = view.left.iter();
@@ -44,7 +50,8 @@ fn headline(view: &RunView, outcome: RunOutcome) -> (Style, String) {
     match outcome {
         RunOutcome::Succeeded => (Style::Good, format!("run {run} succeeded")),
         RunOutcome::RolledBack => {
-            (Style::Warning, format!("run {run} failed and was rolled back, nothing is left{why}"))
+            let left = remains(view);
+            (Style::Warning, format!("run {run} failed and was rolled back, {left}{why}"))
         }
         RunOutcome::RollbackIncomplete => {
             (Style::Bad, format!("run {run} could not be rolled back wholly{why}"))
@@ -57,12 +64,27 @@ fn headline(view: &RunView, outcome: RunOutcome) -> (Style, String) {
             (Style::Bad, format!("run {run} does not repeat what its journal holds{why}"))
         }
         RunOutcome::Moved => (Style::Warning, format!("run {run} was moved{why}")),
-        RunOutcome::LeftPlan => {
-            (Style::Bad, format!("run {run} left its plan, nothing of it is left{why}"))
-        }
+        RunOutcome::LeftPlan => (
+            Style::Bad,
+            format!("run {run} left its plan and was rolled back, {}{why}", remains(view)),
+        ),
         RunOutcome::Parked => (Style::Warning, format!("run {run} waits{}{why}", awaited(view))),
         RunOutcome::Interrupted => (Style::Warning, format!("run {run} was interrupted")),
     }
+}
+
+/// Says what a rollback that is over left behind.
+fn remains(view: &RunView) -> &'static str {
+    match view.lasting.is_empty() {
+        true => "nothing is left",
+        false => "but for what nothing reverts",
+    }
+}
+
+/// Returns the calls that a rollback left as they are.
+fn lasting(view: &RunView) -> impl Iterator<Item = &CallView> {
+    let calls = view.steps.iter().flat_map(|step| &step.calls);
+    calls.filter(|call| view.lasting.contains(&call.call))
 }
 
 /// Says for what a run waits.

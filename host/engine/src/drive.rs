@@ -316,7 +316,7 @@ impl Work {
         self.write_end(Finished { ending, message, outputs }).await
     }
 
-    async fn write_end(&self, end: Finished) -> Result<Stretch, EngineError> {
+    pub(crate) async fn write_end(&self, end: Finished) -> Result<Stretch, EngineError> {
         crash_point("before-finish", "run");
         let timing = &self.host.timing;
         self.recorder.finish(end, timing).await.map_err(|stop| self.error(stop))?;

@@ -81,7 +81,10 @@ impl Engine {
         let now = self.host.clock.now();
         match next(&history, now, &self.host.timing) {
             // Whoever repeats `resume` until a run is over learns how it ended.
-            Next::Ended(ending) => return Ok(self.tell_ended(&history, ending)),
+            Next::Ended(ending) => {
+                self.let_go(&history).await?;
+                return Ok(self.tell_ended(&history, ending));
+            }
             Next::Execute if guest.is_none() => {
                 return Err(EngineError::NeedsComponent(run.clone()));
             }
@@ -89,6 +92,26 @@ impl Engine {
         }
         worlds::check(&history.created, outside).await?;
         self.take(run, true).await?.drive(guest, outside).await
+    }
+
+    /// Gives the scope of an ended run free again, where a process took the run to roll it back and
+    /// was killed before it turned: its journal is over, but its row is not.
+    async fn let_go(&self, history: &History) -> Result<(), EngineError> {
+        let run = &history.created.run;
+        let (state, end) = (self.store.run(run).await?.state, history.finished.clone());
+        match (state, end) {
+            (_, None | Some(Finished { ending: Ending::Moved, .. })) => Ok(()),
+            (store::RunState::Finished(_), _) => match self.store.claim(run).await {
+                Ok(claim) => Ok(self.store.release(&claim.fence).await?),
+                // Whoever works in the scope now did not get it from this run.
+                Err(StoreError::Busy { .. } | StoreError::Live { .. }) => Ok(()),
+                Err(error) => Err(error.into()),
+            },
+            (_, Some(end)) => {
+                let work = self.take(run, true).await?;
+                work.write_end(end).await.map(drop)
+            }
+        }
     }
 
     /// Tells again how a run ended that is over.

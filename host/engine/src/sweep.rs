@@ -10,6 +10,7 @@ use runwrit_model::id::{RunId, Scope};
 use runwrit_model::journal::World;
 use runwrit_model::labels;
 use runwrit_model::sweep::{Judgement, Known, Left, Sighting, claimed, judge, judge_claim};
+use runwrit_model::undo::is_late_look_wanted;
 
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -151,6 +152,8 @@ impl Engine {
             return Err(SweepError::OtherWorld(run));
         }
         let effect = history.effects.get(&sweep.call);
+        // A person may have said since that it stays.
+        let effect = effect.filter(|it| is_late_look_wanted(&history, it));
         let Some((effect, plan)) = effect.and_then(|it| Some((it, it.intent.undo.clone()?))) else {
             return Ok(Some(SweepOutcome::Nothing));
         };

@@ -38,6 +38,9 @@ pub struct RunView {
     pub steps: Vec<StepView>,
     /// What is left for a person.
     pub left: Vec<Orphan>,
+    /// What a rollback leaves as it is without asking: it cannot be reverted, or is kept.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lasting: Vec<CallId>,
     /// Net EUR per month of what it made and what still stands; nothing where all of it is free.
     pub eur_per_month: Option<Eur>,
     /// What it put out.
@@ -190,6 +193,7 @@ impl RunView {
             is_alive,
             steps: steps(entries, &history),
             left: undo::left(&history),
+            lasting: lasting(&history),
             eur_per_month: eur_per_month(&history),
             outputs: finished.map(|end| end.outputs).unwrap_or_default(),
             message,
@@ -211,6 +215,11 @@ impl RunView {
             scope_eur_per_month: None,
         }
     }
+}
+
+/// Only a run that turned back has to say what stays nevertheless.
+fn lasting(history: &History) -> Vec<CallId> {
+    history.rollback.as_ref().map(|_| undo::lasting(history)).unwrap_or_default()
 }
 
 /// Writes a time as RFC 3339 in UTC.

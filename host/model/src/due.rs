@@ -16,6 +16,8 @@ pub enum Due {
     Rollback,
     /// A person asked to cancel it, and no process was there to hear it.
     Cancel,
+    /// The time is over that its grant gave it, while it waited.
+    Deadline,
     /// A person answered the question that it was parked with.
     Answered,
 }
@@ -36,6 +38,9 @@ pub fn due(history: &History, rest: Rest, is_cancel_asked: bool, now: UnixMs) ->
         _ if history.ending().is_some() => None,
         _ if history.rollback.is_some() => Some(Due::Rollback),
         _ if is_cancel_asked || history.cancel.is_some() => Some(Due::Cancel),
+        Rest::Parked(_) if history.created.deadline.is_some_and(|at| at <= now) => {
+            Some(Due::Deadline)
+        }
         _ if history.effects.values().any(|effect| effect.is_asked) => None,
         _ if history.effects.values().any(is_answered) => Some(Due::Answered),
         Rest::Parked(Some(at)) if at <= now || at > furthest(now) => Some(Due::Timer),
@@ -53,8 +58,8 @@ fn furthest(now: UnixMs) -> UnixMs {
 #[cfg(test)]
 mod tests {
     use crate::call::{CallClass, Rank};
-    use crate::journal::{Ending, Verdict};
-    use crate::tale::Tale;
+    use crate::journal::{Created, Ending, Verdict};
+    use crate::tale::{Tale, created};
 
     use super::*;
 
@@ -65,7 +70,12 @@ mod tests {
         let asked = || new().intent("1", CallClass::Opaque).asked("1");
         let (killed, parked) = (Rest::Interrupted, |at| Rest::Parked(Some(at)));
         let for_a_person = Rest::Parked(None);
+        let limited =
+            |deadline| Tale::of(Created { deadline: Some(deadline), ..created() }).timer("0", 50);
         let rows = [
+            ("waits until after its deadline", limited(10), parked(50), false, Some(Due::Deadline)),
+            ("waits within its deadline", limited(60), parked(50), false, None),
+            ("killed before its deadline", limited(10), killed, false, None),
             ("killed on the way", new(), killed, false, None),
             ("waits", waits(), parked(50), false, None),
             ("waited", waits(), parked(10), false, Some(Due::Timer)),

@@ -7,7 +7,8 @@ use crate::departure::Departure;
 use crate::id::Digest;
 use crate::journal::{
     Accepted, CallResult, Created, Ending, Entry, Finished, Intent, Observed, Orphan, Outcome,
-    Record, Refinement, Resolved, RollbackStarted, UndoOutcome, UnixMs, Verdict, Wait, WaitReason,
+    Record, Refinement, Resolved, RollbackStarted, UndoOutcome, UndoResult, UnixMs, Verdict, Wait,
+    WaitReason,
 };
 
 /// What a journal says, ready for decisions. It is a function of the entries alone.
@@ -98,6 +99,8 @@ pub struct UndoState {
     pub is_open: bool,
     /// The outcome of the last try.
     pub outcome: Option<UndoOutcome>,
+    /// Whether an earlier try removed or restored something.
+    pub has_acted: bool,
     /// Whether what had the known id is gone: only another send of the same call may be there now.
     pub is_id_gone: bool,
     /// What was left for a person.
@@ -148,11 +151,30 @@ impl Effect {
         matches!(self.intent.class, CallClass::KeyedCreate | CallClass::ProbeCreate)
     }
 
-    /// Returns whether it declares a name. One that lands late leads to a server that is gone, so
-    /// it is waited out like a creation; other declarations die with what they belong to.
-    pub fn is_naming(&self) -> bool {
+    /// Returns whether it publishes a name. One that lands late leads to a server that is gone, so
+    /// it is looked for after the rollback like a creation.
+    pub fn is_publishing(&self) -> bool {
+        let plan = self.intent.undo.as_ref().filter(|plan| plan.rank == Rank::Dns);
+        let wrote = plan.and_then(|plan| plan.arguments.get("wrote"));
+        self.is_lasting_change() && wrote.is_some_and(|wrote| !wrote.is_null())
+    }
+
+    /// Returns whether it changes something outside that outlives the rollback: such a change can
+    /// land after its undo, so it is waited out like a creation. Other changes go with what this
+    /// run made, and those of this host's own books are never on their way.
+    fn is_lasting_change(&self) -> bool {
         let rank = self.intent.undo.as_ref().map(|plan| plan.rank);
-        self.intent.class == CallClass::Converge && rank == Some(Rank::Dns)
+        self.intent.class == CallClass::Converge
+            && match rank {
+                None | Some(Rank::Registry | Rank::Audit) => false,
+                Some(Rank::Dns) => true,
+                Some(_) => self.intent.depends_on.is_empty(),
+            }
+    }
+
+    /// Returns whether a send that was not answered could still change something for good.
+    pub fn outlives_its_send(&self) -> bool {
+        self.is_create() || self.is_lasting_change()
     }
 
     /// Returns whether nobody knows what became of it.
@@ -178,7 +200,7 @@ impl Effect {
     /// sends, after the second was answered and its thing deleted.
     pub fn may_land(&self) -> bool {
         let is_open = self.accepted.as_ref().is_none_or(|accepted| accepted.is_adopted);
-        (self.is_create() || self.is_naming()) && (is_open || self.is_sent_twice)
+        self.outlives_its_send() && (is_open || self.is_sent_twice)
     }
 
     fn is_answered_ok(&self) -> bool {
@@ -241,7 +263,8 @@ impl History {
         }
         self.take(&entry.record, entry.at).map_err(fail)?;
         self.next_seq += 1;
-        self.last_at = entry.at;
+        // A clock that was set right since must not make the run's own time go back.
+        self.last_at = self.last_at.max(entry.at);
         Ok(())
     }
 
@@ -281,7 +304,7 @@ impl History {
                 undo.tried_at = at;
                 undo.is_open = true;
             }
-            Record::UndoResult(result) => self.take_undo(result.call, &result.outcome)?,
+            Record::UndoResult(result) => self.take_undo(result)?,
             Record::UndoQuarantined(orphan) => {
                 let undo = &mut self.effect(orphan.call)?.undo;
                 undo.is_open = false;
@@ -396,14 +419,17 @@ impl History {
         Ok(())
     }
 
-    fn take_undo(&mut self, call: CallId, outcome: &UndoOutcome) -> Result<(), String> {
-        let undo = &mut self.effect(call)?.undo;
+    fn take_undo(&mut self, result: &UndoResult) -> Result<(), String> {
+        let effect = self.effect(result.call)?;
+        let is_made_here = effect.is_create() || effect.is_publishing();
+        let undo = &mut effect.undo;
         undo.is_open = false;
-        if matches!(outcome, UndoOutcome::Retry(..)) {
+        if matches!(result.outcome, UndoOutcome::Retry(..)) {
             undo.failures += 1;
         }
-        undo.is_id_gone |= matches!(outcome, UndoOutcome::Settling(_));
-        undo.outcome = Some(outcome.clone());
+        undo.is_id_gone |= is_made_here && matches!(result.outcome, UndoOutcome::Settling(_));
+        undo.has_acted |= result.has_acted;
+        undo.outcome = Some(result.outcome.clone());
         Ok(())
     }
 
@@ -516,6 +542,12 @@ mod tests {
         assert!(History::of(&holed).unwrap_err().to_string().contains("entry 2 was expected"));
         assert!(History::of(&tale.entries[1..]).is_err());
         assert!(History::of(&[]).is_err());
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_does_not_take_the_time_of_a_run_back() {
+        let history = Tale::new().at(900).step("0").at(20).observed("1").history();
+        assert_eq!(history.last_at, 900);
     }
 
     #[test]

@@ -39,6 +39,13 @@ impl RunId {
         &self.0
     }
 
+    /// Returns when it was made, in milliseconds since 1970.
+    pub fn unix_ms(&self) -> u64 {
+        let places =
+            self.0.bytes().take(10).filter_map(|it| CROCKFORD.bytes().position(|c| c == it));
+        places.fold(0, |time, place| time << 5 | place as u64)
+    }
+
     /// Returns twelve lower-case characters that stand for the run in resource names and labels.
     pub fn short(&self) -> String {
         let digest = Sha256::digest(self.0.as_bytes());

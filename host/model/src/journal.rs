@@ -375,6 +375,9 @@ pub struct UndoResult {
     pub call: CallId,
     /// How.
     pub outcome: UndoOutcome,
+    /// Whether this try removed or restored something, where the outcome does not tell.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_acted: bool,
 }
 
 /// How an undo ended.

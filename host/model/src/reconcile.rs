@@ -38,6 +38,8 @@ pub fn forward(history: &History, effect: &Effect, timing: &Timing) -> Forward {
         return Forward::Complete(accepted.clone());
     }
     match effect.verdict {
+        // What can be looked for is looked for, whatever a person said: the id is needed.
+        Some(Verdict::Done | Verdict::Kept) if effect.intent.class != CallClass::Opaque => {}
         Some(Verdict::Done | Verdict::Kept) => return Forward::Complete(told_done(effect)),
         Some(Verdict::NotDone) => return Forward::SendOnce,
         Some(Verdict::Deleted) => return Forward::Fail(deleted(effect)),
@@ -138,7 +140,7 @@ pub fn backward(history: &History, effect: &Effect, settle: Duration) -> Backwar
     if effect.is_effect_free() {
         return Backward::Free;
     }
-    match effect.is_create() || effect.is_naming() {
+    match effect.outlives_its_send() {
         true if effect.may_land() => Backward::MayLand(after(sent_until(history, effect), settle)),
         true => Backward::Known,
         false if effect.is_unknown() && effect.intent.class == CallClass::Opaque => {
@@ -180,7 +182,8 @@ fn deleted(effect: &Effect) -> Failure {
 #[cfg(test)]
 mod tests {
     use crate::breakable::with_broken;
-    use crate::tale::{Tale, call};
+    use crate::call::Rank;
+    use crate::tale::{Tale, call, intent};
 
     use super::*;
 
@@ -225,6 +228,14 @@ mod tests {
     }
 
     #[test]
+    fn what_can_be_looked_for_is_looked_for_whatever_a_person_said() {
+        for verdict in [Verdict::Done, Verdict::Kept] {
+            let told = Tale::new().intent("0", CallClass::KeyedCreate).attempt(2);
+            assert_eq!(forward_of(told.resolved("0", verdict)), Forward::Resend, "{verdict:?}");
+        }
+    }
+
+    #[test]
     fn only_labels_that_prove_it_make_a_thing_ours() {
         let labels = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
             pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -252,36 +263,46 @@ mod tests {
 
     #[test]
     fn a_rollback_reckons_with_what_may_still_land() {
+        use Backward::{Free, Known, MayLand, Unknown};
+
+        let ranked = |rank| {
+            let mut intent = intent(call("0"), CallClass::Converge);
+            intent.undo.as_mut().unwrap().rank = rank;
+            intent
+        };
+        let converge = |rank| Tale::new().promise(ranked(rank));
+        let mut on_ours = ranked(Rank::Server);
+        on_ours.depends_on = vec![call("0")];
+        let of_ours = Tale::new().promise(on_ours);
         let keyed = || Tale::new().intent("0", CallClass::KeyedCreate);
         let opaque = || Tale::new().intent("0", CallClass::Opaque);
         let rows = [
-            ("never answered", keyed().at(30).rollback(), Backward::MayLand(130)),
-            ("known", keyed().accepted("0").ok("0").at(30).rollback(), Backward::Known),
-            ("accepted only", keyed().accepted("0").at(30).rollback(), Backward::Known),
-            ("refused", keyed().err("0", true).at(30).rollback(), Backward::Free),
-            ("failed after all", keyed().at(20).err("0", false).rollback(), Backward::MayLand(120)),
+            ("never answered", keyed().at(30).rollback(), MayLand(130)),
+            ("known", keyed().accepted("0").ok("0").at(30).rollback(), Known),
+            ("accepted only", keyed().accepted("0").at(30).rollback(), Known),
+            ("refused", keyed().err("0", true).at(30).rollback(), Free),
+            ("failed after all", keyed().at(20).err("0", false).rollback(), MayLand(120)),
             (
                 "sent by two processes",
                 keyed().at(10).attempt(2).at(20).accepted("0").at(30).rollback(),
-                Backward::MayLand(120),
+                MayLand(120),
             ),
-            ("opaque, unknown", opaque().at(30).rollback(), Backward::Unknown),
-            ("opaque, answered", opaque().accepted("0").ok("0").rollback(), Backward::Known),
+            ("opaque, unknown", opaque().at(30).rollback(), Unknown),
+            ("opaque, answered", opaque().accepted("0").ok("0").rollback(), Known),
             (
                 "opaque, said to be done",
                 opaque().asked("0").resolved("0", Verdict::Done).rollback(),
-                Backward::Known,
+                Known,
             ),
             (
                 "opaque, said not to be done",
                 opaque().asked("0").resolved("0", Verdict::NotDone).rollback(),
-                Backward::Free,
+                Free,
             ),
-            (
-                "converging",
-                Tale::new().intent("0", CallClass::Converge).rollback(),
-                Backward::Known,
-            ),
+            ("converging, never answered", converge(Rank::Server).rollback(), MayLand(100)),
+            ("converging, known", converge(Rank::Server).accepted("0").rollback(), Known),
+            ("converging in our books", converge(Rank::Registry).rollback(), Known),
+            ("converging, gone with what we made", of_ours.rollback(), Known),
         ];
         for (name, tale, expected) in rows {
             let history = tale.history();

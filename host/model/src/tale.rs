@@ -199,7 +199,7 @@ impl Tale {
     }
 
     pub fn undo_result(self, id: &str, outcome: UndoOutcome) -> Self {
-        self.then(Record::UndoResult(UndoResult { call: call(id), outcome }))
+        self.then(Record::UndoResult(UndoResult { call: call(id), outcome, has_acted: false }))
     }
 
     pub fn undone(self, id: &str) -> Self {

@@ -59,7 +59,7 @@ pub enum Tried {
     Never(String),
 }
 
-/// A creation that may land after its undo: to be looked for, once the rollback is over.
+/// A creation or a name that may land after its undo: to be looked for, once the rollback is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LateSweep {
     /// The call.
@@ -216,7 +216,7 @@ fn carrier(history: &History, index: u32) -> Option<CallId> {
 
 fn step(history: &History, effect: &Effect, timing: &Timing) -> UndoStep {
     let call = effect.intent.call;
-    let note = |outcome| UndoStep::Note(Record::UndoResult(UndoResult { call, outcome }));
+    let note = |outcome| UndoStep::Note(undo_result(call, outcome));
     let refined = history.refinements.get(&call.index).cloned().unwrap_or_default();
     let is_unknown = backward(history, effect, timing.settle) == Backward::Unknown;
     let plans = plans(history, effect);
@@ -229,9 +229,24 @@ fn step(history: &History, effect: &Effect, timing: &Timing) -> UndoStep {
         UndoStep::Note(Record::UndoQuarantined(orphan(effect, error)))
     } else if plans.is_empty() {
         note(UndoOutcome::NothingThere)
+    } else if let Some(name) = left_name(history, effect) {
+        let error = format!("`{name}` may lead to it and could not be taken back");
+        UndoStep::Note(Record::UndoQuarantined(orphan(effect, &error)))
     } else {
         UndoStep::Act(UndoAct { call, attempt: effect.undo.attempts + 1, plans })
     }
+}
+
+/// Returns a name that is left for a person and may lead to this server: an address that is given
+/// back belongs to a stranger, and the name must not lead there.
+fn left_name<'a>(history: &'a History, effect: &Effect) -> Option<&'a str> {
+    let call = effect.intent.call;
+    let names = history.effects.values().filter(|other| rank(other) == Rank::Dns);
+    let mut leading =
+        names.filter(|name| name.intent.call > call && needs(history, name).contains(&call));
+    let is_server = rank(effect) == Rank::Server;
+    let left = leading.find(|name| is_server && state(history, name) == State::Left)?;
+    Some(&left.intent.subject)
 }
 
 /// Returns what to write after a try of the undo of `call` that ended now.
@@ -247,7 +262,7 @@ pub fn judge(
     timing: &Timing,
 ) -> Record {
     let effect = history.effects.get(&call).expect("only effects of the journal are undone");
-    let result = |outcome| Record::UndoResult(UndoResult { call, outcome });
+    let result = |outcome| undo_result(call, outcome);
     match tried {
         Tried::Never(error) => Record::UndoQuarantined(orphan(effect, error)),
         Tried::Later(error) if is_held_in_use(history, effect) => {
@@ -260,7 +275,10 @@ pub fn judge(
             Record::UndoQuarantined(orphan(effect, error))
         }
         Tried::NotOurs | Tried::Done | Tried::Absent => match settles_at(history, effect, timing) {
-            Some(at) if effect.undo.tried_at < at => result(UndoOutcome::Settling(at)),
+            Some(at) if effect.undo.tried_at < at => {
+                let (outcome, has_acted) = (UndoOutcome::Settling(at), *tried == Tried::Done);
+                Record::UndoResult(UndoResult { call, outcome, has_acted })
+            }
             _ if *tried == Tried::NotOurs => result(UndoOutcome::NotOurs),
             _ if *tried == Tried::Done || has_removed(effect) => result(UndoOutcome::Done),
             _ => result(UndoOutcome::NothingThere),
@@ -278,7 +296,7 @@ fn settles_at(history: &History, effect: &Effect, timing: &Timing) -> Option<Uni
 
 /// A second look that finds nothing closes an undo that acted on the first.
 fn has_removed(effect: &Effect) -> bool {
-    effect.accepted.is_some()
+    effect.accepted.is_some() || effect.undo.has_acted
 }
 
 /// What is left for a person keeps in use what it hangs on. To wait out the whole budget for that
@@ -299,8 +317,11 @@ fn later(effect: &Effect, error: &str, now: UnixMs, timing: &Timing) -> Record {
     }
     // One last try at the very end of the budget.
     let at = after(now, pause(call, effect.undo.failures, timing)).min(ends_at);
-    let outcome = UndoOutcome::Retry(at, error.to_owned());
-    Record::UndoResult(UndoResult { call, outcome })
+    undo_result(call, UndoOutcome::Retry(at, error.to_owned()))
+}
+
+fn undo_result(call: CallId, outcome: UndoOutcome) -> Record {
+    Record::UndoResult(UndoResult { call, outcome, has_acted: false })
 }
 
 /// Returns the pause after `failures` earlier failures: doubled each time, spread by a quarter so
@@ -338,13 +359,32 @@ pub fn left(history: &History) -> Vec<Orphan> {
     .collect()
 }
 
+/// Returns what a rollback leaves as it is without a person being asked: effects that cannot be
+/// reverted, such as a deletion, and what the runbook keeps.
+pub fn lasting(history: &History) -> Vec<CallId> {
+    let lasts = |call: CallId, effect: &Effect| {
+        let refined = history.refinements.get(&call.index);
+        let is_kept = refined.is_some_and(|it| it.is_kept);
+        let has_plan = match refined.and_then(|it| it.replacement.as_ref()) {
+            // One item of a batch carries the plans of all.
+            Some(plans) => !plans.is_empty(),
+            None => effect.intent.undo.is_some(),
+        };
+        let is_gone = matches!(effect.verdict, Some(Verdict::NotDone | Verdict::Deleted));
+        (is_kept || !has_plan)
+            && !is_gone
+            && !effect.is_effect_free()
+            && state(history, effect) == State::Over
+    };
+    let effects = history.effects.iter();
+    effects.filter(|(call, effect)| lasts(**call, effect)).map(|(call, _)| *call).collect()
+}
+
 /// Returns what has to be looked for after the rollback ended at `now`.
 pub fn late_sweeps(history: &History, now: UnixMs, timing: &Timing) -> Vec<LateSweep> {
     let may_land = |effect: &&Effect| {
-        // Sweeps look by labels for what was created; a name was looked at until it was settled.
-        effect.is_create()
-            && matches!(backward(history, effect, timing.settle), Backward::MayLand(_))
-            && state(history, effect) == State::Over
+        matches!(backward(history, effect, timing.settle), Backward::MayLand(_))
+            && is_late_look_wanted(history, effect)
     };
     let landing = history.effects.values().filter(may_land);
     landing
@@ -352,6 +392,20 @@ pub fn late_sweeps(history: &History, now: UnixMs, timing: &Timing) -> Vec<LateS
             timing.sweeps.iter().map(move |wait| late_sweep(effect, after(now, *wait)))
         })
         .collect()
+}
+
+/// Tells whether what lands late of `effect` is to be taken back by the host's own undo: what was
+/// kept stays, whoever said so, and what the runbook replaced is not the host's to revert. Changes
+/// of what others made were looked at until they had settled, and are theirs since.
+pub fn is_late_look_wanted(history: &History, effect: &Effect) -> bool {
+    let refined = history.refinements.get(&effect.intent.call.index);
+    let is_refined = refined.is_some_and(|it| it.is_kept || it.replacement.is_some());
+    let is_kept = effect.verdict == Some(Verdict::Kept)
+        || effect.undo.outcome == Some(UndoOutcome::Kept)
+        || is_refined;
+    (effect.is_create() || effect.is_publishing())
+        && !is_kept
+        && state(history, effect) == State::Over
 }
 
 fn late_sweep(effect: &Effect, at: UnixMs) -> LateSweep {
@@ -631,6 +685,96 @@ mod tests {
         assert_eq!((sweeps[0].call, sweeps[0].at), (call("0"), 1_900));
         assert_eq!(sweeps[0].key.as_deref(), Some("thing-0"));
         assert!(!sweeps[0].labels.is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_reverted_and_what_is_kept_lasts() {
+        let deletion = |id: &str| crate::journal::Intent {
+            undo: None,
+            ..intent(call(id), CallClass::Converge)
+        };
+        let rows = [
+            ("made", Tale::new().made("0", Rank::Server, &[]).rollback().undone("0"), false),
+            ("deleted", Tale::new().promise(deletion("0")).accepted("0").ok("0").rollback(), true),
+            ("refused", Tale::new().promise(deletion("0")).err("0", true).rollback(), false),
+            (
+                "kept",
+                Tale::new()
+                    .made("0", Rank::Server, &[])
+                    .refined("1", Refinement::Keep(0))
+                    .rollback()
+                    .undo_result("0", UndoOutcome::Kept),
+                true,
+            ),
+            (
+                "without its undo, on the runbook's word",
+                Tale::new()
+                    .made("0", Rank::Server, &[])
+                    .refined("1", Refinement::UndoWith(0, vec![]))
+                    .rollback(),
+                true,
+            ),
+        ];
+        for (name, tale, lasts) in rows {
+            assert_eq!(lasting(&tale.history()) == [call("0")], lasts, "{name}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_was_kept_or_replaced_is_swept_later() {
+        let one = || Tale::new().create("0", Rank::Server, &[]).at(50);
+        let refined = |it| one().refined("1", it).rollback();
+        let kept = UndoOutcome::Kept;
+        let rows = [
+            ("swept", one().rollback().undone("0"), 1),
+            ("kept", refined(Refinement::Keep(0)).undo_result("0", kept), 0),
+            ("replaced", refined(Refinement::UndoWith(0, vec![])), 0),
+            ("said to be kept", one().rollback().resolved("0", Verdict::Kept), 0),
+            ("said to be deleted", one().rollback().resolved("0", Verdict::Deleted), 1),
+        ];
+        for (name, tale, count) in rows {
+            let sweeps = late_sweeps(&tale.history(), 1_000, &timing());
+            assert_eq!(sweeps.len(), count, "{name}: {sweeps:?}");
+        }
+    }
+
+    #[test]
+    fn a_published_name_is_looked_for_later_and_no_other_change() {
+        let change = |rank, wrote: serde_json::Value| {
+            let mut intent = intent(call("0"), CallClass::Converge);
+            let plan = intent.undo.as_mut().unwrap();
+            plan.rank = rank;
+            plan.arguments.insert("wrote".to_owned(), wrote);
+            let tale = Tale::new().promise(intent).at(50).rollback().undone("0");
+            late_sweeps(&tale.history(), 1_000, &timing()).len()
+        };
+        assert_eq!(change(Rank::Dns, "192.0.2.1".into()), 1);
+        assert_eq!(change(Rank::Dns, serde_json::Value::Null), 0, "a removal puts nothing there");
+        assert_eq!(change(Rank::Server, "on".into()), 0);
+    }
+
+    #[test]
+    fn servers_stay_while_a_name_that_may_lead_to_them_is_left() {
+        let tale = Tale::new()
+            .made("0", Rank::Server, &[])
+            .made("1", Rank::Volume, &[])
+            .made("2", Rank::Dns, &[])
+            .made("3", Rank::Server, &[])
+            .at(10)
+            .rollback()
+            .undo_intent("2", 1);
+        let left = judged(&tale, "2", Tried::Never("protected".to_owned()), 11);
+        let left = order(tale.then(left), 500);
+        assert_eq!(left, ["3", "note 0 quarantined", "1", "incomplete"]);
+    }
+
+    #[test]
+    fn a_removal_before_a_second_look_is_told() {
+        let tale = Tale::new().create("0", Rank::Server, &[]).at(50).rollback();
+        let first = tale.at(60).undo_intent("0", 1);
+        let settling = judged(&first, "0", Tried::Done, 65);
+        let second = first.then(settling).at(150).undo_intent("0", 2);
+        assert_eq!(outcome(judged(&second, "0", Tried::Absent, 151)), UndoOutcome::Done);
     }
 
     #[test]

@@ -86,7 +86,7 @@ fn a_grant_that_is_missing_or_wrong() {
     insta::assert_snapshot!(unknown.told(), @"
     exit 2
     error: `hello.toml` is refused
-      line 4: `allow` is no known field: remove it; known here are `version`, `expires`, `on-failure`, `runbook`, `scope`, `hetzner`, `dns`, `registry`, `audit`, `http`, `recovery`
+      line 4: `allow` is no known field: remove it; known here are `version`, `expires`, `on-failure`, `max-minutes`, `runbook`, `scope`, `hetzner`, `dns`, `registry`, `audit`, `http`, `recovery`
     ");
     let other = hello(|shell| shell.write("hello.toml", grant("other", "")));
     insta::assert_snapshot!(other.told(), @r#"

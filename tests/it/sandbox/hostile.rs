@@ -51,10 +51,12 @@ fn an_endless_loop_ends_after_its_time() {
 }
 
 #[test]
-fn a_well_behaved_guest_passes_through_the_same_sandbox() {
-    let ended = Installation::new().run("quiet", &["--json"]);
-    assert_eq!(ended.finished()["outcome"], "succeeded", "{ended:?}");
-    assert_eq!(ended.code, Some(0));
+fn well_behaved_guests_pass_through_the_same_sandbox() {
+    for guest in ["quiet", "inert-wasi"] {
+        let ended = Installation::new().run(guest, &["--json"]);
+        assert_eq!(ended.finished()["outcome"], "succeeded", "{guest}: {ended:?}");
+        assert_eq!(ended.code, Some(0), "{guest}");
+    }
 }
 
 #[test]

@@ -31,8 +31,7 @@ impl Zones {
         let present = found.as_ref().map(|found| &found.content);
         let is_marked = self.is_made_by(request, &id, found.as_ref());
         let started = match revert(previous.as_ref(), wrote.as_ref(), present, is_marked) {
-            Reverted::Settled if previous.is_none() => return Ok(Undone::Absent),
-            Reverted::Settled => return Ok(Undone::Done),
+            Reverted::Settled => return Ok(Undone::Absent),
             // Nothing of ours was taken, and whoever stands there now has nothing to do with us.
             Reverted::Foreign if !is_marked && request.remote_id.is_none() => {
                 return Ok(Undone::NotOurs);

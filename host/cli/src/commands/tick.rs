@@ -145,6 +145,7 @@ fn word(why: Due) -> &'static str {
         Due::Timer => "timer",
         Due::Rollback => "rollback",
         Due::Cancel => "cancel",
+        Due::Deadline => "deadline",
         Due::Answered => "answered",
     }
 }

@@ -133,7 +133,11 @@ impl Cell {
                 host.log(text::truncate(&line, limits::LOG_MESSAGE_BYTES_MAX));
                 return Ok(());
             }
-            Said::Random(_) | Said::Ready | Said::Ended(_) => return Ok(()),
+            // A cell that waits for an answer would wait for ever, so it gets an end instead.
+            said @ (Said::Random(_) | Said::Ready | Said::Ended(_)) => {
+                let text = format!("the cell of the runbook spoke out of turn: {said:?}");
+                return Err(Refusal::End(GuestEnd::Trapped(text)));
+            }
         };
         wire::tell(&mut self.stream, &answer).await.map_err(Refusal::Broken)
     }

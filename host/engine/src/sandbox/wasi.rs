@@ -24,9 +24,15 @@ use wasmtime_wasi::{
 use super::desk::Desk;
 
 /// What a run's randomness is dealt from; it repeats after as many bytes.
-const RANDOMNESS_BYTES: u32 = 64 << 10;
+const RANDOMNESS_BYTES: u32 = 64 * limits::RANDOM_BYTES_MAX;
 /// Time moves by this much at every reading, so that a loop that waits for it ends.
 const TICK: Duration = Duration::from_micros(1);
+
+/// Draws as often as it takes: one draw has its own limit.
+fn deal(desk: &mut impl Desk) -> Vec<u8> {
+    let draws = RANDOMNESS_BYTES / limits::RANDOM_BYTES_MAX;
+    (0..draws).flat_map(|_| desk.random(limits::RANDOM_BYTES_MAX)).collect()
+}
 
 /// The context of one run.
 pub struct Inert {
@@ -39,7 +45,7 @@ pub struct Inert {
 impl Inert {
     /// Makes a context; its time and randomness come from the gate, so a replay sees the same.
     pub fn new(desk: &mut impl Desk, handles_max: usize) -> Self {
-        let [secure, insecure] = [(); 2].map(|()| desk.random(RANDOMNESS_BYTES));
+        let [secure, insecure] = [(); 2].map(|()| deal(desk));
         Self::of(desk.now_unix_ms(), [secure, insecure], handles_max)
     }
 

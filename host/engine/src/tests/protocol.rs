@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use runwrit_model::call::CallId;
+use runwrit_model::due::Due;
 use runwrit_model::event::{Event, RunOutcome};
+use runwrit_model::id::RunId;
 use runwrit_model::journal::{
-    Ending, Entry, OnFailure, Outcome, Record, Resolved, UndoOutcome, Verdict,
+    Attempt, Ending, Entry, OnFailure, Outcome, Record, Resolved, UndoOutcome, VERSION, Verdict,
 };
 
 use super::cloud::Weather;
@@ -14,6 +16,8 @@ use super::play::Act::{self, *};
 use super::{Bench, Exit, START};
 use crate::engine::Canceled;
 use crate::error::EngineError;
+use crate::guest::NoGuest;
+use crate::store;
 use crate::view::{CallState, RunState};
 
 const WHOLE: &[Act] = &[Net("net"), Servers(&["one", "two"]), Link("one", "two")];
@@ -270,7 +274,10 @@ async fn a_run_past_its_deadline_is_rolled_back() {
     let mut bench = calm(&[Net("net"), Sleep(7_200), Server("one")]).await;
     bench.created.deadline = Some(START + 3_600_000);
     assert_eq!(bench.once().await.unwrap(), RunOutcome::Parked);
-    bench.clock.advance(Duration::from_secs(7_300));
+    assert!(bench.calm().0.due_runs().await.unwrap().is_empty());
+    bench.clock.advance(Duration::from_secs(3_700));
+    let due = bench.calm().0.due_runs().await.unwrap();
+    assert_eq!(due, [(bench.run().clone(), Due::Deadline)], "long before its timer");
     assert_eq!(bench.once().await.unwrap(), RunOutcome::RolledBack);
     assert!(bench.cloud.standing().is_empty());
 }
@@ -290,6 +297,39 @@ async fn a_failure_is_held_where_the_grant_or_a_pivot_says_so() {
         let outcome = engine.rollback(bench.run(), "ada", &toy).await.unwrap();
         assert_eq!(outcome, RunOutcome::RolledBack);
         assert!(bench.cloud.standing().is_empty());
+    }
+}
+
+/// Kills a process right after it took a run, or after it wrote that it did.
+async fn take_and_die(bench: &Bench, has_written: bool) {
+    let claim = bench.store.claim(bench.run()).await.unwrap();
+    if has_written {
+        let (host, engine) = ("0.1.0".to_owned(), "48".to_owned());
+        let record = Record::Attempt(Attempt { fence: claim.fence.number, host, engine });
+        let (seq, at) = (claim.head.next_seq, START + 1_000_000);
+        let entry = Entry { version: VERSION, seq, at, record };
+        bench.store.append(&claim.fence, vec![entry]).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_rollback_that_was_killed_before_it_turned_does_not_keep_the_scope() {
+    for has_written in [false, true] {
+        let mut bench = calm(&[Net("net"), Fail]).await;
+        bench.created.on_failure = OnFailure::Hold;
+        assert_eq!(bench.once().await.unwrap(), RunOutcome::Held);
+        take_and_die(&bench, has_written).await;
+        let first = bench.run().clone();
+        bench.created.run = RunId::new(START + 1, [9; 10]);
+        let refused = bench.once().await.unwrap_err();
+        assert!(refused.to_string().contains("resume"), "{refused}");
+        let (engine, toy) = bench.calm();
+        let outcome = engine.resume(&first, None::<NoGuest>, &toy).await.unwrap();
+        assert_eq!(outcome, RunOutcome::Held);
+        let row = bench.store.run(&first).await.unwrap();
+        assert_eq!(row.state, store::RunState::Finished(Ending::Held));
+        bench.acts = vec![Look];
+        assert_eq!(bench.once().await.unwrap(), RunOutcome::Succeeded, "the scope is free");
     }
 }
 

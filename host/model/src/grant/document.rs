@@ -19,6 +19,8 @@ pub struct Document {
     pub expires: Datetime,
     /// What a failure leads to.
     pub on_failure: Option<OnFailure>,
+    /// How long the run may go forward, in minutes from its start, waits included.
+    pub max_minutes: Option<u32>,
     /// For which runbook.
     pub runbook: Runbook,
     /// In which scope.

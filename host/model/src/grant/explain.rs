@@ -37,6 +37,9 @@ impl Grant {
             Some(tenant) => lines.add("scope", format!("the tenant `{tenant}`, alone")),
             None => lines.add("scope", "no tenant: the run alone".into()),
         }
+        if let Some(minutes) = document.max_minutes {
+            lines.add("time", format!("{minutes} minutes, then what a failure leads to"));
+        }
         if let Some(on_failure) = document.on_failure {
             lines.add("on-failure", format!("{on_failure:?}").to_lowercase());
         }

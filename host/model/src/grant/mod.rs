@@ -163,6 +163,12 @@ impl Grant {
         self.document.on_failure
     }
 
+    /// Returns until when a run that begins at `start` may go forward, where the grant limits that.
+    pub fn deadline(&self, start: UnixMs) -> Option<UnixMs> {
+        let minutes = u64::from(self.document.max_minutes?);
+        Some(start.saturating_add(minutes * 60_000))
+    }
+
     /// Returns the names of the credentials it uses, by capability.
     pub fn credentials(&self) -> BTreeMap<&'static str, &str> {
         let hetzner = self.document.hetzner.as_ref().map(|it| ("hetzner", &it.credential));

@@ -14,6 +14,7 @@ pub const SCHEMA: &[Field] = &[
     field("version", Required, Kind::Integer(1, 1), "the version of the format"),
     field("expires", Required, Kind::Instant, "when it mints no new permit any more"),
     field("on-failure", Optional, Kind::Text(&ON_FAILURE), "what a failure leads to"),
+    field("max-minutes", Optional, MINUTES, "how long the run may go forward, waits included"),
     field("runbook", Required, Kind::Table(RUNBOOK), "the one runbook that it is for"),
     field("scope", Optional, Kind::Table(SCOPE), "what the run holds alone"),
     field("hetzner", Optional, Kind::Table(HETZNER), "what of Hetzner Cloud"),
@@ -23,6 +24,9 @@ pub const SCHEMA: &[Field] = &[
     field("http", Optional, Kind::Table(HTTP), "which requests"),
     field("recovery", Optional, Kind::Table(RECOVERY), "what the runbook may say about undo"),
 ];
+
+/// A run that waits may wait for weeks; a year is a slip of the finger.
+const MINUTES: Kind = Kind::Integer(1, 525_600);
 
 const RUNBOOK: &[Field] = &[
     field("name", Required, Kind::Text(&WORD), "its name"),

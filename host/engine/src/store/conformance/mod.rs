@@ -441,7 +441,7 @@ fn things_follow_the_journal(bench: &dyn Bench) {
     wait(store.append(&claim.fence, entries)).unwrap();
     let orphans = wait(store.orphans()).unwrap();
     assert_eq!((orphans.len(), &orphans[0].orphan), (2, &orphan(calls[0])));
-    let undone = UndoResult { call: calls[0], outcome: UndoOutcome::Done };
+    let undone = UndoResult { call: calls[0], outcome: UndoOutcome::Done, has_acted: false };
     wait(store.append(&claim.fence, vec![entry(10, Record::UndoResult(undone))])).unwrap();
     drop(claim);
     wait(store.resolve(&run_id(1), word(calls[2], Verdict::Deleted), 11)).unwrap();

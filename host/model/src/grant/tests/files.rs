@@ -114,6 +114,16 @@ fn an_empty_grant_allows_nothing() {
 }
 
 #[test]
+fn a_limit_of_time_counts_from_the_start_of_the_run() {
+    let limited = ACME.replacen("[runbook]", "max-minutes = 30\n\n[runbook]", 1);
+    let grant = Grant::parse("g.toml", &limited).unwrap();
+    let run = crate::id::RunId::new(1_800_000_000_123, [7; 10]);
+    assert_eq!(run.unix_ms(), 1_800_000_000_123);
+    assert_eq!(grant.deadline(run.unix_ms()), Some(1_800_001_800_123));
+    assert_eq!(Grant::parse("g.toml", ACME).unwrap().deadline(0), None);
+}
+
+#[test]
 fn an_empty_list_means_nothing() {
     let lists = [
         ("locations = [\"nbg1\", \"fsn1\"]", "locations = []", "location-not-granted"),
