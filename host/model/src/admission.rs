@@ -403,6 +403,9 @@ mod tests {
         }
         assert!(gaps_of("runwrit:hetzner/volumes@0.1.0", "pure", true).is_empty());
         assert!(gaps_of("failure", "pure", true).is_empty());
+        let unasked = || gaps_of("runwrit:hetzner/volumes@0.1.0", "pure", false);
+        let unchecked = crate::breakable::with_broken("import-outside-ask", unasked);
+        assert!(unchecked.is_empty(), "nothing else compares imports with the ask: {unchecked:?}");
     }
 
     #[test]

@@ -214,6 +214,20 @@ mod tests {
     }
 
     #[test]
+    fn nothing_but_the_rule_keeps_a_token_from_where_it_does_not_belong() {
+        let rows = [
+            ("a".repeat(64), "http://127.0.0.1:8080/v1"),
+            (format!("simulated{}", "a".repeat(55)), "https://api.hetzner.cloud/v1"),
+        ];
+        for (token, endpoint) in rows {
+            let (token, endpoint) = (Secret::new(token), Endpoint::parse(endpoint).unwrap());
+            let check = || check_token("prod", &token, &endpoint);
+            check().expect_err("it belongs elsewhere");
+            crate::breakable::with_broken("token-endpoint", check).expect("no check is left");
+        }
+    }
+
+    #[test]
     fn an_endpoint_has_one_spelling() {
         let endpoint = Endpoint::parse("https://api.hetzner.cloud/v1/").unwrap();
         assert_eq!(endpoint.as_str(), HETZNER);

@@ -41,6 +41,8 @@
 //! | `late_commit` | a closed connection | happens later, under the rules of that moment |
 //! | `slow` | an answer in two late halves | happened |
 //! | `action_error` | an action that ends in `error` | begun, not completed |
+//! | `action_time` | an action that takes the time told, or never ends | when it ends |
+//! | `linger` | a deletion that was done, and a thing that is still there | happens later |
 //! | `list_lag` | its thing is missing in lists for a while | happened |
 //! | `stock`, `quota` | what the change makes of the request | depends |
 //!

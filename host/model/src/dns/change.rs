@@ -149,6 +149,7 @@ pub fn revert(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::breakable::with_broken;
 
     fn content(ttl: u32, values: &[&str]) -> Content {
         let record = |value: &&str| Record { value: (*value).to_owned(), comment: None };
@@ -176,7 +177,10 @@ mod tests {
             ("changed before deletion", Some(&old), None, Some(&other), Declared::Moved),
         ];
         for (name, previous, wanted, present, expected) in rows {
-            assert_eq!(declare(previous, wanted, present), expected, "{name}");
+            let declared = || declare(previous, wanted, present);
+            assert_eq!(declared(), expected, "{name}");
+            let unchecked = with_broken("record-moved", declared);
+            assert_eq!(unchecked != expected, expected == Declared::Moved, "{name}: {unchecked:?}");
         }
     }
 
@@ -200,7 +204,11 @@ mod tests {
             ("made again since", Some(&old), None, Some(&other), false, Reverted::Foreign),
         ];
         for (name, previous, wrote, present, is_marked, expected) in rows {
-            assert_eq!(revert(previous, wrote, present, is_marked), expected, "{name}");
+            let reverted = || revert(previous, wrote, present, is_marked);
+            assert_eq!(reverted(), expected, "{name}");
+            let unchecked = with_broken("undo-foreign-record", reverted);
+            let is_foreign = expected == Reverted::Foreign;
+            assert_eq!(unchecked != expected, is_foreign, "{name}: {unchecked:?}");
         }
     }
 

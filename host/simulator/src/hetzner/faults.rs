@@ -58,7 +58,7 @@ pub enum Fault {
     DropAfter,
     /// Closes the connection now; the effect lands later, if it is still possible then.
     LateCommit { delay_ms: u64 },
-    /// Answers a deletion as done at once; what it deletes goes later.
+    /// Answers a deletion as always at once; what it deletes goes later.
     Linger { delay_ms: u64 },
     /// Lets the answer wait, and sends its body in two halves.
     Slow { delay_ms: u64 },
@@ -66,6 +66,14 @@ pub enum Fault {
     ActionError {
         code: String,
         message: String,
+        #[serde(default)]
+        command: Option<String>,
+    },
+    /// Lets the action that the request begins, or the one of this command, take this long; without
+    /// a time it never ends.
+    ActionTime {
+        #[serde(default)]
+        delay_ms: Option<u64>,
         #[serde(default)]
         command: Option<String>,
     },
@@ -110,6 +118,7 @@ impl Fault {
             Self::Linger { .. } => "linger",
             Self::Slow { .. } => "slow",
             Self::ActionError { .. } => "action_error",
+            Self::ActionTime { .. } => "action_time",
             Self::ListLag { .. } => "list_lag",
             Self::Stock { .. } => "stock",
             Self::Quota { .. } => "quota",

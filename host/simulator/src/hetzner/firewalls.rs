@@ -6,13 +6,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::actions::{Failure, Job};
-use super::addresses;
 use super::clock::written;
 use super::labels::Labels;
 use super::paging::Listing;
 use super::project::{Kind, Project};
 use super::refusal::Refusal;
 use super::request::{Input, Reply};
+use super::rules::parse_rules;
 use super::selector::Selector;
 use super::servers;
 use super::validation::{Field, Shape, optional, required};
@@ -148,61 +148,6 @@ impl Target {
     }
 }
 
-/// Reads rules and returns them as the API shows them.
-fn parse_rules(rules: &[Value]) -> Result<Vec<Value>, Refusal> {
-    rules.iter().enumerate().map(|(index, rule)| parse_rule(rule, index)).collect()
-}
-
-fn parse_rule(rule: &Value, index: usize) -> Result<Value, Refusal> {
-    let path = format!("rules.{index}");
-    let (wanted, unwanted) = match rule["direction"].as_str() {
-        Some("in") => ("source_ips", "destination_ips"),
-        _ => ("destination_ips", "source_ips"),
-    };
-    let blocks = |field: &str| -> Result<Vec<String>, Refusal> {
-        let blocks = rule[field].as_array().map_or(&[][..], Vec::as_slice);
-        let path = format!("{path}.{field}");
-        blocks
-            .iter()
-            .filter_map(Value::as_str)
-            .map(|block| addresses::firewall_block(&path, block))
-            .collect()
-    };
-    if !blocks(unwanted)?.is_empty() || blocks(wanted)?.is_empty() {
-        let message = format!("a rule of this direction needs {wanted} and no {unwanted}");
-        return Err(Refusal::invalid(&format!("{path}.{wanted}"), message));
-    }
-    let has_ports = ["tcp", "udp"].contains(&rule["protocol"].as_str().unwrap_or_default());
-    match rule["port"].as_str() {
-        Some(port) if has_ports && is_port(port) => {}
-        None if !has_ports => {}
-        _ => {
-            let message = "a port or range is needed for tcp and udp, and for nothing else";
-            return Err(Refusal::invalid(&format!("{path}.port"), message));
-        }
-    }
-    let mut shown = json!({
-        "description": rule["description"],
-        "direction": rule["direction"],
-        "protocol": rule["protocol"],
-        "port": rule["port"],
-    });
-    shown[wanted] = json!(blocks(wanted)?);
-    shown[unwanted] = json!([]);
-    Ok(shown)
-}
-
-fn is_port(text: &str) -> bool {
-    let number = |text: &str| -> Option<u16> {
-        let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse().ok().filter(|port| is_plain && *port > 0)
-    };
-    match text.split_once('-') {
-        Some((low, high)) => number(low).zip(number(high)).is_some_and(|(low, high)| low <= high),
-        None => text == "any" || number(text).is_some(),
-    }
-}
-
 fn find<'a>(project: &'a Project, input: &Input) -> Result<&'a Firewall, Refusal> {
     let id = input.id(Kind::Firewall)?;
     project.firewalls.get(&id).ok_or_else(|| Refusal::not_found("firewall", id))
@@ -232,7 +177,7 @@ pub fn create(project: &mut Project, input: &Input) -> Result<Reply, Refusal> {
     let rules = parse_rules(input.list("rules"))?;
     let targets = parse_targets(input.list("apply_to"), "apply_to")?;
     for target in &targets {
-        check_target(project, target, 422)?;
+        check_target(project, target, (None, 422))?;
     }
     check_name(project, &name, None)?;
     project.check_quota("firewall", project.firewalls.len(), 1)?;
@@ -306,18 +251,48 @@ fn parse_targets(targets: &[Value], field: &str) -> Result<Vec<Target>, Refusal>
     Ok(parsed)
 }
 
-/// Refuses a server that is unknown (with the status the operation documents) or private only.
-fn check_target(project: &Project, target: &Target, unknown_status: u16) -> Result<(), Refusal> {
-    let Target::Server(id) = target else {
-        return Ok(());
-    };
-    if !project.servers.contains_key(id) {
-        let message = format!("server with ID '{id}' not found");
-        return Err(Refusal::new(unknown_status, "firewall_resource_not_found", message));
+/// Refuses a server that is unknown (with the status the operation documents) or private only, and
+/// a target of which a server has enough firewalls without `own`.
+fn check_target(
+    project: &Project,
+    target: &Target,
+    (own, unknown_status): (Option<u64>, u16),
+) -> Result<(), Refusal> {
+    if let Target::Server(id) = target {
+        if !project.servers.contains_key(id) {
+            let message = format!("server with ID '{id}' not found");
+            return Err(Refusal::new(unknown_status, "firewall_resource_not_found", message));
+        }
+        check_public(servers::is_public(project, *id))?;
     }
-    check_public(servers::is_public(project, *id))?;
-    let is_full = firewalls_of(project, *id).len() >= FIREWALLS_PER_SERVER_MAX;
-    if is_full { Err(Refusal::limit("server_firewall")) } else { Ok(()) }
+    let is_full = |server: &u64| {
+        let held = firewalls_of(project, *server);
+        held.iter().filter(|held| Some(**held) != own).count() >= FIREWALLS_PER_SERVER_MAX
+    };
+    match target.servers(project).iter().any(is_full) {
+        true => Err(Refusal::limit("server_firewall")),
+        false => Ok(()),
+    }
+}
+
+/// Refuses a new server that `named` firewalls and those of selectors would reach together, when
+/// they are too many.
+pub fn check_room(
+    project: &Project,
+    named: &BTreeSet<u64>,
+    labels: &Labels,
+) -> Result<(), Refusal> {
+    let selects = |target: &Target| match target {
+        Target::Selector(text) => Selector::parse(text).is_ok_and(|it| it.matches(labels)),
+        Target::Server(_) => false,
+    };
+    let selecting = project.firewalls.values().filter(|it| it.targets.iter().any(selects));
+    let mut reaching: BTreeSet<u64> = selecting.map(|it| it.id).collect();
+    reaching.extend(named);
+    match reaching.len() > FIREWALLS_PER_SERVER_MAX {
+        true => Err(Refusal::limit("server_firewall")),
+        false => Ok(()),
+    }
 }
 
 /// Refuses a firewall on a server that has no public interface.
@@ -401,7 +376,7 @@ pub fn apply(project: &mut Project, input: &Input) -> Result<Reply, Refusal> {
             let message = "firewall is already applied to the resource";
             return Err(Refusal::unprocessable("firewall_already_applied", message));
         }
-        check_target(project, target, 404)?;
+        check_target(project, target, (Some(id), 404))?;
     }
     let mut actions = Vec::new();
     for target in targets {

@@ -28,6 +28,7 @@ mod offers;
 mod progress;
 mod ssh_keys;
 mod networks;
+mod rules;
 mod firewalls;
 mod placement_groups;
 mod images;

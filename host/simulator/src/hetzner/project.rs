@@ -24,6 +24,9 @@ use super::ssh_keys::SshKey;
 use super::volumes::Volume;
 use super::zones::Zone;
 
+/// A century: nobody who waits for an action lives to see it end.
+const NEVER_MS: u64 = 100 * 365 * 24 * 3_600 * 1_000;
+
 /// The kinds of things a project holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -65,6 +68,9 @@ pub struct Project {
     pub events: Vec<ResourceEvent>,
     /// An injected failure for the next action of a command, or of any.
     pub doom: Option<(Option<String>, Failure)>,
+    /// How many simulated milliseconds the next action of a command, or of any, takes; without a
+    /// number it never ends.
+    pub drag: Option<(Option<String>, Option<u64>)>,
     /// For how many simulated milliseconds what is created now is missing in lists.
     pub lag_ms: u64,
     running: BTreeSet<(Timestamp, u64)>,
@@ -126,6 +132,7 @@ impl Project {
             actions: BTreeMap::new(),
             events: Vec::new(),
             doom: None,
+            drag: None,
             lag_ms: 0,
             running: BTreeSet::new(),
             hidden: BTreeMap::new(),
@@ -193,14 +200,13 @@ impl Project {
     /// Begins an action and returns its id.
     pub fn begin(&mut self, job: Job) -> u64 {
         let id = self.next_id();
-        let duration = self.settings.duration_ms(job.command, &mut self.dice);
+        let usual = self.settings.duration_ms(job.command, &mut self.dice);
+        let is_meant = |only: &Option<String>| only.as_deref().is_none_or(|it| it == job.command);
+        let dragged = self.drag.take_if(|(only, _)| is_meant(only));
+        let duration = dragged.map_or(usual, |(_, told)| told.unwrap_or(NEVER_MS));
         let ready = job.after.and_then(|other| self.actions.get(&other)).map(|other| other.due);
         let due = later(ready.unwrap_or(self.now).max(self.now), duration);
-        let is_doomed = self
-            .doom
-            .as_ref()
-            .is_some_and(|(only, _)| only.as_deref().is_none_or(|only| only == job.command));
-        let failure = if is_doomed { self.doom.take().map(|(_, failure)| failure) } else { None };
+        let failure = self.doom.take_if(|(only, _)| is_meant(only)).map(|(_, failure)| failure);
         let action = Action {
             id,
             job,

@@ -11,7 +11,7 @@ use runwrit_model::plan::snapshot::Snapshot;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::actions::Failure;
+use super::actions::{Failure, Job};
 use super::auth::{Access, Guard};
 use super::catalogue::Catalogue;
 use super::clock::{later, written};
@@ -286,12 +286,34 @@ impl World {
                 (Content::Html(504), Delivery::Dropped)
             }
             Some(Fault::Linger { delay_ms }) => {
-                self.postpone(&call, delay_ms, notes);
-                (Content::Reply(Reply::empty()), Delivery::Whole)
+                (Content::Reply(self.linger(&call, delay_ms, notes)), Delivery::Whole)
             }
             Some(fault) => self.commit(call, &fault, notes),
             None => (Content::Reply(self.run(call, notes)), Delivery::Whole),
         }
+    }
+
+    /// Answers a deletion as the API would, with an action where one belongs, and lets it happen
+    /// later. What would be refused is refused.
+    fn linger(&mut self, call: &Call, delay_ms: u64, notes: &Notes) -> Reply {
+        let project = notes.project.as_ref().and_then(|name| self.projects.get_mut(name));
+        let Some(project) = project else {
+            return Refusal::new(500, "server_error", "the project is gone").into();
+        };
+        let mut rehearsed = project.clone();
+        let mut reply = handle(&mut rehearsed, call.route, call.parameters.clone(), call.request);
+        if reply.status >= 300 {
+            return reply;
+        }
+        let begun = reply.body.as_ref().and_then(|body| body["action"]["id"].as_u64());
+        if let Some(action) = begun.and_then(|id| rehearsed.actions.remove(&id)) {
+            let job = Job { resources: action.job.resources, ..Job::new(action.job.command) };
+            project.cause = call.seq;
+            let id = project.begin(job);
+            reply = Reply::new(reply.status, project.action_body(id));
+        }
+        self.postpone(call, delay_ms, notes);
+        reply
     }
 
     fn postpone(&mut self, call: &Call, delay_ms: u64, notes: &Notes) {
@@ -310,7 +332,7 @@ impl World {
         let reply = self.run(call, notes);
         let project = notes.project.as_ref().and_then(|name| self.projects.get_mut(name));
         if let Some(project) = project {
-            (project.doom, project.lag_ms) = (None, 0);
+            (project.doom, project.drag, project.lag_ms) = (None, None, 0);
         }
         match fault {
             Fault::CommitThenRefuse { status, html: true, .. } => {
@@ -334,6 +356,10 @@ impl World {
         match fault {
             Fault::ActionError { code, message, command } => {
                 project.doom = Some((command.clone(), Failure::new(code, message.clone())));
+            }
+            Fault::ActionTime { delay_ms, command } => {
+                let scaled = delay_ms.map(|delay_ms| (delay_ms as f64 * pace) as u64);
+                project.drag = Some((command.clone(), scaled));
             }
             Fault::ListLag { delay_ms } => project.lag_ms = (*delay_ms as f64 * pace) as u64,
             Fault::Stock { server_type, location, available } => {

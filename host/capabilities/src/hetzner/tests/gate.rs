@@ -58,7 +58,7 @@ impl TestGate {
         }
     }
 
-    fn ticket(&self, call: CallId, described: &Call) -> Ticket {
+    pub fn ticket(&self, call: CallId, described: &Call) -> Ticket {
         let labels = match (&described.kind, &described.key) {
             (Some(kind), Some(name)) => {
                 let thing = Thing { kind, name };

@@ -162,3 +162,62 @@ fn what_was_deleted_can_linger() {
     stage.pass(1_000);
     assert_eq!(stage.get(&path)["error"]["code"], "not_found");
 }
+
+#[test]
+fn an_action_takes_the_time_that_it_is_told_or_never_ends() {
+    let mut stage = Stage::new();
+    let server = stage.server("web", Value::Null);
+    let volume = stage.make("/volumes", json!({"name": "v", "size": 10, "server": server}));
+    let volume = id(&volume["volume"]);
+    stage.pass(5_000);
+    let drag = |delay_ms| Fault::ActionTime { delay_ms, command: None };
+    let power = format!("/servers/{server}/actions/poweroff");
+    stage.world.faults.add(Rule::once("POST", &power, drag(Some(130_000))));
+    let slow = id(&stage.make(&power, Value::Null)["action"]);
+    let status = |stage: &mut Stage, action: u64| {
+        stage.get(&format!("/actions/{action}"))["action"]["status"].clone()
+    };
+    stage.pass(129_999);
+    assert_eq!(status(&mut stage, slow), "running");
+    stage.pass(1);
+    assert_eq!(status(&mut stage, slow), "success");
+    let detach = format!("/volumes/{volume}/actions/detach");
+    stage.world.faults.add(Rule::once("POST", &detach, drag(None)));
+    let stuck = id(&stage.make(&detach, Value::Null)["action"]);
+    stage.pass(365 * 24 * 3_600_000);
+    assert_eq!(status(&mut stage, stuck), "running", "after a year");
+    let deletion = stage.refusal(&format!("DELETE /volumes/{volume}"), Value::Null);
+    assert_ne!(deletion.0, 204, "{deletion:?}");
+}
+
+#[test]
+fn what_lingers_is_answered_like_any_deletion_and_goes_later() {
+    let mut stage = Stage::new();
+    let server = stage.server("web", Value::Null);
+    let zone = stage.make("/zones", json!({"name": "example.org", "mode": "primary"}));
+    let zone = id(&zone["zone"]);
+    stage.pass(5_000);
+    let set = json!({"name": "www", "type": "A", "records": [{"value": "192.0.2.1"}]});
+    stage.make(&format!("/zones/{zone}/rrsets"), set);
+    let network = stage.network("net");
+    stage.pass(5_000);
+    let rows = [
+        (format!("/servers/{server}"), 200, "delete_server"),
+        (format!("/zones/{zone}/rrsets/www/A"), 201, "delete_rrset"),
+        (format!("/zones/{zone}"), 201, "delete_zone"),
+        (format!("/networks/{network}"), 204, ""),
+    ];
+    for (path, status, command) in rows {
+        stage.world.faults.add(Rule::once("DELETE", &path, Fault::Linger { delay_ms: 20_000 }));
+        let (found, reply) = stage.ask(&format!("DELETE {path}"), Value::Null);
+        let told = reply["action"]["command"].as_str().unwrap_or_default();
+        assert_eq!((found, told), (status, command), "{path}");
+        stage.pass(19_999);
+        assert_eq!(stage.ask(&format!("GET {path}"), Value::Null).0, 200, "{path} lingers");
+        stage.pass(10_000);
+        assert_eq!(stage.ask(&format!("GET {path}"), Value::Null).0, 404, "{path} is gone");
+    }
+    stage.world.faults.add(Rule::once("DELETE", "/networks/*", Fault::Linger { delay_ms: 9 }));
+    let gone = stage.refusal(&format!("DELETE /networks/{network}"), Value::Null);
+    assert_eq!(gone, refused(404, "not_found"), "what is not there does not linger");
+}

@@ -1,6 +1,7 @@
 //! Scenarios played on a world without sockets: rules that span several requests.
 
 mod faults;
+mod limits;
 mod seeds;
 
 use jiff::Timestamp;

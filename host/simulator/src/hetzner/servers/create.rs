@@ -249,6 +249,9 @@ fn check_firewalls(
     if !wanted.is_empty() {
         firewalls::check_public(is_public)?;
     }
+    if is_public {
+        firewalls::check_room(project, &wanted, &input.labels().unwrap_or_default())?;
+    }
     Ok(wanted)
 }
 

@@ -15,6 +15,8 @@ use super::super::validation::{Field, Shape, optional, required};
 use super::{Nic, edit, find_unlocked, start};
 
 const NETWORKS_PER_SERVER_MAX: usize = 3;
+/// The documentation says "up to 100 attached resources".
+const MEMBERS_PER_NETWORK_MAX: usize = 100;
 const ALIASES_MAX: usize = 5;
 const ALIASES: Shape = Shape::List(&Shape::Address, ALIASES_MAX);
 
@@ -111,6 +113,10 @@ fn check_compatible(project: &Project, network: &Network, held: &[Nic]) -> Resul
     }
     if held.len() >= NETWORKS_PER_SERVER_MAX {
         return Err(Refusal::limit("server_network"));
+    }
+    let nics = project.servers.values().flat_map(|server| &server.nics);
+    if nics.filter(|nic| nic.network == network.id).count() >= MEMBERS_PER_NETWORK_MAX {
+        return Err(Refusal::limit("network_server"));
     }
     let overlaps = held
         .iter()

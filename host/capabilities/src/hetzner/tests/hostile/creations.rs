@@ -11,7 +11,7 @@ use crate::bindings::runwrit::types::labels::Label;
 
 /// Returns every row on creations.
 pub fn all() -> Vec<Row> {
-    let parts = [networks_and_firewalls(), servers_created(), others_created()];
+    let parts = [networks_and_firewalls(), servers_created(), batches_created(), others_created()];
     parts.into_iter().flatten().collect()
 }
 
@@ -197,6 +197,53 @@ fn servers_created() -> Vec<Row> {
     {
         let name = "a network of others";
         let network = row(name, "not-in-scope", network);
+        rows.push(beside(network, Thing::Network, "acme-net", owner));
+        let firewall = row("a firewall of others", "not-in-scope", firewall);
+        rows.push(beside(firewall, Thing::Firewall, "bolt-fw", owner));
+    }
+    rows
+}
+
+/// Orders two servers at once, of which the second one is changed.
+macro_rules! batch {
+    (|$it:ident, $id:ident| $change:expr) => {
+        |bench: &mut Bench, $id: String| {
+            Box::pin(async move {
+                let firewall = own_firewall(bench).await;
+                let first = server_spec("acme-gateway", vec![], vec![firewall.clone()]);
+                let mut $it = server_spec("acme-db", vec![], vec![firewall]);
+                $change;
+                drop($id);
+                servers::Host::create_many(&mut bench.guest, vec![first, $it]).await.map(drop)
+            })
+        }
+    };
+}
+
+/// One item that is refused keeps all others from being sent.
+fn batches_created() -> Vec<Row> {
+    let row = |name, rule, attempt| plain("hetzner.servers.create-many", name, rule, attempt);
+    let mut rows = vec![
+        row("an unlisted name", "name-not-granted", batch!(|it, id| it.name = "bolt-db".into())),
+        row("no firewall", "firewall-missing", batch!(|it, id| it.firewalls.clear())),
+        row("user data", "user-data-not-granted", batch!(|it, id| it.user_data.push('x'))),
+        row("a larger kind", "server-type-not-granted", batch!(|it, id| it.role = "large".into())),
+        row("a label", "label-reserved", batch!(|it, id| it.labels = label("runwrit/run"))),
+        under(
+            row("too dear together", "cost-exceeded", batch!(|it, id| it.has_public_ipv4 = true)),
+            grant("max-monthly-eur = \"11\""),
+        ),
+        under(
+            row("one too many", "count-exceeded", batch!(|it, id| it.has_public_ipv4 = true)),
+            grant("").replace("servers = 3,", "servers = 1,"),
+        ),
+    ];
+    let network: Try = batch!(|it, id| it.networks = vec![id.clone()]);
+    let firewall: Try = batch!(|it, id| it.firewalls = vec![id.clone()]);
+    for owner in
+        [Planted::OtherTenant, Planted::Unlabelled, Planted::Forged, Planted::OtherInstallation]
+    {
+        let network = row("a network of others", "not-in-scope", network);
         rows.push(beside(network, Thing::Network, "acme-net", owner));
         let firewall = row("a firewall of others", "not-in-scope", firewall);
         rows.push(beside(firewall, Thing::Firewall, "bolt-fw", owner));

@@ -1,5 +1,6 @@
 //! Calls on things that the run may not touch.
 
+use super::super::super::wire::Volume;
 use super::super::bench::{Bench, Planted, grant, rule};
 use super::{Row, Spelling, Thing, Try, attempt, own_firewall, plant};
 use crate::bindings::runwrit::hetzner::{
@@ -139,12 +140,43 @@ fn joins() -> Vec<Row> {
             firewalls::Host::remove(&mut b.guest, id, server).await
         })
     }));
+    rows.extend(strangers_joined("hetzner.firewalls.apply", Thing::Firewall, |b, id| {
+        Box::pin(async move {
+            let server = own_server(b).await;
+            firewalls::Host::apply(&mut b.guest, id, server).await
+        })
+    }));
+    rows.extend(strangers_joined("hetzner.firewalls.remove", Thing::Server, |b, id| {
+        Box::pin(async move {
+            let firewall = own_firewall(b).await;
+            firewalls::Host::remove(&mut b.guest, firewall, id).await
+        })
+    }));
+    rows.extend(strangers_joined("hetzner.volumes.attach", Thing::Server, |b, id| {
+        Box::pin(async move {
+            let body = serde_json::json!({"size": 10, "location": "nbg1"});
+            let volume = b.plant::<Volume>("acme-data", Planted::Ours, body).await;
+            volumes::Host::attach(&mut b.guest, volume, id).await.map(drop)
+        })
+    }));
     rows.extend(on_ids("hetzner.volumes.attach", Thing::Volume, "acme-data", |b, id| {
         Box::pin(async move {
             let server = own_server(b).await;
             volumes::Host::attach(&mut b.guest, id, server).await.map(drop)
         })
     }));
+    rows
+}
+
+/// The other side of a join: its own thing is the run's, and what it is joined with is not.
+fn strangers_joined(operation: &'static str, thing: Thing, attempt: Try) -> Vec<Row> {
+    let name = if thing == Thing::Firewall { "acme-fw" } else { "acme-db" };
+    let is_stranger = |row: &Row| row.rule == "not-in-scope";
+    let mut rows: Vec<Row> =
+        on_ids(operation, thing, name, attempt).into_iter().filter(is_stranger).collect();
+    for row in &mut rows {
+        row.name = format!("{thing:?} on the other side, {}", row.name);
+    }
     rows
 }
 
