@@ -3,9 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use regex::Regex;
 
+/// What nobody waits for is not watched.
+const DURATION_MAX: Duration = Duration::from_secs(120);
 const BEGIN: &str = "<!-- demo: begin -->\n```text\n";
 const END: &str = "```\n<!-- demo: end -->";
 
@@ -40,6 +43,10 @@ fn compare(shown_in: &str, demo: &[&str]) {
 
 /// Runs the demo with both streams in one file, as a person would see them.
 fn printed_by(demo: &[&str]) -> String {
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "--package", "xtask"]).current_dir(root());
+    assert!(build.status().expect("cargo runs").success());
+    let begun = Instant::now();
     let folder = tempfile::tempdir().expect("a temporary directory");
     let path = folder.path().join("printed");
     let file = fs::File::create(&path).expect("writable");
@@ -51,6 +58,8 @@ fn printed_by(demo: &[&str]) -> String {
     let status = command.status().expect("cargo runs");
     let printed = fs::read_to_string(&path).expect("readable");
     assert!(status.success(), "the demo ended with {status}:\n{printed}");
+    let took = begun.elapsed();
+    assert!(took < DURATION_MAX, "the demo took {took:?}");
     printed.replace(&root().display().to_string(), ".")
 }
 

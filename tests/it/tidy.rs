@@ -1,6 +1,6 @@
 //! What a machine can check of the house style: heads, lengths, floors, order, names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -416,4 +416,35 @@ fn every_public_crate_says_what_it_is_for() {
         "the head of a crate says more than its name",
         findings.into_iter().map(|(floor, head)| format!("{floor}: {head}")).collect(),
     );
+}
+
+/// A switch that no test uses shows nothing about the check behind it. Tables of rows name the
+/// rules that must refuse them, and whoever switches those off stands in the same folder.
+#[test]
+fn every_rule_that_can_be_switched_off_is_switched_off_by_a_test() {
+    let all = all("rs");
+    // Built here so that this file does not find itself.
+    let switch = format!("{}_broken(", "with");
+    let is_table = |source: &&Source| {
+        ["row.rule", "rule"].iter().any(|it| source.text.contains(&format!("{switch}{it}")))
+    };
+    let tables: Vec<&Path> =
+        all.iter().filter(is_table).filter_map(|source| source.path.parent()).collect();
+    let is_used = |rule: &str| {
+        all.iter().any(|source| {
+            let is_in_table = tables.iter().any(|folder| source.path.starts_with(folder));
+            let switched = source.text.contains(&format!("{switch}\"{rule}\""));
+            switched || (is_in_table && source.text.contains(&format!("\"{rule}\"")))
+        })
+    };
+    let mut rules = BTreeSet::new();
+    for source in all.iter().filter(|source| source.path.starts_with(root().join("host"))) {
+        for line in source.product_lines() {
+            let parts = line.split("is_broken(\"").skip(1);
+            rules.extend(parts.filter_map(|part| Some(part.split_once('"')?.0.to_owned())));
+        }
+    }
+    assert!(rules.len() > 15, "only {rules:?} were found");
+    let unused = rules.into_iter().filter(|rule| !is_used(rule)).collect();
+    report("no test switches these rules off", unused);
 }

@@ -32,3 +32,14 @@ pub fn info(message: &str) {
 pub fn warn(message: &str) {
     log::write(log::Level::Warn, message);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_hold_fails_the_run_in_its_own_words() {
+        let error = verify(false, "acme-db is running").expect_err("it does not hold");
+        assert!(error.to_string().contains("not so: acme-db is running"), "{error}");
+    }
+}

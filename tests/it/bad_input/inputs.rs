@@ -21,6 +21,16 @@ const GOOD: [(&str, &str); 9] = [
     ("name", "Ada"),
 ];
 
+/// Values of texts that only their pattern refuses, by name.
+const MALFORMED: [(&str, &[&str]); 6] = [
+    ("tenant", &["Acme", "a", "acme-1"]),
+    ("location", &["nbg-1", "Nbg1", "nuremberg"]),
+    ("bastion", &["300.1.1.1", "203.0.113.7/33", "203.0.113", "::1/129", "acme"]),
+    ("domain", &["example", "-.example.org", "example.org/x"]),
+    ("ssh-keys", &["ops;rm", ",", "ops,,ops"]),
+    ("name", &[""]),
+];
+
 fn manifests() -> Vec<Manifest> {
     let text = |path| fs::read_to_string(path).unwrap();
     let files = shipped("runbook.toml");
@@ -36,7 +46,7 @@ fn arguments(manifest: &Manifest) -> Vec<String> {
     needed.map(|(name, _)| format!("{name}={}", value(name))).collect()
 }
 
-fn wrong_values(input: &Input) -> Vec<String> {
+fn wrong_values(name: &str, input: &Input) -> Vec<String> {
     let beyond = |bound: Option<i64>, step: i64, limit: i64| {
         let outside = bound.unwrap_or(limit) + step;
         outside.to_string()
@@ -50,7 +60,13 @@ fn wrong_values(input: &Input) -> Vec<String> {
             beyond(input.min, -1, i64::from(i32::MIN)),
             beyond(input.max, 1, i64::from(i32::MAX)),
         ],
-        InputKind::Text => vec!["\u{1b}[31m".into(), "\u{202e}".into(), "a".repeat(5_000)],
+        InputKind::Text => {
+            let malformed = MALFORMED.iter().find(|(malformed, _)| *malformed == name);
+            let malformed =
+                malformed.unwrap_or_else(|| panic!("name what the pattern of `{name}` refuses")).1;
+            let texts = ["\u{1b}[31m", "\u{202e}"].iter().chain(malformed);
+            texts.map(|text| (*text).to_owned()).chain(["a".repeat(5_000)]).collect()
+        }
     }
 }
 
@@ -71,6 +87,19 @@ fn right_inputs_are_accepted() {
 }
 
 #[test]
+fn a_bastion_is_an_address_or_a_range_of_either_family() {
+    let manifest = manifests().into_iter().find(|it| it.inputs.contains_key("bastion"));
+    let manifest = manifest.expect("`provision-tenant` asks for it");
+    let others = arguments(&manifest).into_iter().filter(|it| !it.starts_with("bastion="));
+    let others: Vec<String> = others.collect();
+    for value in ["203.0.113.7", "203.0.113.0/24", "0.0.0.0/0", "2001:db8::1", "2001:db8::/32"] {
+        let arguments = [&others[..], &[format!("bastion={value}")]].concat();
+        read(&manifest, Given { arguments: &arguments, file: None })
+            .unwrap_or_else(|faults| panic!("{value}: {faults}"));
+    }
+}
+
+#[test]
 fn each_input_missing_unknown_mistyped_or_out_of_range_gives_one_error() {
     let mut count = 0;
     for manifest in manifests() {
@@ -82,7 +111,7 @@ fn each_input_missing_unknown_mistyped_or_out_of_range_gives_one_error() {
             if input.default.is_none() {
                 expect(&faults(&manifest, &others), name, "is missing");
             }
-            for value in wrong_values(input) {
+            for value in wrong_values(name, input) {
                 let mut all = others.clone();
                 all.push(format!("{own}{value}"));
                 expect(&faults(&manifest, &all), name, "is `");

@@ -105,6 +105,54 @@ fn a_held_run_names_both_commands_and_either_works() {
     assert!(cloud.alive().is_empty(), "{:?}", cloud.alive());
 }
 
+/// Has the grant hold what a failed run made, and returns its text.
+fn hold(shell: &Shell) -> String {
+    permit(shell, KEEP);
+    let text = std::fs::read_to_string(shell.path("recovery.toml")).expect("it was written");
+    let text = text.replace("expires =", "on-failure = \"hold\"\nexpires =");
+    shell.write("recovery.toml", &text);
+    text
+}
+
+#[test]
+fn a_grant_that_holds_failures_keeps_everything_for_a_person() {
+    let cloud = Cloud::start();
+    let shell = Shell::new().with_cloud(&cloud);
+    hold(&shell);
+    let held = run(&shell, "nothing", "");
+    assert_eq!(held.code, Some(3), "{}", held.stderr);
+    assert_eq!(cloud.alive(), ["acme-net"], "{}", held.stderr);
+    assert!(!held.stderr.contains("undone:"), "{}", held.stderr);
+    let rolled_back = shell.run(&["rollback", &shell.last_run()]);
+    assert_eq!(rolled_back.code, Some(1), "{}", rolled_back.stderr);
+    assert!(cloud.alive().is_empty(), "{:?}", cloud.alive());
+}
+
+#[test]
+fn grants_explain_tells_what_a_file_gives_line_by_line() {
+    let shell = Shell::new();
+    let text = hold(&shell);
+    let told = shell.run(&["grants", "explain", "recovery.toml"]);
+    assert_eq!(told.code, Some(0), "{}", told.stderr);
+    for line in [
+        "runbook    `recovery`, any version",
+        "scope      the tenant `acme`, alone",
+        "on-failure hold",
+    ] {
+        assert!(told.stdout.lines().any(|it| it == line), "no `{line}` in {}", told.stdout);
+    }
+    for part in ["networks.create", "acme-net", "10.7.0.0/16", "hetzner.networks.create"] {
+        assert!(told.stdout.contains(part), "no `{part}` in {}", told.stdout);
+    }
+    let objects = shell.run(&["grants", "explain", "recovery.toml", "--json"]).objects();
+    assert_eq!(objects.len(), told.stdout.lines().count());
+    assert_eq!(objects[0]["section"], "runbook");
+    shell.write("recovery.toml", text.replace("on-failure", "on-failures"));
+    let refused = shell.run(&["grants", "explain", "recovery.toml"]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""), "{}", refused.stderr);
+    assert!(refused.stderr.contains("on-failures"), "{}", refused.stderr);
+}
+
 #[test]
 fn a_long_wait_parks_the_run_and_keeps_what_stands() {
     let cloud = Cloud::start();

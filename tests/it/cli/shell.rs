@@ -327,7 +327,8 @@ impl Cloud {
         }
     }
 
-    fn send_with(&self, token: &str, method: &str, path: &str, body: &Value) -> Answer {
+    /// Has somebody change something in the project of another token.
+    pub fn send_with(&self, token: &str, method: &str, path: &str, body: &Value) -> Answer {
         let text = if body.is_null() { String::new() } else { body.to_string() };
         let (answer, _) = self.handle.desk().receive(Request {
             method: method.to_owned(),

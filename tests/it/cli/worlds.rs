@@ -1,10 +1,15 @@
 //! A run acts in the world that it began in. Elsewhere nothing is touched, and nothing is called
 //! clean: what is not found there proves nothing.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::shell::{Cloud, OTHER, READ_ONLY, Shell, TOKEN};
 use super::signals::{ALIVE, send, start_until};
+
+/// What is said where the project of the run was never marked.
+const UNMARKED: &str = "it is another project";
+/// What is said where another project is marked: only a comparison with the journal can tell.
+const MARKED: &str = "the project of `hetzner` was `";
 
 /// A way to be in the wrong place: what is set, and a part of what is said.
 struct Elsewhere {
@@ -26,8 +31,8 @@ fn elsewhere(other: &Cloud) -> Vec<Elsewhere> {
     let api = Some("https://api.hetzner.cloud/v1".to_owned());
     vec![
         row("a wrong token", &wrong, None, "invalid (HTTP 401, `unauthorized`)"),
-        row("another project", OTHER, None, "it is another project"),
-        row("another endpoint", super::shell::TOKEN, endpoint, "it is another project"),
+        row("another project", OTHER, None, UNMARKED),
+        row("another endpoint", super::shell::TOKEN, endpoint, UNMARKED),
         row("a real credential at a simulator", &real, None, "holds a real token"),
         row("a made-up token at the API", super::shell::TOKEN, api, "holds a made-up token"),
         row("no token", "", None, "is empty"),
@@ -42,11 +47,30 @@ impl Elsewhere {
     }
 }
 
-/// Types a command in every wrong place, and sees that it is refused without a trace.
+/// Types a command in every wrong place, and sees that it is refused without a trace: first where
+/// no marker tells what project it is, then where one tells that it is another.
 fn refused_everywhere(shell: &mut Shell, home: &Cloud, commands: &[&[&str]]) {
     let other = Cloud::start();
+    refused(shell, (home, &other), commands, elsewhere(&other));
+    for (cloud, token) in [(home, OTHER), (&other, TOKEN)] {
+        let labels = json!({"runwrit/project": "anotherproject00"});
+        let marker = json!({"name": "runwrit-project", "type": "spread", "labels": labels});
+        cloud.send_with(token, "POST", "/placement_groups", &marker);
+    }
+    let unmarked = elsewhere(&other).into_iter().filter(|it| it.says == UNMARKED);
+    let marked: Vec<_> = unmarked.map(|it| Elsewhere { says: MARKED, ..it }).collect();
+    assert_eq!(marked.len(), 2);
+    refused(shell, (home, &other), commands, marked);
+}
+
+fn refused(
+    shell: &mut Shell,
+    (home, other): (&Cloud, &Cloud),
+    commands: &[&[&str]],
+    places: Vec<Elsewhere>,
+) {
     let before = (home.changes(), other.changes(), home.alive(), other.alive());
-    for place in elsewhere(&other) {
+    for place in places {
         place.enter(shell, home);
         for command in commands {
             let told = format!("{} from {}", command.join(" "), place.name);

@@ -95,6 +95,14 @@ impl Bench {
         self.run("provision-tenant", &ACME).await
     }
 
+    /// Provisions it with another input in place of that of the same name.
+    pub async fn provision_with(&self, input: &str) -> Ended {
+        let name = input.split_inclusive('=').next().expect("`NAME=VALUE`");
+        let others = ACME.iter().copied().filter(|it| !it.starts_with(name));
+        let inputs: Vec<&str> = others.chain([input]).collect();
+        self.run("provision-tenant", &inputs).await
+    }
+
     /// Provisions it under another grant.
     pub async fn provision_under(&self, grant: &str) -> Ended {
         let path = self.folder.path().join("grant.toml");
@@ -131,6 +139,13 @@ impl Bench {
     pub fn alive(&self) -> Vec<String> {
         let report = self.cloud.desk().leaks("runwrit/run").expect("a sound selector");
         report.alive.into_iter().map(|thing| format!("{} {}", thing.kind, thing.name)).collect()
+    }
+
+    /// Returns the id of what has this name.
+    pub fn id_of(&self, name: &str) -> String {
+        let report = self.cloud.desk().leaks("runwrit/run").expect("a sound selector");
+        let found = report.alive.into_iter().find(|thing| thing.name == name);
+        found.unwrap_or_else(|| panic!("`{name}` does not stand")).id.to_string()
     }
 
     async fn run(&self, runbook: &str, inputs: &[&str]) -> Ended {

@@ -1,6 +1,7 @@
 //! A tenant comes and goes: with the real program, over the real protocol, against the simulator.
 
 use runwrit_simulator::hetzner::{Fault, Rule};
+use serde_json::{Value, json};
 
 use super::bench::Bench;
 
@@ -50,6 +51,55 @@ async fn a_tenant_that_stands_is_compared_and_not_touched() {
     assert!(again.tells("nothing was changed"), "{again:?}");
     assert_eq!(changes(), before, "a second run sends nothing that changes anything");
     assert!(before[0] >= ACME, "the first run sent {before:?}");
+}
+
+/// What somebody does by hand to a tenant that stands, or what another input means, and a part of
+/// what the next run says of it.
+type Difference = (&'static str, Option<(&'static str, &'static str, Value)>, &'static str);
+
+fn differences() -> Vec<Difference> {
+    let by_hand = |collection, action, body| Some((collection, action, body));
+    vec![
+        (
+            "acme-fw",
+            by_hand("firewalls", "set_rules", json!({"rules": []})),
+            "not so: acme-fw admits 443 from all and 22 from 203.0.113.7/32 only",
+        ),
+        (
+            "acme-data",
+            by_hand("volumes", "detach", json!({})),
+            "not so: volume acme-data is attached to acme-db",
+        ),
+        (
+            "acme-gateway",
+            by_hand("servers", "poweroff", json!({})),
+            "not so: acme-gateway is running as cx23 in nbg1",
+        ),
+        ("workers=2", None, "`, but the inputs mean `"),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_stands_otherwise_is_told_and_not_touched() {
+    for (what, by_hand, says) in differences() {
+        let bench = Bench::start().await;
+        assert_eq!(bench.provision().await.code, Some(0), "{what}");
+        if let Some((collection, action, body)) = &by_hand {
+            let id = bench.id_of(what);
+            bench.by_hand(&format!("/{collection}/{id}/actions/{action}"), body.clone()).await;
+        }
+        let changes = || {
+            let count = |method| bench.cloud.desk().request_count(method, "/**");
+            ["POST", "PUT", "DELETE"].map(count)
+        };
+        let before = (changes(), bench.alive());
+        let input = if by_hand.is_some() { "workers=1" } else { what };
+        let again = bench.provision_with(input).await;
+        assert_eq!(again.code, Some(1), "{what}: {again:?}");
+        assert!(again.tells(says), "{what}: {again:?}");
+        assert!(!again.tells("nothing was changed"), "{what}: {again:?}");
+        assert_eq!((changes(), bench.alive()), before, "{what} was touched");
+    }
 }
 
 /// Each call of the way forward is refused once it is reached, and from then on. The first look at

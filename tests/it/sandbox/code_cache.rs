@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use runwrit_engine::admission::{Surface, SurfaceError};
 use runwrit_engine::code_cache::{CodeCache, CodeError, CompileBounds, Compiler};
 use runwrit_engine::sandbox::{Bounds, Sandbox};
 use runwrit_model::id::Digest;
@@ -39,6 +40,16 @@ impl Bench {
         let mut paths = files.map(|file| file.path());
         let is_wanted = |path: &PathBuf| path.extension().is_some_and(|it| it == extension);
         paths.find(is_wanted).expect("the cache holds one entry")
+    }
+
+    /// What the cache holds, as far as it holds anything.
+    fn bytes(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let files = fs::read_dir(self.path()).expect("the cache is there").flatten();
+        let of_code = files.map(|file| file.path()).filter(|path| path.extension().is_some());
+        let mut found: Vec<_> =
+            of_code.map(|path| (path.clone(), fs::read(path).expect("it is ours"))).collect();
+        found.sort();
+        found
     }
 
     fn written(&self) -> SystemTime {
@@ -78,10 +89,12 @@ async fn code_is_compiled_once_and_again_when_it_was_touched() {
     ];
     for (what, damage) in damages {
         damage(&bench);
+        let damaged = bench.bytes();
         cache
             .load(bench.sandbox.engine(), &quiet)
             .await
             .unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_ne!(bench.bytes(), damaged, "{what} was trusted");
         let kept = bench.written();
         cache.load(bench.sandbox.engine(), &quiet).await.expect("it is kept");
         assert_eq!(bench.written(), kept, "after {what} the code was not made whole");
@@ -140,11 +153,23 @@ fn bomb(count: usize) -> Vec<u8> {
     body.extend([0x41, 1]); // i32.const 1
     body.extend([0x41, 3, 0x6a].repeat(count)); // i32.const 3, i32.add
     body.extend([0x1a, 0x0b]); // drop, end
-    let code = [leb128(1), leb128(body.len()), body].concat();
-    let mut module = b"\0asm\x01\0\0\0".to_vec();
-    module.extend([1, 4, 1, 0x60, 0, 0]); // one type: nothing to nothing
-    module.extend([3, 2, 1, 0]); // one function of it
-    module.extend([vec![10], leb128(code.len()), code].concat());
+    beside_quiet(&[TYPE, FUNCTION, &code(&body)].concat())
+}
+
+/// One type: nothing to nothing.
+const TYPE: &[u8] = &[1, 4, 1, 0x60, 0, 0];
+/// One function of it.
+const FUNCTION: &[u8] = &[3, 2, 1, 0];
+
+/// Returns the section with the code of one function.
+fn code(body: &[u8]) -> Vec<u8> {
+    let code = [leb128(1), leb128(body.len()), body.to_vec()].concat();
+    [vec![10], leb128(code.len()), code].concat()
+}
+
+/// Returns the quiet guest with one more core module of these sections.
+fn beside_quiet(sections: &[u8]) -> Vec<u8> {
+    let module = [b"\0asm\x01\0\0\0", sections].concat();
     // A component is a row of sections, so that one more core module can stand behind the others.
     let mut component = bench::component("quiet");
     component.extend([vec![1], leb128(module.len()), module].concat());
@@ -190,4 +215,46 @@ async fn a_component_bomb_ends_in_its_child() {
     compiling the component took more than 1 s, which counts as an attack; split its
       largest functions, or leave out what it does not need
     ");
+}
+
+/// A proposal that no guest needs, and a core module that uses nothing else.
+fn proposals() -> Vec<(&'static str, Vec<u8>)> {
+    let function = |body: &[u8]| [TYPE, FUNCTION, &code(body)].concat();
+    let vector = [&[0xfd, 0x0c][..], &[0; 16]].concat(); // v128.const 0
+    let swizzle = [&[0][..], &vector, &vector, &[0xfd, 0x80, 0x02, 0x1a, 0x0b]].concat();
+    let zeros = [0x42, 0].repeat(4); // i64.const 0
+    let wide = [&[0][..], &zeros, &[0xfc, 0x13, 0x1a, 0x1a, 0x0b]].concat();
+    vec![
+        ("a type that others may extend", vec![1, 6, 1, 0x50, 0, 0x60, 0, 0]),
+        ("a reference to a function", function(&[0, 0xd0, 0, 0x14, 0, 0x0b])),
+        ("an exception", [TYPE, &[13, 3, 1, 0, 0]].concat()),
+        ("shared memory", vec![5, 4, 1, 3, 1, 1]),
+        ("memory of 64 bits", vec![5, 3, 1, 4, 1]),
+        ("pages of one byte", vec![5, 4, 1, 8, 1, 0]),
+        ("a tail call", function(&[0, 0x12, 0, 0x0b])),
+        ("relaxed vectors", function(&swizzle)),
+        ("wide arithmetic", function(&wide)),
+    ]
+}
+
+/// Admission refuses them too, before the engine sees them: each alone must be enough.
+#[tokio::test]
+async fn the_engine_itself_refuses_what_admission_refuses() {
+    let bench = Bench::new();
+    let cache = bench.cache(1, CompileBounds::default());
+    let plain = beside_quiet(&[TYPE, FUNCTION, &code(&[0, 0x0b])].concat());
+    cache.load(bench.sandbox.engine(), &plain).await.expect("a plain module is compiled");
+    Surface::read(&plain).expect("a plain module is admitted");
+    let mut wrong = Vec::new();
+    for (what, sections) in proposals() {
+        let probe = beside_quiet(&sections);
+        let compiled = cache.load(bench.sandbox.engine(), &probe).await.err();
+        let admitted = Surface::read(&probe).err();
+        let (compiled, admitted) = (compiled.map(|it| it.to_string()), admitted);
+        match (compiled, admitted) {
+            (Some(text), Some(SurfaceError::Invalid { .. })) if !text.contains("attack") => {}
+            other => wrong.push(format!("{what}: {other:?}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
