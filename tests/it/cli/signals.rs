@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command};
 
+use runwrit_simulator::hetzner::{Fault, Rule};
 use serde_json::Value;
 
 use super::shell::{Cloud, Shell};
@@ -74,14 +75,22 @@ fn one_interrupt_finishes_the_call_and_a_resume_goes_on() {
 #[test]
 fn a_second_interrupt_stops_at_once_and_loses_nothing() {
     let cloud = Cloud::start();
+    // The call in flight takes longer than the two interrupts.
+    let slow = Fault::Slow { delay_ms: 5_000 };
+    cloud.handle.desk().add_fault(Rule::once("POST", "/servers", slow));
     let shell = Shell::new().with_cloud(&cloud);
-    let (child, run) = start_until(&shell, "4-6/14");
+    let mut child = shell.command(&shell.provision()).spawn().expect("the product starts");
+    let mut stderr = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    let mut lines = stderr.by_ref().map(|line| line.expect("text"));
+    assert!(lines.any(|line| line.starts_with("▸ 4-6/14")), "it ended too early");
     send(&child, "-INT");
-    std::thread::sleep(std::time::Duration::from_millis(50));
+    assert!(lines.any(|line| line.starts_with("interrupted: finishing")), "it ended too early");
     send(&child, "-INT");
-    let stopped = shell.wait(child);
-    assert_eq!(stopped.code, Some(130), "{}", stopped.stderr);
-    let rolled_back = shell.run(&["rollback", &run]);
+    let rest: Vec<String> = lines.collect();
+    assert_eq!(child.wait().expect("it ends").code(), Some(130), "{rest:#?}");
+    let next = rest.iter().find_map(|line| line.strip_prefix("stopped; next: runwrit resume "));
+    let run = next.unwrap_or_else(|| panic!("it did not stop at once: {rest:#?}"));
+    let rolled_back = shell.run(&["rollback", run]);
     assert_eq!(rolled_back.code, Some(1), "{}", rolled_back.stderr);
     assert!(cloud.alive().is_empty(), "{:?}", cloud.alive());
 }
