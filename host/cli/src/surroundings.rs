@@ -312,7 +312,8 @@ pub fn connect(
 ) -> Result<Client, Error> {
     let settings = &configuration.settings;
     let store = Arc::clone(&installation.store);
-    let budget = StoreBudget::new(store, &credential.name, settings.requests_per_hour());
+    let (clock, limit) = (Arc::new(SystemClock), settings.requests_per_hour());
+    let budget = StoreBudget::new(store, clock, &credential.name, limit);
     let pace = Pace { poll: settings.polls(), request_timeout: settings.request_timeout() };
     let connection =
         Connection { credential, budget: Arc::new(budget), clock: Arc::new(SystemClock), pace };

@@ -119,11 +119,13 @@ pub enum Tokens {
 }
 
 /// What the outside system says about the budget.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Correction {
-    /// The credential's name.
-    pub credential: String,
-    /// Requests left.
+    /// Whose budget it is.
+    pub bucket: Bucket,
+    /// The most that the outside system would let through.
+    pub limit: u32,
+    /// Requests left of that.
     pub remaining: u32,
     /// When it said so.
     pub at: UnixMs,

@@ -22,9 +22,17 @@ pub(super) fn budget_is_shared(bench: &dyn Bench) {
     assert_eq!(wait(one.take_tokens(&bucket, 1, 99_000)).unwrap(), Tokens::Taken);
     assert_eq!(wait(one.take_tokens(&bucket, 2, 1_000)).unwrap(), Tokens::Taken);
     assert_eq!(wait(one.take_tokens(&bucket, 1, 1_000)).unwrap(), Tokens::Wait(1_500));
-    let correction = Correction { credential: "prod".to_owned(), remaining: 2, at: 1_600 };
-    wait(other.correct_tokens(correction)).unwrap();
+    let told = |limit, remaining, at| {
+        let correction = Correction { bucket: bucket.clone(), limit, remaining, at };
+        wait(other.correct_tokens(correction)).unwrap();
+    };
+    told(3, 2, 1_600);
     assert_eq!(wait(one.take_tokens(&bucket, 2, 1_600)).unwrap(), Tokens::Taken);
+    // What a larger limit outside leaves fills no smaller budget; what it lacks counts.
+    told(3_600, 3_599, 1_600);
+    assert_eq!(wait(one.take_tokens(&bucket, 1, 1_600)).unwrap(), Tokens::Wait(2_100));
+    told(3_600, 1, 2_600);
+    assert_eq!(wait(one.take_tokens(&bucket, 2, 2_600)).unwrap(), Tokens::Wait(3_100));
     let another = Bucket { credential: "other".to_owned(), ..bucket };
     assert_eq!(wait(one.take_tokens(&another, 9, 1_600)).unwrap(), Tokens::Taken);
 }

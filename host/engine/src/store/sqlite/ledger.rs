@@ -19,9 +19,24 @@ pub(super) fn take_tokens(
 ) -> Result<Tokens, StoreError> {
     let capacity = f64::from(bucket.capacity.max(1));
     let wanted = f64::from(count).min(capacity);
+    let (tokens, at) = refilled(database, bucket, at)?;
+    if tokens < wanted {
+        let wait_ms = ((wanted - tokens) / rate(bucket) * 1_000.0).ceil();
+        return Ok(Tokens::Wait(at.saturating_add(wait_ms as u64)));
+    }
+    set_tokens(database, &bucket.credential, tokens - wanted, at)?;
+    Ok(Tokens::Taken)
+}
+
+/// Returns what a bucket holds, and the time at which it does.
+fn refilled(
+    database: &Database<'_>,
+    bucket: &Bucket,
+    at: UnixMs,
+) -> Result<(f64, UnixMs), StoreError> {
+    let capacity = f64::from(bucket.capacity.max(1));
     let (kept, changed_at) = stored(database, &bucket.credential)?.unwrap_or((capacity, at));
-    let rate = bucket.refill_per_second.max(f64::MIN_POSITIVE);
-    let full_after_ms = (capacity / rate * 1_000.0) as u64;
+    let full_after_ms = (capacity / rate(bucket) * 1_000.0) as u64;
     // A time that no refill reaches from here was told by a wrong clock: waiting for it would stop
     // all runs of the credential for years.
     let changed_at = match changed_at.saturating_sub(at) > full_after_ms {
@@ -33,19 +48,28 @@ pub(super) fn take_tokens(
     };
     // The clock of the host may step back; the budget must not grow from that.
     let at = at.max(changed_at);
-    let tokens = (kept + (at - changed_at) as f64 / 1_000.0 * rate).min(capacity);
-    if tokens < wanted {
-        let wait_ms = ((wanted - tokens) / rate * 1_000.0).ceil();
-        return Ok(Tokens::Wait(at.saturating_add(wait_ms as u64)));
-    }
-    set_tokens(database, &bucket.credential, tokens - wanted, at)?;
-    Ok(Tokens::Taken)
+    let tokens = kept + (at - changed_at) as f64 / 1_000.0 * rate(bucket);
+    Ok((tokens.min(capacity), at))
 }
 
-/// Sets a bucket to what the outside system says is left.
+fn rate(bucket: &Bucket) -> f64 {
+    bucket.refill_per_second.max(f64::MIN_POSITIVE)
+}
+
+/// Sets a bucket to what the outside system says is left. A bucket that is smaller than the outside
+/// system's own is only lowered: what is left there was never meant for it.
 pub(super) fn correct(database: &Database<'_>, correction: &Correction) -> Result<(), StoreError> {
-    // The last word of the outside system counts, even when the clock was set back since.
-    set_tokens(database, &correction.credential, f64::from(correction.remaining), correction.at)
+    let Correction { bucket, limit, remaining, at } = correction;
+    let remaining = f64::from(*remaining);
+    let (tokens, at) = match bucket.capacity < *limit {
+        true => {
+            let (tokens, at) = refilled(database, bucket, *at)?;
+            (tokens.min(remaining), at)
+        }
+        // The last word of the outside system counts, even when the clock was set back since.
+        false => (remaining, *at),
+    };
+    set_tokens(database, &bucket.credential, tokens, at)
 }
 
 fn stored(database: &Database<'_>, credential: &str) -> Result<Option<(f64, UnixMs)>, StoreError> {
