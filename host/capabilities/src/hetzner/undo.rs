@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Project;
 use super::client::ApiError;
-use super::effects::rules;
+use super::effects::{is_same_rules, rules};
 use super::scope::{kind_of, parse_id};
 use super::wire::{Firewall, Network, PrimaryIp, Resource, Server, SshKey, Volume};
 use crate::gate::{Undo, UndoError, UndoRequest, Undone};
@@ -218,8 +218,8 @@ impl Project {
         let present = firewall.model_rules();
         let subject = format!("firewall {}", firewall.name);
         match () {
-            () if is_same(&present, &before) => return Ok(Undone::Done),
-            () if !is_same(&present, &left) => return Ok(Undone::NotOurs),
+            () if is_same_rules(&present, &before) => return Ok(Undone::Done),
+            () if !is_same_rules(&present, &left) => return Ok(Undone::NotOurs),
             () => {}
         }
         let path = format!("firewalls/{}/actions/set_rules", firewall.id);
@@ -304,23 +304,6 @@ fn rules_in(value: Option<&Value>) -> Result<Vec<Rule>, UndoError> {
     let unreadable =
         |error| UndoError::Never(format!("the journaled rules are unreadable: {error}"));
     Ok(read.map_err(unreadable)?.rules)
-}
-
-/// The API keeps no order of rules and addresses.
-fn is_same(one: &[Rule], other: &[Rule]) -> bool {
-    let sorted = |rules: &[Rule]| {
-        let mut texts: Vec<String> = rules
-            .iter()
-            .map(|rule| {
-                let mut rule = rule.clone();
-                rule.addresses.sort();
-                serde_json::to_string(&rule).unwrap_or_default()
-            })
-            .collect();
-        texts.sort();
-        texts
-    };
-    sorted(one) == sorted(other)
 }
 
 fn argument<'a>(request: &'a UndoRequest, name: &str) -> Option<&'a str> {

@@ -133,7 +133,8 @@ fn taken<R: wire::Resource>(ticket: &Ticket, name: &str) -> SendError {
     let message = "the name is used by something that this call did not make".to_owned();
     let code = "uniqueness_error".to_owned();
     let field = Some("name".to_owned());
-    let refusal = super::super::client::Refusal { status: 409, code, message, field };
+    let refusal =
+        super::super::client::Refusal { status: 409, code, message, field, is_bare: false };
     refused::<R>(ticket, name, refusal.into())
 }
 

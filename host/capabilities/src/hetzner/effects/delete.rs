@@ -17,6 +17,9 @@ use crate::hetzner::scope::{Nothing, kind_of};
 use crate::hetzner::wire::Resource;
 use crate::hetzner::{Hetzner, Project};
 
+/// How the API says that others use a firewall, a volume or a network, and an address.
+const IN_USE: [&str; 3] = ["resource_in_use", "service_error", "must_be_unassigned"];
+
 /// Deletes one thing.
 pub struct Delete<R> {
     hetzner: Arc<Hetzner>,
@@ -79,15 +82,14 @@ impl<R: Resource> Effect for Delete<R> {
         if !self.is_there(id, ticket).await? {
             return Ok(accepted(&self.id, Vec::new()));
         }
-        let deleted = self.hetzner.delete_unused::<R>(id).await;
-        let actions = deleted.map_err(|error| error.into_send_error(&subject::<R>(&self.id)))?;
-        Ok(accepted(&self.id, actions))
+        Ok(accepted(&self.id, self.start(id).await?))
     }
 
     async fn complete(&self, acceptance: &Acceptance) -> Result<(), SendError> {
         let subject = subject::<R>(&self.id);
-        self.hetzner.finish(acceptance, &subject).await?;
-        let is_gone = self.hetzner.is_gone::<R>(number::<R>(&self.id)?).await;
+        let id = number::<R>(&self.id)?;
+        self.hetzner.finish_unlocked(acceptance, &subject, || self.start(id)).await?;
+        let is_gone = self.hetzner.is_gone::<R>(id).await;
         match is_gone.map_err(|error| SendError::Unknown(format!("{subject}: {error}")))? {
             true => Ok(()),
             false => {
@@ -99,6 +101,11 @@ impl<R: Resource> Effect for Delete<R> {
 }
 
 impl<R: Resource> Delete<R> {
+    async fn start(&self, id: u64) -> Result<Vec<u64>, SendError> {
+        let deleted = self.hetzner.delete_unused::<R>(id).await;
+        deleted.map_err(|error| error.into_send_error(&subject::<R>(&self.id)))
+    }
+
     /// After a crash no permit has looked, and an id that was free then may be a stranger's now.
     /// After a lost answer a look tells what to ask again might not: that it is gone.
     async fn is_there(&self, id: u64, ticket: &Ticket) -> Result<bool, SendError> {
@@ -118,8 +125,8 @@ impl<R: Resource> Delete<R> {
 }
 
 impl Project {
-    /// Deletes a thing, and waits while others still use it: the API lets go of firewalls seconds
-    /// to minutes after the servers are gone.
+    /// Deletes a thing, and waits while others still use it: the API lets go of firewalls, volumes
+    /// and addresses seconds to minutes after the servers are gone.
     pub(in crate::hetzner) async fn delete_unused<R: Resource>(
         &self,
         id: u64,
@@ -128,7 +135,7 @@ impl Project {
         loop {
             match self.client.delete::<R>(id).await {
                 Ok(actions) => return Ok(actions.unwrap_or_default()),
-                Err(error) if error.is_one_of(&["resource_in_use"]) => {
+                Err(error) if error.is_one_of(&IN_USE) => {
                     if !self.client.linger(&mut patience).await {
                         return Err(error);
                     }

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use runwrit_model::call::{Call, Rank, Reference, UndoPlan};
+use runwrit_model::failure::{Failure, Problem};
 use runwrit_model::grant::Permit;
 use runwrit_model::hetzner::{Kind, Rule};
+use runwrit_model::limits::LINGER_MAX;
 use serde_json::{Value, json};
 
 use super::create::rules;
@@ -29,6 +31,35 @@ impl SetRules {
     pub(in crate::hetzner) fn new(hetzner: Arc<Hetzner>, id: String, rules: Vec<Rule>) -> Self {
         Self { hetzner, id, rules, name: OnceLock::new() }
     }
+
+    async fn start(&self) -> Result<Vec<u64>, SendError> {
+        let id = number::<Firewall>(&self.id)?;
+        let path = format!("firewalls/{id}/actions/set_rules");
+        let started = self.hetzner.client.act(path, json!({"rules": rules(&self.rules)})).await;
+        started.map_err(|error| error.into_send_error(&subject::<Firewall>(&self.id)))
+    }
+}
+
+/// Returns whether two lists hold the same rules: the API keeps no order of rules and addresses.
+pub fn is_same_rules(one: &[Rule], other: &[Rule]) -> bool {
+    let sorted = |rules: &[Rule]| {
+        let mut texts: Vec<String> = rules
+            .iter()
+            .map(|rule| {
+                let mut rule = rule.clone();
+                rule.addresses.sort();
+                serde_json::to_string(&rule).unwrap_or_default()
+            })
+            .collect();
+        texts.sort();
+        texts
+    };
+    sorted(one) == sorted(other)
+}
+
+/// Says that an action ended well and left something else than it was asked for.
+fn differs(code: &str, text: String) -> SendError {
+    SendError::FailedAfterEffect(Failure::Failed(Problem::new(code, text)))
 }
 
 impl Effect for SetRules {
@@ -64,18 +95,19 @@ impl Effect for SetRules {
     }
 
     async fn send(&self, _: &Ticket) -> Result<Acceptance, SendError> {
-        let id = number::<Firewall>(&self.id)?;
-        let path = format!("firewalls/{id}/actions/set_rules");
-        let started = self.hetzner.client.act(path, json!({"rules": rules(&self.rules)})).await;
-        let subject = subject::<Firewall>(&self.id);
-        Ok(accepted(&self.id, started.map_err(|error| error.into_send_error(&subject))?))
+        Ok(accepted(&self.id, self.start().await?))
     }
 
     async fn complete(&self, acceptance: &Acceptance) -> Result<firewalls::Firewall, SendError> {
         let subject = subject::<Firewall>(&self.id);
-        self.hetzner.finish(acceptance, &subject).await?;
+        self.hetzner.finish_unlocked(acceptance, &subject, || self.start()).await?;
         let id = accepted_id(acceptance)?;
-        Ok(self.hetzner.read_back::<Firewall>(id, &subject).await?.into())
+        let is_set = |it: &Firewall| is_same_rules(&it.model_rules(), &self.rules);
+        let (firewall, is_set) = self.hetzner.read_settled(id, &subject, is_set).await?;
+        match is_set {
+            true => Ok(firewall.into()),
+            false => Err(differs("rules-differ", format!("{subject} has other rules than asked"))),
+        }
     }
 }
 
@@ -138,7 +170,17 @@ impl Effect for Applied {
 
     async fn complete(&self, acceptance: &Acceptance) -> Result<(), SendError> {
         let subject = subject::<Firewall>(&self.id);
-        self.hetzner.finish_unlocked(acceptance, &subject, || self.start()).await
+        self.hetzner.finish_unlocked(acceptance, &subject, || self.start()).await?;
+        let (id, server) = (number::<Firewall>(&self.id)?, number::<Server>(&self.server)?);
+        let is_as_asked = |it: &Firewall| it.servers().contains(&server) == self.is_applied;
+        match self.hetzner.read_settled(id, &subject, is_as_asked).await? {
+            (_, true) => Ok(()),
+            (_, false) => {
+                let state = if self.is_applied { "not" } else { "still" };
+                let text = format!("{subject} is {state} applied to server {server}");
+                Err(differs("not-as-asked", text))
+            }
+        }
     }
 }
 
@@ -160,6 +202,24 @@ impl Project {
         match self.client.act(path, body).await {
             Err(error) if error.is_one_of(&[settled]) => Ok(Vec::new()),
             other => other,
+        }
+    }
+
+    /// Reads a firewall back until it `is_settled`, and tells whether it is: an action may end well
+    /// before what it did shows, or without having done it.
+    async fn read_settled(
+        &self,
+        id: u64,
+        subject: &str,
+        is_settled: impl Fn(&Firewall) -> bool,
+    ) -> Result<(Firewall, bool), SendError> {
+        let mut patience = self.client.patience(LINGER_MAX);
+        loop {
+            let firewall: Firewall = self.read_back(id, subject).await?;
+            let is_settled = is_settled(&firewall);
+            if is_settled || !self.client.linger(&mut patience).await {
+                return Ok((firewall, is_settled));
+            }
         }
     }
 

@@ -12,7 +12,7 @@ mod volumes;
 pub use adopt::Adopt;
 pub use create::{Create, rules};
 pub use delete::Delete;
-pub use firewalls::{Applied, SetRules};
+pub use firewalls::{Applied, SetRules, is_same_rules};
 pub use power::Power;
 pub use servers::{CreateServer, Order, Purpose};
 pub use volumes::{Attach, DeclareData, Detach};

@@ -22,6 +22,13 @@ pub struct Power {
     pub(in crate::hetzner) is_on: bool,
 }
 
+impl Power {
+    async fn start(&self) -> Result<Vec<u64>, SendError> {
+        let started = self.hetzner.start_power(number::<Server>(&self.id)?, self.is_on).await;
+        started.map_err(|error| error.into_send_error(&subject::<Server>(&self.id)))
+    }
+}
+
 impl Effect for Power {
     type Output = servers::Server;
 
@@ -51,15 +58,12 @@ impl Effect for Power {
     }
 
     async fn send(&self, _: &Ticket) -> Result<Acceptance, SendError> {
-        let id = number::<Server>(&self.id)?;
-        let started = self.hetzner.start_power(id, self.is_on).await;
-        let subject = subject::<Server>(&self.id);
-        Ok(accepted(&self.id, started.map_err(|error| error.into_send_error(&subject))?))
+        Ok(accepted(&self.id, self.start().await?))
     }
 
     async fn complete(&self, acceptance: &Acceptance) -> Result<servers::Server, SendError> {
         let subject = subject::<Server>(&self.id);
-        self.hetzner.finish(acceptance, &subject).await?;
+        self.hetzner.finish_unlocked(acceptance, &subject, || self.start()).await?;
         let id = number::<Server>(&self.id)?;
         let ended = self.hetzner.end_power(id, self.is_on).await;
         ended.map_err(|error| error.into_send_error(&subject))?;

@@ -10,21 +10,22 @@ use crate::bindings::runwrit::hetzner::{
 };
 use crate::gate::CallError;
 
-fn refuse(status: u16, code: &str) -> Fault {
+pub fn refuse(status: u16, code: &str) -> Fault {
     Fault::Refuse { status, code: code.to_owned(), message: String::new() }
 }
 
-fn action_error(code: &str, command: &str) -> Fault {
+pub fn action_error(code: &str, command: &str) -> Fault {
     let message = format!("cannot perform operation because server is {code}");
     Fault::ActionError { code: code.to_owned(), message, command: Some(command.to_owned()) }
 }
 
 /// Everything that may become of a creation whose answer does not arrive.
-fn unanswered() -> [Fault; 5] {
+fn unanswered() -> [Fault; 6] {
     [
         Fault::DropAfter,
         Fault::DropBefore,
         Fault::CommitThenRefuse { status: 502, code: "bad_gateway".to_owned(), html: true },
+        Fault::CommitThenRefuse { status: 408, code: "timeout".to_owned(), html: true },
         Fault::CommitThenRefuse { status: 500, code: "server_error".to_owned(), html: false },
         Fault::LateCommit { delay_ms: 1 },
     ]
@@ -169,29 +170,6 @@ fn the_cap_holds_for_every_candidate_and_for_a_batch_together() {
         assert!(two.unwrap().iter().all(|made| made.is_ok()));
         let estimate = pricing::Host::scope(&mut bench.guest).await.unwrap();
         assert_eq!(estimate.eur_per_month, "11.98");
-    });
-}
-
-#[test]
-fn locks_are_waited_out_as_answers_and_as_failed_actions() {
-    run(async {
-        for fault in [
-            refuse(423, "locked"),
-            refuse(409, "conflict"),
-            refuse(429, "rate_limit_exceeded"),
-            action_error("locked", "attach_volume"),
-        ] {
-            let mut bench = Bench::new().await;
-            let spec = bench.ready_spec("acme-db").await;
-            let server = bench.server(spec).await;
-            let volume = bench.volume().await.unwrap();
-            bench.fault("POST", "/volumes/*/actions/attach", 3, fault.clone());
-            let (id, to) = (volume.id.clone(), server.id.clone());
-            let attached = volumes::Host::attach(&mut bench.guest, id, to).await.unwrap();
-            assert_eq!(attached.server.as_ref(), Some(&server.id), "{fault:?}");
-            let again = volumes::Host::attach(&mut bench.guest, volume.id, server.id.clone()).await;
-            assert_eq!(again.unwrap().server, Some(server.id), "a repetition changes nothing");
-        }
     });
 }
 
@@ -372,26 +350,6 @@ fn a_list_that_would_leave_something_out_is_no_list() {
             };
             assert!(problem.message.contains("`elsewhere`"), "{}", problem.message);
         }
-    });
-}
-
-#[test]
-fn a_check_finds_what_would_fail_before_anything_is_made() {
-    run(async {
-        let mut bench = Bench::new().await;
-        let spec = bench.ready_spec("acme-db").await;
-        let before = bench.mutations();
-        let choices = servers::Host::check(&mut bench.guest, vec![spec.clone()]).await.unwrap();
-        assert_eq!(choices[0].eur_per_month, "5.99");
-        bench.desk().set_stock("cx23", "nbg1", false);
-        let choices = servers::Host::check(&mut bench.guest, vec![spec.clone()]).await.unwrap();
-        assert_eq!(choices[0].server_type, "cpx22");
-        for (kind, place) in [("cpx22", "nbg1"), ("cx23", "fsn1"), ("cpx22", "fsn1")] {
-            bench.desk().set_stock(kind, place, false);
-        }
-        let none = servers::Host::check(&mut bench.guest, vec![spec]).await;
-        assert!(matches!(none, Err(CallError::Failed(Failure::Unavailable(_)))), "{none:?}");
-        assert_eq!(bench.mutations(), before, "a check changed something");
     });
 }
 

@@ -6,4 +6,5 @@ mod effects;
 pub mod gate;
 mod hostile;
 mod outside;
+mod patience;
 mod undo;

@@ -36,6 +36,8 @@ pub struct Refusal {
     pub message: String,
     /// The field at fault.
     pub field: Option<String>,
+    /// Whether the answer had no envelope: something before the API may have written it.
+    pub is_bare: bool,
 }
 
 #[derive(Deserialize)]
@@ -70,6 +72,7 @@ impl Refusal {
             code: error.code,
             message: truncate(&message, MESSAGE_BYTES_MAX),
             field: field.map(|field| truncate(field, MESSAGE_BYTES_MAX)),
+            is_bare: false,
         }
     }
 
@@ -84,7 +87,7 @@ impl Refusal {
             300..=399 => "the API answered with a redirect, which is never followed".to_owned(),
             _ => "the API answered without its error envelope".to_owned(),
         };
-        Self { status, code, message, field: None }
+        Self { status, code, message, field: None, is_bare: true }
     }
 
     /// Returns whether the code is one of `codes`.
@@ -205,7 +208,8 @@ mod tests {
     fn undo_waits_for_what_passes_and_asks_a_person_about_the_rest() {
         let refused = |status, code: &str| {
             let message = String::new();
-            ApiError::Refused(Refusal { status, code: code.into(), message, field: None })
+            let code = code.into();
+            ApiError::Refused(Refusal { status, code, message, field: None, is_bare: false })
         };
         let rows = [
             (refused(423, "locked"), true),

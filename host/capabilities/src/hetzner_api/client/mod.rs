@@ -97,6 +97,7 @@ impl Client {
 
     /// Sends a request, again where [`retry::Miss`] allows it, and returns the body of the answer.
     pub async fn ask(&self, request: &Request) -> Result<Value, ApiError> {
+        let mut waited = Duration::ZERO;
         for attempt in 1.. {
             let wait = self.budget.take(1).await;
             if !wait.is_zero() {
@@ -113,11 +114,12 @@ impl Client {
             tracing::debug!(method = %request.method, path = request.path, %error, attempt);
             let refilled_after = reply.levels.map(|levels| levels.refilled_after);
             let is_read = request.is_read();
-            let miss = retry::Miss { is_read, attempt, error, refilled_after };
-            match miss.retry_after(self.pace.unit(), &request.seed()) {
-                Some(pause) => self.clock.sleep(pause).await,
-                None => return Err(miss.error),
-            }
+            let miss = retry::Miss { is_read, attempt, waited, error, refilled_after };
+            let Some(pause) = miss.retry_after(self.pace.unit(), &request.seed()) else {
+                return Err(miss.error);
+            };
+            self.clock.sleep(pause).await;
+            waited += pause;
         }
         unreachable!("the policy ends every series of attempts")
     }

@@ -168,7 +168,8 @@ impl Transport {
             Ok(response) => {
                 let levels = read_levels(response.headers(), self.is_simulated);
                 let date_unix_ms = read_date(response.headers());
-                Reply { answer: read(response).await, levels, date_unix_ms }
+                let answer = read(response, request.is_read()).await;
+                Reply { answer, levels, date_unix_ms }
             }
             Err(error) if error.is_connect() || error.is_builder() => {
                 Reply::broken(ApiError::Unreachable(describe(&error)))
@@ -189,7 +190,7 @@ fn read_date(headers: &HeaderMap) -> Option<u64> {
     u64::try_from(date.timestamp().as_millisecond()).ok()
 }
 
-async fn read(mut response: reqwest::Response) -> Result<Value, ApiError> {
+async fn read(mut response: reqwest::Response, is_read: bool) -> Result<Value, ApiError> {
     let status = response.status();
     let mut body = Vec::new();
     loop {
@@ -203,11 +204,13 @@ async fn read(mut response: reqwest::Response) -> Result<Value, ApiError> {
             Err(error) => return Err(ApiError::Unclear(describe(&error))),
         }
     }
-    judge(status, &body)
+    judge(status, &body, is_read)
 }
 
-/// A status of the 500s proves nothing, whatever its body says.
-fn judge(status: StatusCode, body: &[u8]) -> Result<Value, ApiError> {
+/// A status of the 500s proves nothing, whatever its body says. One of the 400s proves that a write
+/// had no effect only in the API's own envelope: a proxy that gave up waiting answers 408 itself,
+/// after it passed the request on. Whoever answers a plain 429 has not let the request through.
+fn judge(status: StatusCode, body: &[u8], is_read: bool) -> Result<Value, ApiError> {
     if status.is_success() {
         return match body {
             [] => Ok(Value::Null),
@@ -216,7 +219,9 @@ fn judge(status: StatusCode, body: &[u8]) -> Result<Value, ApiError> {
         };
     }
     let refusal = Refusal::read(status.as_u16(), body);
-    match status.is_server_error() {
+    let is_limited = status == StatusCode::TOO_MANY_REQUESTS;
+    let is_foreign = status.is_client_error() && refusal.is_bare && !is_limited;
+    match status.is_server_error() || (is_foreign && !is_read) {
         true => Err(ApiError::Unclear(refusal.to_string())),
         false => Err(ApiError::Refused(refusal)),
     }
@@ -268,8 +273,28 @@ mod tests {
     fn an_answer_of_the_500s_proves_nothing() {
         for status in [500u16, 502, 503, 504] {
             let body = br#"{"error":{"code":"unavailable","message":"later"}}"#;
-            let answer = judge(StatusCode::from_u16(status).unwrap(), body);
+            let answer = judge(StatusCode::from_u16(status).unwrap(), body, false);
             assert!(matches!(answer, Err(ApiError::Unclear(_))), "HTTP {status}: {answer:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_api_itself_proves_that_a_write_had_no_effect() {
+        let envelope = br#"{"error":{"code":"x","message":"m","details":null}}"#;
+        let rows: [(u16, &[u8], bool, bool); 8] = [
+            (408, b"<html>timeout</html>", false, false),
+            (400, b"", false, false),
+            (404, br#"{"error":"text"}"#, false, false),
+            (408, b"<html>timeout</html>", true, true),
+            (429, b"<html>slow down</html>", false, true),
+            (408, envelope, false, true),
+            (422, envelope, false, true),
+            (302, b"", false, true),
+        ];
+        for (status, body, is_read, is_proof) in rows {
+            let answer = judge(StatusCode::from_u16(status).unwrap(), body, is_read);
+            let is_refused = matches!(answer, Err(ApiError::Refused(_)));
+            assert_eq!(is_refused, is_proof, "HTTP {status}, read {is_read}: {answer:?}");
         }
     }
 
