@@ -182,6 +182,12 @@ pub trait Effect: Send + Sync {
     /// Returns the inverse, as data, given the previous state.
     fn undo(&self, previous: Option<&Value>) -> Option<UndoPlan>;
 
+    /// Returns whether the outside refuses a second thing under the key of the call. Where it may
+    /// not, a send is repeated only once no earlier one can land any more.
+    fn is_key_enforced(&self) -> bool {
+        true
+    }
+
     /// Sends. The intent is on disk. A repeated send must adopt what an earlier one made.
     fn send(&self, ticket: &Ticket) -> impl Future<Output = Result<Acceptance, SendError>> + Send;
 

@@ -52,8 +52,9 @@ impl Project {
         if let Some(id) = told {
             things.extend(self.client.get::<R>(id).await.map_err(later)?);
         }
-        if let (true, Some(key)) = (things.is_empty(), &request.key) {
-            things = self.client.find_all::<R>(key).await.map_err(later)?;
+        if let Some(key) = &request.key {
+            let named = self.client.find_all::<R>(key).await.map_err(later)?;
+            things.extend(named.into_iter().filter(|it| told != Some(it.id())));
         }
         if things.is_empty() {
             return Ok(Undone::Absent);

@@ -60,25 +60,36 @@ impl Stage {
 impl Seat {
     /// Decides how to go on with recorded effects; only what is still open asks whether the run
     /// may go on at all.
-    pub(super) async fn stages(&self, standings: Vec<Standing>) -> Result<Vec<Stage>, Stop> {
+    pub(super) async fn stages<E: Effect>(
+        &self,
+        effects: &[E],
+        standings: Vec<Standing>,
+    ) -> Result<Vec<Stage>, Stop> {
         if standings.iter().any(|standing| matches!(standing, Standing::Recover(_))) {
             self.check().await?;
         }
         let mut stages = Vec::with_capacity(standings.len());
-        for standing in standings {
+        for (sent, standing) in effects.iter().zip(standings) {
             stages.push(match standing {
                 Standing::Answered(result, at) => Stage::Ended(result.outcome, at),
-                Standing::Recover(effect) => self.recover(&effect).await?,
+                Standing::Recover(effect) => self.recover(sent, &effect).await?,
             });
         }
         Ok(stages)
     }
 
-    async fn recover(&self, effect: &history::Effect) -> Result<Stage, Stop> {
+    async fn recover<E: Effect>(&self, sent: &E, effect: &history::Effect) -> Result<Stage, Stop> {
         let timing = &self.host.timing;
         let call = effect.intent.call;
         let (labels, previous) = (effect.intent.labels.clone(), effect.intent.previous.clone());
-        match self.recorder.with(|history| reconcile::forward(history, effect, timing)) {
+        let forward =
+            self.recorder.with(|history| match reconcile::forward(history, effect, timing) {
+                Forward::Resend if !sent.is_key_enforced() => {
+                    Forward::ProbeAt(after(history.attempt_at, timing.settle))
+                }
+                other => other,
+            });
+        match forward {
             Forward::Complete(accepted) => Ok(Stage::Complete(acceptance(accepted))),
             Forward::Resend => Ok(Stage::Send { labels, previous, is_repeated: true }),
             Forward::SendOnce => {
@@ -202,17 +213,19 @@ impl Seat {
             return Err(Stop::Unknown { call: item.id, subject, cause });
         }
         let reason = format!("`{}` on {}: {cause}", item.call.operation, item.call.subject);
-        self.pause(self.retry_at(item.call.class, attempt), &reason).await?;
+        let may_double =
+            item.call.class == CallClass::ProbeCreate || !item.effect.is_key_enforced();
+        self.pause(self.retry_at(may_double, attempt), &reason).await?;
         self.check().await
     }
 
     /// What has a unique key may be sent again soon; what has only a mark must be looked for, and
     /// that proves nothing before the send before can no longer land.
-    fn retry_at(&self, class: CallClass, attempt: u32) -> UnixMs {
+    fn retry_at(&self, may_double: bool, attempt: u32) -> UnixMs {
         let timing = &self.host.timing;
-        let pause = match class {
-            CallClass::ProbeCreate => timing.settle,
-            _ => timing.undo_backoff_min * 2_u32.pow(attempt - 1),
+        let pause = match may_double {
+            true => timing.settle,
+            false => timing.undo_backoff_min * 2_u32.pow(attempt - 1),
         };
         after(self.host.clock.now(), pause)
     }
@@ -243,7 +256,7 @@ impl Seat {
                 }
                 Err(SendError::Unknown(cause)) => {
                     let reason = format!("{} on {}: {cause}", item.call.operation, item.id);
-                    self.pause(self.retry_at(CallClass::Read, attempt), &reason).await?;
+                    self.pause(self.retry_at(false, attempt), &reason).await?;
                 }
             }
         }

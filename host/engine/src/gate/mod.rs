@@ -87,7 +87,7 @@ impl RunGate {
             }
             Past::Effects(standings) => {
                 self.seat.watch.pass(&ids);
-                self.seat.stages(standings).await
+                self.seat.stages(effects, standings).await
             }
             Past::Live => match self.admit(effects, &calls, &ids, request).await {
                 Ok(stages) => Ok(stages),

@@ -47,17 +47,23 @@ impl Toy {
             name: name.to_owned(),
             parent: None,
             is_marked: false,
+            is_twin: false,
         }
     }
 
     pub fn server(&self, name: &str, net: &str) -> Make {
         let parent = Some(net.to_owned());
-        Make { toy: self.clone(), kind: "server", name: name.to_owned(), parent, is_marked: false }
+        Make { kind: "server", parent, ..self.net(name) }
     }
 
     /// A thing whose name is not unique.
     pub fn marked(&self, name: &str) -> Make {
         Make { is_marked: true, kind: "mark", ..self.net(name) }
+    }
+
+    /// A creation of the class of a net, under a key that the cloud does not keep unique.
+    pub fn twin(&self, name: &str) -> Make {
+        Make { is_twin: true, kind: "mark", ..self.net(name) }
     }
 
     pub fn link(&self, one: &str, two: &str) -> Link {
@@ -80,6 +86,7 @@ pub struct Make {
     name: String,
     parent: Option<String>,
     is_marked: bool,
+    is_twin: bool,
 }
 
 impl Effect for Make {
@@ -107,8 +114,12 @@ impl Effect for Make {
         Some(UndoPlan { operation, arguments: BTreeMap::new(), rank })
     }
 
+    fn is_key_enforced(&self) -> bool {
+        !self.is_twin
+    }
+
     async fn send(&self, ticket: &Ticket) -> Result<Acceptance, SendError> {
-        if self.is_marked && ticket.is_repeated {
+        if (self.is_marked || self.is_twin) && ticket.is_repeated {
             let found = self.toy.cloud.find(&ticket.labels);
             if let Some(id) = found.first() {
                 let remote_id = Some(id.clone());

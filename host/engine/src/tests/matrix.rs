@@ -88,6 +88,18 @@ const ROWS: &[Row] = &[
         standing: &[],
     },
     Row {
+        name: "a key that the cloud does not keep unique",
+        acts: &[Twin("mark"), Net("net")],
+        outcome: Succeeded,
+        standing: &["mark", "net"],
+    },
+    Row {
+        name: "a key that the cloud does not keep unique, rolled back",
+        acts: &[Twin("mark"), Net("net"), Fail],
+        outcome: RolledBack,
+        standing: &[],
+    },
+    Row {
         name: "keep",
         acts: &[Net("net"), Keep, Server("one"), Fail],
         outcome: RolledBack,

@@ -24,6 +24,7 @@ pub enum Act {
     Servers(&'static [&'static str]),
     Link(&'static str, &'static str),
     Marked(&'static str),
+    Twin(&'static str),
     Shout(&'static str),
     Read(&'static str),
     Sleep(u32),
@@ -88,6 +89,7 @@ impl Player {
             Act::Note(text) => hand.gate.step(text.to_owned(), true).await?,
             Act::Net(name) => self.made(hand, toy.net(name)).await?,
             Act::Marked(name) => self.made(hand, toy.marked(name)).await?,
+            Act::Twin(name) => self.made(hand, toy.twin(name)).await?,
             Act::Server(name) => self.made(hand, toy.server(name, &hand.ids["net"])).await?,
             Act::Servers(names) => {
                 let net = hand.ids["net"].clone();

@@ -91,11 +91,14 @@ where
         Some(UndoPlan { operation, arguments: Default::default(), rank: S::RANK })
     }
 
+    /// That network names are unique is documented nowhere.
+    fn is_key_enforced(&self) -> bool {
+        kind_of::<S::Thing>() != Kind::Network
+    }
+
     async fn send(&self, ticket: &Ticket) -> Result<Acceptance, SendError> {
         let (hetzner, name) = (&self.hetzner, self.spec.name());
-        // That network names are unique is documented nowhere, so one looks before the leap.
-        let must_look = ticket.is_repeated || kind_of::<S::Thing>() == Kind::Network;
-        if must_look {
+        if ticket.is_repeated || !self.is_key_enforced() {
             match hetzner.find_ours::<S::Thing>(ticket, name).await? {
                 Found::Ours(found) => return Ok(found),
                 Found::Foreign => return Err(taken::<S::Thing>(ticket, name)),

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use runwrit_model::call::{CallId, Rank, UndoPlan};
-use runwrit_simulator::hetzner::Fault;
+use runwrit_simulator::hetzner::{Fault, Options};
 use serde_json::json;
 
-use super::bench::{Bench, Planted, rule, run};
+use super::bench::{Bench, Planted, grant, rule, run};
 use crate::bindings::runwrit::hetzner::{firewalls, servers, volumes};
 use crate::gate::{Undo, UndoError, UndoRequest, Undone};
 use crate::hetzner::wire::{Firewall, Server, Volume};
@@ -92,6 +92,23 @@ fn an_unanswered_creation_is_found_by_its_name() {
             }
             assert_eq!(outcome, Ok(Undone::Done), "{}", undo.plan.operation);
         }
+        assert_eq!(bench.alive(), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_twin_under_a_name_that_is_not_unique_is_undone_too() {
+    run(async {
+        let mut options = Options::default();
+        options.settings.network_names_unique = false;
+        let mut bench = Bench::with(options, &grant("")).await;
+        // The first send lands after the second: this gate does not wait in between.
+        bench.fault("POST", "/networks", 1, Fault::LateCommit { delay_ms: 1_000 });
+        bench.network().await;
+        bench.desk().advance(std::time::Duration::from_secs(2));
+        assert_eq!(bench.births("network"), 2);
+        let outcomes = bench.roll_back().await;
+        assert!(outcomes.iter().all(|it| *it == Ok(Undone::Done)), "{outcomes:?}");
         assert_eq!(bench.alive(), Vec::<String>::new());
     });
 }
