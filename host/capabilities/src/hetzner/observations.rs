@@ -17,7 +17,7 @@ use super::batch::Batch;
 use super::effects::{Order, Purpose};
 use super::offers::{Market, Offer, kinds_of};
 use super::scope::{Nothing, kind_of, not_found};
-use super::wire::{Image, Location, Resource, SshKey};
+use super::wire::{Firewall, Image, Location, Network, Resource, Server, SshKey, Volume};
 use crate::bindings::runwrit::hetzner::{
     images, locations, pricing, server_types, servers, ssh_keys,
 };
@@ -312,11 +312,11 @@ impl Observation for Check {
     }
 
     async fn read(&self, provenance: &dyn Provenance) -> Result<Vec<servers::Choice>, CallError> {
-        let (mut chosen, mut denials) = (Vec::new(), Vec::new());
+        let (mut chosen, mut denials, mut gaps) = (Vec::new(), Vec::new(), Vec::new());
         for order in &self.orders {
             match order.choose(provenance, &chosen, Purpose::Check).await {
                 Ok((_, permitted)) => {
-                    order.preflight(&permitted.candidate.server_type).await?;
+                    gaps.extend(order.preflight(&permitted.candidate.server_type).await?);
                     chosen.push((order.spec.name.clone(), permitted.candidate));
                 }
                 // The others are asked too, so that the grant is corrected once.
@@ -324,8 +324,21 @@ impl Observation for Check {
                 Err(error) => return Err(error),
             }
         }
-        if let Some(denial) = Denial::together(denials) {
-            return Err(Failure::Denied(denial).into());
+        if let Some(order) = self.orders.first() {
+            gaps.extend(order.hetzner.names_taken().await?);
+        }
+        match (Denial::together(denials), together(gaps)) {
+            (Some(mut denial), gap) => {
+                if let Some(Problem { message, .. }) = gap {
+                    denial.reason = format!("{}; besides, {message}", denial.reason);
+                }
+                return Err(Failure::Denied(denial).into());
+            }
+            (None, Some(problem)) if problem.code == "not_found" => {
+                return Err(Failure::NotFound(problem).into());
+            }
+            (None, Some(problem)) => return Err(Failure::Conflict(problem).into()),
+            (None, None) => {}
         }
         let choices = chosen.into_iter().map(|(name, candidate)| servers::Choice {
             name,
@@ -339,20 +352,65 @@ impl Observation for Check {
 
 impl Order {
     /// Looks for what would make the order fail: a missing image, a name that is taken.
-    async fn preflight(&self, server_type: &str) -> Result<(), Failure> {
+    async fn preflight(&self, server_type: &str) -> Result<Vec<Problem>, Failure> {
         let name = &self.spec.name;
         let types = self.batch.types(&self.hetzner).await?;
         let kind = types.iter().find(|it| it.name == server_type);
         let architecture = kind.map_or("x86", |kind| kind.architecture.as_str());
-        self.hetzner.image(&self.spec.image, architecture).await?;
-        let found = self.hetzner.client.find::<super::wire::Server>(name).await;
-        let found = found.map_err(|error| error.failure(&format!("server `{name}`")))?;
-        match found {
-            None => Ok(()),
-            Some(_) => {
-                let text = format!("server `{name}`: the name is used already");
-                Err(Failure::Conflict(Problem::new("uniqueness_error", text).with_field("name")))
-            }
+        let mut gaps = Vec::new();
+        match self.hetzner.image(&self.spec.image, architecture).await {
+            Ok(_) => {}
+            Err(Failure::NotFound(problem)) => gaps.push(problem.with_field("image")),
+            Err(failure) => return Err(failure),
         }
+        let found = self.hetzner.client.find::<Server>(name).await;
+        if found.map_err(|error| error.failure(&format!("server `{name}`")))?.is_some() {
+            gaps.push(taken(&format!("server `{name}`"), "already"));
+        }
+        Ok(gaps)
     }
+}
+
+impl Hetzner {
+    /// Looks for what others have under the names that the grant lists: their creations would fail
+    /// after servers were ordered. What is of the scope is the runbook's own concern.
+    async fn names_taken(&self) -> Result<Vec<Problem>, Failure> {
+        let Some(granted) = &self.grant.document().hetzner else { return Ok(Vec::new()) };
+        let mut gaps = Vec::new();
+        for network in &granted.networks {
+            gaps.extend(self.foreign::<Network>(&network.name).await?);
+        }
+        for firewall in &granted.firewalls {
+            gaps.extend(self.foreign::<Firewall>(&firewall.name).await?);
+        }
+        for volume in &granted.volumes {
+            gaps.extend(self.foreign::<Volume>(&volume.name).await?);
+        }
+        Ok(gaps)
+    }
+
+    async fn foreign<R: Resource>(&self, name: &str) -> Result<Option<Problem>, Failure> {
+        let subject = format!("{} `{name}`", R::MEMBER);
+        let found = self.client.find_all::<R>(name).await;
+        let found = found.map_err(|error| error.failure(&subject))?;
+        let is_foreign = found.iter().any(|thing| !self.is_in_scope(thing));
+        Ok(is_foreign.then(|| taken(&subject, "by something that is not of this scope")))
+    }
+}
+
+fn taken(subject: &str, by: &str) -> Problem {
+    let text = format!("{subject}: the name is used {by}");
+    Problem::new("uniqueness_error", text).with_field("name")
+}
+
+/// Tells several gaps as one, so that they are closed together; nothing where there is none.
+fn together(gaps: Vec<Problem>) -> Option<Problem> {
+    gaps.into_iter().reduce(|mut one, other| {
+        // Servers of one order share their image.
+        if !one.message.contains(&other.message) {
+            one.message = format!("{}; {}", one.message, other.message);
+        }
+        one.field = one.field.filter(|field| Some(field) == other.field.as_ref());
+        one
+    })
 }

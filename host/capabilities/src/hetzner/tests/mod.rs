@@ -7,4 +7,5 @@ pub mod gate;
 mod hostile;
 mod outside;
 mod patience;
+mod preflight;
 mod undo;
