@@ -13,6 +13,10 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct Eur(Decimal);
 
+/// So many hundredths, exact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Percent(Decimal);
+
 /// A text that is no amount.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is no amount in EUR: expected a decimal number such as `19.50`, not negative")]
@@ -23,8 +27,8 @@ impl Eur {
     pub const ZERO: Self = Self(Decimal::ZERO);
 
     /// Returns so many hundredths of the amount.
-    pub fn percent(&self, percent: u32) -> Self {
-        Self(self.0 * Decimal::from(percent) / Decimal::ONE_HUNDRED)
+    pub fn percent(&self, percent: Percent) -> Self {
+        Self(self.0 * percent.0 / Decimal::ONE_HUNDRED)
     }
 
     /// Returns the amount as a decimal string without trailing zeros.
@@ -42,6 +46,14 @@ impl FromStr for Eur {
             Ok(amount) if is_plain && !text.is_empty() => Ok(Self(amount)),
             _ => Err(EurError(text.to_owned())),
         }
+    }
+}
+
+impl FromStr for Percent {
+    type Err = EurError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(|Eur(amount)| Self(amount))
     }
 }
 
@@ -102,6 +114,7 @@ mod tests {
         assert_eq!(sum.plain(), "19.114");
         assert_eq!(sum.to_string(), "19.11");
         assert!(eur("0.1") + eur("0.2") == eur("0.3000"));
+        assert_eq!(eur("5.49").percent("20.5000000000".parse().unwrap()).plain(), "1.12545");
     }
 
     #[test]

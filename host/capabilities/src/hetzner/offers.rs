@@ -54,8 +54,12 @@ impl Market<'_> {
         let Some(place) = kind.locations.iter().find(|it| it.name == location) else {
             return Ok(None);
         };
-        let price = self.prices.server(server_type, location)?;
         let is_available = place.available;
+        // What is going away and out of stock does not come back.
+        if !is_available && place.deprecation.is_some() {
+            return Ok(None);
+        }
+        let price = self.prices.server(server_type, location)?;
         Ok(Some(Offer { location: location.to_owned(), kind: kind.clone(), is_available, price }))
     }
 
@@ -108,4 +112,41 @@ pub fn none_available(name: &str, tried: &[Candidate]) -> Failure {
         false => format!("none can be ordered of {}", tried.join(", ")),
     };
     Failure::Unavailable(Problem::new("resource_unavailable", format!("server `{name}`: {tried}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_going_away_and_out_of_stock_is_no_candidate() {
+        let price = json!([{"location": "nbg1", "price_monthly": {"net": "5", "gross": "5"}}]);
+        let pricing = json!({
+            "currency": "EUR",
+            "server_types": [{"name": "cx22", "prices": price}],
+            "primary_ips": [],
+            "volume": {"price_per_gb_month": {"net": "1", "gross": "1"}},
+            "server_backup": {"percentage": "20"},
+        });
+        let prices = Prices::read(&serde_json::from_value(pricing).unwrap()).unwrap();
+        let going = json!({"unavailable_after": "2026-01-01T00:00:00Z"});
+        let rows = [
+            (true, json!(null), Some(true)),
+            (false, json!(null), Some(false)),
+            (true, going.clone(), Some(true)),
+            (false, going, None),
+        ];
+        for (available, deprecation, expected) in rows {
+            let place = json!({"name": "nbg1", "available": available, "deprecation": deprecation});
+            let kind = json!({"name": "cx22", "cores": 2, "memory": 4, "disk": 40,
+                "architecture": "x86", "locations": [place]});
+            let types = [serde_json::from_value(kind).unwrap()];
+            let market = Market { types: &types, prices: &prices };
+            let offer = market.offer("cx22", "nbg1").unwrap();
+            let offered = offer.map(|offer| offer.is_available);
+            assert_eq!(offered, expected, "available {available}, {deprecation}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use runwrit_model::failure::{Failure, Problem};
 use runwrit_model::grant::Holding;
 use runwrit_model::hetzner::{Family, Kind};
-use runwrit_model::money::Eur;
+use runwrit_model::money::{Eur, Percent};
 
 use super::wire::{LocalPrice, Pricing, PrimaryIp, Server, Volume};
 
@@ -15,7 +15,7 @@ pub struct Prices {
     servers: BTreeMap<(String, String), Eur>,
     addresses: BTreeMap<(String, String), Eur>,
     volume_gb: Eur,
-    backup_percent: u32,
+    backup_percent: Percent,
 }
 
 /// What is alive in a scope, as one look saw it.
@@ -38,7 +38,7 @@ impl Prices {
         }
         let servers = pricing.server_types.iter().map(|it| (it.name.as_str(), &it.prices));
         let addresses = pricing.primary_ips.iter().map(|it| (it.family.as_str(), &it.prices));
-        let percent = pricing.server_backup.percentage.split('.').next().unwrap_or_default();
+        let percent = pricing.server_backup.percentage.as_str();
         Ok(Self {
             servers: by_location(servers)?,
             addresses: by_location(addresses)?,
@@ -154,6 +154,10 @@ mod tests {
     use super::*;
 
     fn prices() -> Prices {
+        prices_with("20.0000000000")
+    }
+
+    fn prices_with(backup_percent: &str) -> Prices {
         let price = |net: &str| json!({"net": net, "gross": net});
         let local = |net: &str| json!([{"location": "nbg1", "price_monthly": price(net)}]);
         let pricing = json!({
@@ -164,7 +168,7 @@ mod tests {
             ],
             "primary_ips": [{"type": "ipv4", "prices": local("0.5000000000")}],
             "volume": {"price_per_gb_month": price("0.0572000000")},
-            "server_backup": {"percentage": "20.0000000000"},
+            "server_backup": {"percentage": backup_percent},
         });
         Prices::read(&serde_json::from_value(pricing).unwrap()).unwrap()
     }
@@ -197,6 +201,17 @@ mod tests {
         assert_eq!(sum(&alive(three(server("c", "cx23", None)))), "19.114");
         assert_eq!(sum(&alive(three(server("c", "cx33", None)))), "22.114");
         assert_eq!(sum(&alive(three(server("c", "cx23", Some("22-02"))))), "20.212");
+    }
+
+    #[test]
+    fn backups_cost_a_fraction_of_a_percent_too() {
+        let alive = Alive {
+            servers: vec![server("a", "cx23", Some("22-02"))],
+            volumes: vec![],
+            primary_ips: vec![],
+        };
+        let holdings = prices_with("20.5").holdings(&alive).unwrap();
+        assert_eq!(holdings[0].eur_per_month.plain(), "7.11545");
     }
 
     #[test]
