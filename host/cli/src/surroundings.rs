@@ -120,8 +120,8 @@ impl Surroundings {
         let mut worlds = BTreeMap::new();
         // Looked for before anything is marked: a name that cannot be published stops the start.
         if let Some(cloud) = &self.dns {
-            let zones = zones(cloud).require(&self.authority.grant.zones()).await;
-            zones.map_err(no_zone)?;
+            let granted = self.authority.grant.zones();
+            zones(cloud).require(&granted, &cloud.credential).await.map_err(no_zone)?;
         }
         if let Some(cloud) = &self.hetzner {
             let world = enter(&cloud.project.client, &cloud.credential, HETZNER, home).await?;

@@ -211,7 +211,7 @@ fn a_token_that_is_wrong_or_reads_only() {
     insta::assert_snapshot!(wrong.told(), @"
     exit 2
     signed: runwrit:provision-tenant@0.1.0, development SEQUENCE, by `development`
-    error: the zone `example.org` cannot be read: the token you have provided is invalid (HTTP 401, `unauthorized`)
+    error: the zone `example.org` cannot be read at `http://ADDRESS/v1` with credential `hetzner`: the token you have provided is invalid (HTTP 401, `unauthorized`)
     hint: nothing was touched; check the token and the endpoint
     ");
     let read_only = provision(|shell| {

@@ -52,10 +52,14 @@ pub struct Dns {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ZonesError {
     /// The provider could not be asked.
-    #[error("the zone `{zone}` cannot be read")]
+    #[error("the zone `{zone}` cannot be read at `{endpoint}` with credential `{credential}`")]
     Unreadable {
         /// The zone.
         zone: ZoneName,
+        /// The endpoint that was asked.
+        endpoint: String,
+        /// The credential that it was asked with.
+        credential: String,
         /// Why.
         source: ApiError,
     },
@@ -90,11 +94,17 @@ impl Dns {
 }
 
 impl Zones {
-    /// Sees that all of `zones` exist, before a run begins to change anything.
-    pub async fn require(&self, zones: &[ZoneName]) -> Result<(), ZonesError> {
+    /// Sees that all of `zones` exist, before a run begins to change anything. `credential` is the
+    /// name of the one that reads them.
+    pub async fn require(&self, zones: &[ZoneName], credential: &str) -> Result<(), ZonesError> {
         for zone in zones {
             let found = self.zone(zone).await;
-            let unreadable = |source| ZonesError::Unreadable { zone: zone.clone(), source };
+            let unreadable = |source| ZonesError::Unreadable {
+                zone: zone.clone(),
+                endpoint: self.client.endpoint().to_owned(),
+                credential: credential.to_owned(),
+                source,
+            };
             found.map_err(unreadable)?.ok_or_else(|| ZonesError::Missing(zone.clone()))?;
         }
         Ok(())
