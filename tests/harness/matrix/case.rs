@@ -60,7 +60,7 @@ pub enum Mood {
     Conflict,
     /// It says `rate_limit_exceeded` at first.
     RateLimited,
-    /// It acts, then answers with the error page of a gateway.
+    /// It acts, then answers with the error page of a gateway or of a proxy.
     ErrorAfterCommit,
 }
 

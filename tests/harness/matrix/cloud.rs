@@ -113,7 +113,7 @@ fn rules(case: &Case) -> Vec<Rule> {
     // What sends one request after the other meets the faults one after the other, too.
     let most = if case.scenario == Scenario::Deprovision { SENDS_MAX - 1 } else { SENDS_MAX };
     for (method, path, times) in MUTATING {
-        if let Some(fault) = fault(case) {
+        if let Some(fault) = fault(case, path) {
             rules.push(rule(method, path, (1, times.min(most.into())), fault));
         }
     }
@@ -125,7 +125,7 @@ fn rule(method: &str, path: &str, (nth, times): (u64, u64), fault: Fault) -> Rul
     Rule { method, path, nth, times, parts_per_million: None, project: None, fault }
 }
 
-fn fault(case: &Case) -> Option<Fault> {
+fn fault(case: &Case, path: &str) -> Option<Fault> {
     let refuse = |status, code: &str| {
         let message = String::new();
         Some(Fault::Refuse { status, code: code.to_owned(), message })
@@ -141,8 +141,10 @@ fn fault(case: &Case) -> Option<Fault> {
         Mood::Conflict => refuse(409, "conflict"),
         Mood::RateLimited => refuse(429, "rate_limit_exceeded"),
         Mood::ErrorAfterCommit => {
-            let code = "timeout".to_owned();
-            Some(Fault::CommitThenRefuse { status: 504, code, html: true })
+            // A proxy says 408 where the gateway says 504; both have passed the request on.
+            let is_of_gateway = path.starts_with("/servers") || path.starts_with("/volumes");
+            let (status, code) = (if is_of_gateway { 504 } else { 408 }, "timeout".to_owned());
+            Some(Fault::CommitThenRefuse { status, code, html: true })
         }
     }
 }

@@ -242,8 +242,12 @@ fn an_endpoint_that_is_none_or_does_not_answer() {
         shell.set("HCLOUD_TOKEN", TOKEN);
         shell.set("HCLOUD_ENDPOINT", &format!("http://{}/v1", nowhere()));
     });
-    assert_eq!(silent.code, Some(2), "{}", silent.stderr);
-    assert!(silent.stderr.contains("cannot be read: no connection"), "{}", silent.stderr);
+    insta::assert_snapshot!(silent.told(), @"
+    exit 2
+    signed: runwrit:provision-tenant@0.1.0, development SEQUENCE, by `development`
+    error: the zone `example.org` cannot be read at `http://ADDRESS/v1` with credential `hetzner`: no connection to the API: no connection: client error (Connect): tcp connect error: Connection refused (os error 111)
+    hint: nothing was touched; check the token and the endpoint
+    ");
 }
 
 #[test]

@@ -72,7 +72,12 @@ impl Bench {
     /// Starts a cloud that knows the SSH key and the zone of the example grant, and a fresh
     /// installation.
     pub async fn start() -> Self {
-        let settings = Settings { action_ms: Some(1_000), ..Settings::default() };
+        Self::start_with(Settings::default()).await
+    }
+
+    /// The same, where the cloud differs in its settings.
+    pub async fn start_with(settings: Settings) -> Self {
+        let settings = Settings { action_ms: Some(1_000), ..settings };
         let watch = Watch::new();
         let witness = watch.judge().map(witness);
         let options = Options { time_factor: 0.001, settings, witness, ..Options::default() };

@@ -1,6 +1,6 @@
 //! A tenant comes and goes: with the real program, over the real protocol, against the simulator.
 
-use runwrit_simulator::hetzner::{Fault, Rule};
+use runwrit_simulator::hetzner::{Fault, Rule, Settings};
 use serde_json::{Value, json};
 
 use super::bench::Bench;
@@ -99,6 +99,27 @@ async fn a_tenant_that_stands_otherwise_is_told_and_not_touched() {
         assert!(again.tells(says), "{what}: {again:?}");
         assert!(!again.tells("nothing was changed"), "{what}: {again:?}");
         assert_eq!((changes(), bench.alive()), before, "{what} was touched");
+    }
+}
+
+/// The first request lands when one sent again at once would have made a second network.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_is_made_once_where_names_are_not_unique() {
+    let shared = || Settings { network_names_unique: false, ..Settings::default() };
+    for is_refused_later in [false, true] {
+        let bench = Bench::start_with(shared()).await;
+        let late = Fault::LateCommit { delay_ms: 60 };
+        bench.cloud.desk().add_fault(Rule::once("POST", "/networks", late));
+        if is_refused_later {
+            let (code, message) = ("invalid_input".to_owned(), String::new());
+            let fault = Fault::Refuse { status: 422, code, message };
+            bench.cloud.desk().add_fault(Rule::once("POST", "/volumes", fault));
+        }
+        let ended = bench.provision().await;
+        assert_eq!(ended.code, Some(i32::from(is_refused_later)), "{ended:?}");
+        let networks = bench.alive().into_iter().filter(|it| it.starts_with("network ")).count();
+        assert_eq!(networks, usize::from(!is_refused_later), "{ended:?}");
+        assert_eq!(bench.cloud.desk().request_count("POST", "/networks"), 1, "{ended:?}");
     }
 }
 
