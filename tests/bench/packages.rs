@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use runwrit_engine::admission::{Package, collect};
-use runwrit_model::admission::{admit, ask_within_grant};
+use runwrit_model::admission::{Origin, admit, ask_within_grant};
 use runwrit_model::grant::Grant;
 use runwrit_model::id::Scope;
 use runwrit_tests::keyring;
@@ -91,7 +91,11 @@ fn admitted(folder: &Path, keyring: &Keyring, grant: &str) -> Result<(), String>
     agreed.map_err(told("the statement"))?;
     let grant = Grant::parse("grant.toml", grant).map_err(told("the grant"))?;
     let scope = Scope::from("run:bench".to_owned());
-    admit(package.gaps(), ask_within_grant(manifest, &grant, &scope, NOW_MS))
+    let origin = Origin {
+        package: Some(vouched.release.package.clone()),
+        namespaces: keyring.namespaces_of(&manifest.name),
+    };
+    admit(package.gaps(), ask_within_grant((manifest, &origin), &grant, &scope, NOW_MS))
         .map_err(told("the gaps"))
 }
 

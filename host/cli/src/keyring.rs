@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use runwrit_model::admission::Origin;
 use runwrit_model::exit::Exit;
 use runwrit_model::id::Digest;
 use runwrit_model::journal::Created;
@@ -13,7 +14,7 @@ use runwrit_trust::keyring::{self, Keyring, OtherKeyrings};
 use runwrit_trust::parcel::Hashed;
 use runwrit_trust::refusal::Refusal;
 use runwrit_trust::roots::Chain;
-use runwrit_trust::verdict::{Bench, Past, Vouched, judge, recheck};
+use runwrit_trust::verdict::{Bench, Past, Vouched, judge, recheck, within_rules};
 
 use crate::ambient::{self, trusted};
 use crate::error::Error;
@@ -194,7 +195,7 @@ impl Trust {
         if !self.is_ahead {
             return Ok(());
         }
-        self.change(|_| false)
+        self.change(|_| Ok(false))
     }
 
     /// Judges the bytes of a package. `is_unsigned_allowed` is what the person typed.
@@ -204,6 +205,7 @@ impl Trust {
         hashed: &Hashed<'_>,
         is_unsigned_allowed: bool,
     ) -> Result<Vouching, Error> {
+        self.note_time();
         match self.judge(hashed) {
             Ok(vouched) => Ok(Vouching::Signed(Box::new(vouched), self.digest)),
             Err(Refusal::Unsigned) if is_unsigned_allowed => match self.keyring.policy.unsigned {
@@ -230,8 +232,18 @@ impl Trust {
         )
     }
 
+    /// Returns where a package comes from, for the grant that it is to run under.
+    pub fn origin(&self, vouching: &Vouching) -> Origin {
+        let Vouching::Signed(vouched, _) = vouching else { return Origin::default() };
+        Origin {
+            package: Some(vouched.release.package.clone()),
+            namespaces: self.keyring.namespaces_of(vouched.release.name()),
+        }
+    }
+
     /// Judges again who vouched for a run that is to go on.
     pub fn readmit(&self, created: &Created) -> Result<(), Error> {
+        self.note_time();
         let run = &created.run;
         let stopped = |why: String| {
             let undo =
@@ -262,27 +274,49 @@ impl Trust {
         }
     }
 
-    /// Remembers a package before its run begins, so that nothing older runs from here on.
-    pub fn remember(&self, vouching: &Vouching) -> Result<(), Error> {
+    /// Remembers a package before its run begins, so that nothing older runs from here on. What ran
+    /// while a person was asked stands against it as well.
+    pub fn remember(&self, vouching: &Vouching, folder: &Path) -> Result<(), Error> {
         let Vouching::Signed(vouched, _) = vouching else { return Ok(()) };
         let clock = ambient::now_unix_ms();
-        let mut floors = self.floors.clone();
-        if !floors.raise(vouched.seen(), &self.keyring, clock) && !self.is_ahead {
-            return Ok(());
-        }
-        self.change(|floors| floors.raise(vouched.seen(), &self.keyring, clock))
+        self.change(|floors| {
+            let bench = Bench { keyring: &self.keyring, floors, clock };
+            within_rules(vouched, bench).map_err(|refusal| refused(folder, &refusal))?;
+            Ok(floors.raise(vouched.seen(), &self.keyring, clock))
+        })
     }
 
-    /// Changes what is remembered, one process at a time.
-    pub fn change(&self, change: impl FnOnce(&mut Floors) -> bool) -> Result<(), Error> {
+    /// Remembers the time, so that a clock that is turned back revives nothing. Whoever may not
+    /// write there gets the verdict all the same; a run that starts has to.
+    fn note_time(&self) {
+        let clock = ambient::now_unix_ms();
+        if self.floors.clone().note_time(clock) {
+            let _ = self.with_memory(|floors| Ok(floors.note_time(clock)));
+        }
+    }
+
+    /// Changes what is remembered, with the roots that were followed, one process at a time.
+    pub fn change(
+        &self,
+        change: impl FnOnce(&mut Floors) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
+        self.with_memory(|floors| {
+            let is_ahead = self.keep_roots(floors)?;
+            Ok(change(floors)? | is_ahead)
+        })
+    }
+
+    fn with_memory(
+        &self,
+        change: impl FnOnce(&mut Floors) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
         if let Some(folder) = self.state.parent().filter(|folder| !ambient::exists(folder)) {
             ambient::make_private_directory("memory of the keyring", folder)?;
         }
         let _lock = trusted::lock("memory of the keyring", &self.state.with_extension("lock"))?;
         // Another process may have changed it meanwhile.
         let mut floors = remembered(&self.state)?;
-        let is_ahead = self.keep_roots(&mut floors)?;
-        match change(&mut floors) | is_ahead {
+        match change(&mut floors)? {
             true => trusted::replace("memory of the keyring", &self.state, &floors.encode(), 0o600),
             false => Ok(()),
         }

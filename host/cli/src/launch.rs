@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use runwrit_engine::admission::Package;
-use runwrit_model::admission::{Gap, Gaps, admit, ask_within_grant};
+use runwrit_model::admission::{Gap, Gaps, Origin, admit, ask_within_grant};
 use runwrit_model::document::Faults;
 use runwrit_model::exit::Exit;
 use runwrit_model::grant::Grant;
@@ -30,6 +30,8 @@ pub struct Order {
     pub package: Package,
     /// Who vouches for it.
     pub vouching: Vouching,
+    /// Where it comes from.
+    pub origin: Origin,
     /// The grant.
     pub grant: Grant,
     /// Who answers for it.
@@ -64,7 +66,7 @@ impl Order {
             Err(_) => self.grant.scope(&run),
         };
         let now = ambient::now_unix_ms();
-        let gaps = ask_within_grant(manifest, &self.grant, &scope, now);
+        let gaps = ask_within_grant((manifest, &self.origin), &self.grant, &scope, now);
         admit(self.package.gaps(), gaps)?;
         let inputs = inputs?;
         let Self { package, vouching, grant, answer, .. } = self;

@@ -59,17 +59,29 @@ impl Pins {
         Ok(Self { file, lock, is_strict })
     }
 
-    /// Holds a package to the lock.
+    /// Holds a package that is to be listed to the lock: what is listed already, never changes.
+    pub fn check_new(&self, found: &Pinned) -> Result<(), Error> {
+        match self.lock.check(found) {
+            Err(LockError::Unlisted { .. }) => Ok(()),
+            _ => self.check(found),
+        }
+    }
+
+    /// Holds a package to the lock. Whoever pinned a name meant the package of one publisher, so
+    /// the same name of another is refused as well.
     pub fn check(&self, found: &Pinned) -> Result<(), Error> {
         let shown = self.file.display();
         match self.lock.check(found) {
             Ok(()) => Ok(()),
-            Err(LockError::Unlisted { .. }) if !self.is_strict => Ok(()),
+            Err(LockError::Unlisted { others, .. }) if !self.is_strict && others.is_empty() => {
+                Ok(())
+            }
             Err(error @ LockError::Unlisted { .. }) => {
-                let LockError::Unlisted { versions, .. } = &error else { return Ok(()) };
-                let listed = match versions.is_empty() {
+                let LockError::Unlisted { versions, others, .. } = &error else { return Ok(()) };
+                let listed = [versions.as_slice(), others].concat();
+                let listed = match listed.is_empty() {
                     true => String::new(),
-                    false => format!("it lists {}; ", versions.join(", ")),
+                    false => format!("it lists {}; ", listed.join(", ")),
                 };
                 Err(untrusted(error.to_string())
                     .hint(format!("{listed}`runwrit lock RUNBOOK` adds it to `{shown}`")))

@@ -131,7 +131,7 @@ fn dates(key: &Key, trust: &Trust) -> Option<Finding> {
 fn memory(trust: &Trust) -> Finding {
     let count = trust.floors.all().len();
     let shown = trust.state.display();
-    match trust.change(|_| false) {
+    match trust.change(|_| Ok(false)) {
         Ok(()) => Finding::good("memory", format!("`{shown}` holds {count} floors")),
         Err(error) => Finding::of("memory", Level::Wrong, error.message, error.hints.join("; ")),
     }

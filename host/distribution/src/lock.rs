@@ -57,6 +57,8 @@ pub enum LockError {
         id: String,
         /// The versions that are listed.
         versions: Vec<String>,
+        /// The packages of the same name that are listed for other namespaces, and not for its own.
+        others: Vec<String>,
     },
     /// It is another one.
     #[error("{id} is not the one in `{FILE}`: its `{what}` is {found}, and {pinned} is pinned")]
@@ -170,8 +172,11 @@ impl Lock {
         let id = found.id();
         let Some(known) = self.packages.iter().find(|known| known.id() == id) else {
             let same = self.packages.iter().filter(|known| known.name == found.name);
-            let versions = same.map(|known| known.version.clone()).collect();
-            return Err(LockError::Unlisted { id, versions });
+            let versions: Vec<String> = same.map(|known| known.version.clone()).collect();
+            let is_other = |known: &&Pinned| known.bare_name() == found.bare_name();
+            let others = self.packages.iter().filter(|_| versions.is_empty()).filter(is_other);
+            let others = others.map(Pinned::id).collect();
+            return Err(LockError::Unlisted { id, versions, others });
         };
         let manifests = known.digest.zip(found.digest);
         let rows = [

@@ -19,6 +19,15 @@ pub struct Import {
     pub is_type_only: bool,
 }
 
+/// Where a package comes from, as far as the keyring of the host tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// `namespace:name`, by those who signed it; nothing where nobody did.
+    pub package: Option<String>,
+    /// The namespaces in which some key of this host may sign a package of that name.
+    pub namespaces: Vec<String>,
+}
+
 /// What is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GapKind {
@@ -103,13 +112,13 @@ fn world_gap(manifest: &Manifest) -> Option<Gap> {
 
 /// Compares the ask, the scope of the run and the time with the grant.
 pub fn ask_within_grant(
-    manifest: &Manifest,
+    (manifest, origin): (&Manifest, &Origin),
     grant: &Grant,
     scope: &Scope,
     now: UnixMs,
 ) -> Vec<Gap> {
     let mut gaps = Vec::new();
-    gaps.extend(runbook_gap(manifest, grant));
+    gaps.extend(runbook_gap(manifest, origin, grant));
     gaps.extend(scope_gap(grant, scope));
     gaps.extend(expiry_gap(grant, now));
     let asked = manifest.ask.iter().filter_map(|ask| interface(&ask.interface));
@@ -242,25 +251,48 @@ fn paths() -> String {
     INTERFACES.iter().map(|it| format!("`{}`", it.path())).collect::<Vec<_>>().join(", ")
 }
 
-fn runbook_gap(manifest: &Manifest, grant: &Grant) -> Option<Gap> {
+fn runbook_gap(manifest: &Manifest, origin: &Origin, grant: &Grant) -> Option<Gap> {
     let granted = &grant.document().runbook;
     let is_same_version =
         granted.version.as_ref().is_none_or(|version| *version == manifest.runbook_version);
-    if granted.name == manifest.name && is_same_version {
-        return None;
+    let is_bare = !granted.name.contains(':');
+    let is_same_name = match is_bare {
+        true => granted.name == manifest.name,
+        false => origin.package.as_ref() == Some(&granted.name),
+    };
+    let version = &manifest.runbook_version;
+    // Where only one publisher can be meant, people say the bare name.
+    let is_qualified = !is_bare || origin.namespaces.len() > 1;
+    let own = origin.package.as_ref().filter(|_| is_qualified).unwrap_or(&manifest.name);
+    let gap = |reason: String, fix: String| {
+        let (kind, subject) = (GapKind::OtherRunbook, format!("{own}@{version}"));
+        Some(Gap { kind, subject, reason, fix })
+    };
+    if !(is_same_name && is_same_version) {
+        let version_of = granted.version.as_ref().map(|it| format!("@{it}")).unwrap_or_default();
+        return gap(
+            format!("is not what the grant is for, `{}{version_of}`", granted.name),
+            format!(
+                "write in {}: [runbook] name = \"{own}\", version = \"{version}\"",
+                grant.file()
+            ),
+        );
     }
-    let version = granted.version.as_ref().map(|it| format!("@{it}")).unwrap_or_default();
-    Some(Gap {
-        kind: GapKind::OtherRunbook,
-        subject: manifest.id(),
-        reason: format!("is not what the grant is for, `{}{version}`", granted.name),
-        fix: format!(
-            "write in {}: [runbook] name = \"{}\", version = \"{}\"",
-            grant.file(),
-            manifest.name,
-            manifest.runbook_version
-        ),
-    })
+    // A bare name would hand what was granted to one publisher to each of the others.
+    if is_bare && origin.package.is_some() && origin.namespaces.len() > 1 {
+        let named = |space: &String| format!("name = \"{space}:{}\"", manifest.name);
+        let lines: Vec<String> = origin.namespaces.iter().map(named).collect();
+        return gap(
+            format!(
+                "is one of several that may be called `{}` here (`{}`), and the grant does not \
+                 say whose it is for",
+                manifest.name,
+                origin.namespaces.join("`, `")
+            ),
+            format!("write in {}: [runbook] {}", grant.file(), lines.join(", or ")),
+        );
+    }
+    None
 }
 
 fn scope_gap(grant: &Grant, scope: &Scope) -> Option<Gap> {
@@ -447,12 +479,51 @@ mod tests {
         for (change, scope, now, expected) in rows {
             let grant = Grant::parse("g.toml", &changed(GRANT, change)).unwrap();
             let scope = Scope::from(scope.to_owned());
-            let gaps = ask_within_grant(&manifest(("", "")), &grant, &scope, now);
+            let gaps =
+                ask_within_grant((&manifest(("", "")), &Origin::default()), &grant, &scope, now);
             let kinds: Vec<GapKind> = gaps.iter().map(|gap| gap.kind).collect();
             assert_eq!(kinds, expected.into_iter().collect::<Vec<_>>(), "{change:?} {scope}");
             if expected.is_some() {
                 assert_eq!(Gaps(gaps).exit(), Exit::NotGranted, "{change:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_grant_is_for_the_package_of_one_namespace() {
+        let of = |package: &str, namespaces: &[&str]| Origin {
+            package: (!package.is_empty()).then(|| package.to_owned()),
+            namespaces: namespaces.iter().map(|it| (*it).to_owned()).collect(),
+        };
+        let (acme, guest) = ("acme:provision-tenant", "guest:provision-tenant");
+        let both = ["acme", "guest"];
+        let rows = [
+            ("provision-tenant", of(acme, &["acme"]), true),
+            ("provision-tenant", of("", &[]), true),
+            ("provision-tenant", of("", &both), true),
+            (acme, of(acme, &["acme"]), true),
+            (acme, of(acme, &both), true),
+            ("provision-tenant", of(acme, &both), false),
+            ("provision-tenant", of(guest, &both), false),
+            (acme, of(guest, &both), false),
+            (acme, of(guest, &["guest"]), false),
+            (acme, of("", &[]), false),
+            ("acme:other", of(acme, &both), false),
+        ];
+        for (name, origin, is_admitted) in rows {
+            let text = changed(GRANT, ("\"provision-tenant\"", &format!("\"{name}\"")));
+            let grant = Grant::parse("g.toml", &text).unwrap();
+            let scope = Scope::tenant("acme");
+            let gaps = ask_within_grant((&manifest(("", "")), &origin), &grant, &scope, 0);
+            assert_eq!(gaps.is_empty(), is_admitted, "{name} for {origin:?}: {gaps:?}");
+            for gap in &gaps {
+                assert_eq!(gap.kind, GapKind::OtherRunbook, "{name} for {origin:?}");
+                assert!(gap.fix.starts_with("write in g.toml: [runbook] name = "), "{gap}");
+            }
+        }
+        for bad in ["", "acme:", ":x", "acme:a:b", "acme:*", "Acme:x"] {
+            let text = changed(GRANT, ("\"provision-tenant\"", &format!("\"{bad}\"")));
+            assert!(Grant::parse("g.toml", &text).is_err(), "`{bad}` names a runbook");
         }
     }
 
@@ -463,8 +534,12 @@ mod tests {
             &manifest(("", "")),
         );
         let grant = Grant::parse("g.toml", &GRANT.replace("servers.get", "volumes.get")).unwrap();
-        let missing =
-            ask_within_grant(&manifest(("", "")), &grant, &Scope::tenant("bolt"), u64::MAX);
+        let missing = ask_within_grant(
+            (&manifest(("", "")), &Origin::default()),
+            &grant,
+            &Scope::tenant("bolt"),
+            u64::MAX,
+        );
         let gaps = admit(imports, missing).unwrap_err();
         assert_eq!(gaps.0.len(), 4);
         assert_eq!(gaps.exit(), Exit::Untrusted);

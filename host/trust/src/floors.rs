@@ -190,7 +190,7 @@ impl Floors {
     }
 
     /// Remembers the clock, in steps: each run would otherwise cost a disk flush.
-    fn note_time(&mut self, clock: UnixMs) -> bool {
+    pub fn note_time(&mut self, clock: UnixMs) -> bool {
         let clock = timestamp(clock);
         let step = limits::CLOCK_MEMORY_STEP;
         let is_later = self

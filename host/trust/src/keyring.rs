@@ -341,6 +341,16 @@ impl Keyring {
         self.named_for(package).filter(counts)
     }
 
+    /// Returns the namespaces in which some key that counts may sign a package of this bare name.
+    pub fn namespaces_of(&self, name: &str) -> Vec<String> {
+        let names = self.holders(Role::Runbook).flat_map(|key| &key.names);
+        let of =
+            |(space, rest): (&str, &str)| (rest == "*" || rest == name).then(|| space.to_owned());
+        let spaces: BTreeSet<String> =
+            names.filter_map(|it| it.split_once(':').and_then(of)).collect();
+        spaces.into_iter().collect()
+    }
+
     /// Returns the keys that speak for a package in the role of runbooks, revoked or not.
     pub fn named_for<'a>(&'a self, package: &'a str) -> impl Iterator<Item = &'a Key> {
         self.keys.iter().filter(move |key| key.has(Role::Runbook) && key.speaks_for(package))

@@ -331,8 +331,9 @@ pub(crate) fn holds(key: &Key, role: Role, now: Timestamp) -> Result<(), Cause> 
     }
 }
 
-/// Checks revocations of the package, and that its sequence neither goes back nor leaps.
-fn within_rules(vouched: &Vouched, bench: Bench<'_>) -> Result<(), Refusal> {
+/// Checks revocations of the package, and that its sequence neither goes back nor leaps. Between a
+/// verdict and the start of a run others may start, so it is asked again before floors are raised.
+pub fn within_rules(vouched: &Vouched, bench: Bench<'_>) -> Result<(), Refusal> {
     let Bench { keyring, floors, clock } = bench;
     let Release { package, version, channel, sequence, .. } = &vouched.release;
     let (id, channel, sequence) = (vouched.release.id(), channel.clone(), *sequence);

@@ -80,3 +80,21 @@ fn only_what_is_pinned_runs_where_that_is_asked_for() {
     let broken = shell.run(&RUN);
     assert!(broken.code == Some(2) && broken.stderr.contains("package[0].version"), "{broken:?}");
 }
+
+#[test]
+fn whoever_pinned_a_name_meant_the_package_of_one_publisher() {
+    let shell = shell();
+    fs::create_dir_all(shell.path("kept")).expect("writable");
+    fs::rename(shell.path("hello"), shell.path("kept/hello@0.1.0")).expect("the same disk");
+    assert_eq!(shell.run(&["lock", "hello"]).code, Some(0));
+    let lock = fs::read_to_string(shell.path("runwrit.lock")).expect("it was written");
+    shell.write("runwrit.lock", lock.replace("runwrit:hello", "acme:hello"));
+    refused(&shell.run(&RUN), 4, "does not list runwrit:hello@0.1.0");
+    refused(&shell.run(&RUN), 4, "it lists acme:hello@0.1.0; `runwrit lock RUNBOOK` adds it");
+    // Other names are as free as they were, and whoever means both says so.
+    shell.write("runwrit.lock", lock.replace("runwrit:hello", "acme:other"));
+    assert_eq!(shell.run(&RUN).code, Some(0));
+    shell.write("runwrit.lock", lock.replace("runwrit:hello", "acme:hello"));
+    assert_eq!(shell.run(&["lock", "hello"]).code, Some(0));
+    assert_eq!(shell.run(&RUN).code, Some(0));
+}

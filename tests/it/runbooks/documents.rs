@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use runwrit_model::admission::ask_within_grant;
+use runwrit_model::admission::{Origin, ask_within_grant};
 use runwrit_model::grant::Grant;
 use runwrit_model::id::{RunId, Scope};
 use runwrit_model::manifest::Manifest;
@@ -66,7 +66,7 @@ fn the_ask_of_every_runbook_lies_within_its_example_grant() {
             None => Scope::run(&RunId::new(0, [0; 10])),
         };
         let now = grant.expires() - 1;
-        let gaps = ask_within_grant(&manifest, &grant, &scope, now);
+        let gaps = ask_within_grant((&manifest, &Origin::default()), &grant, &scope, now);
         assert!(gaps.is_empty(), "{}: {gaps:?}", folder.display());
     }
 }

@@ -19,7 +19,7 @@ struct Row {
 }
 
 /// A host that follows roots, on which release 3 of `acme:hello` has run.
-const ROWS: [Row; 25] = [
+const ROWS: [Row; 27] = [
     row("a stick and no key", "replays the newest release", |_| {}, 0, "succeeded"),
     row("a stick and no key", "strips the signatures", strip, 4, "the package is not signed"),
     row("a stick and no key", "changes a bit of the code", flip, 4, "`component.wasm` is not the"),
@@ -37,6 +37,20 @@ const ROWS: [Row; 25] = [
     row("a stick and no key", "takes the roots away", cut, 4, "this host had come to root 2"),
     row("a stick and no key", "lays a pipe among the roots", pipe, 4, "it is no regular file"),
     row("a runbook key", "speaks for another namespace", foreign, 4, "may not speak for `other:h"),
+    row(
+        "a runbook key",
+        "brings its own package under a grant for another's",
+        namesake,
+        5,
+        "hello.toml: [runbook] name = \"acme:hello\", or name = \"guest:hello\"",
+    ),
+    row(
+        "a runbook key",
+        "does so under a grant that says whose it is for",
+        other_namesake,
+        5,
+        "`guest:hello@0.1.0` is not what the grant is for, `acme:hello`",
+    ),
     row("a runbook key", "takes a number that locks others out", leap, 4, "more than"),
     row("a runbook key", "says two things under one number", twice, 4, "two things under one num"),
     row("a runbook key", "signs a grant as well", self_granted, 4, "may not sign grants"),
@@ -147,6 +161,30 @@ fn sign(shell: &Shell, more: &[&str]) {
 
 fn foreign(shell: &Shell) {
     sign(shell, &["--key", "ops-1", "--namespace", "other", "--sequence", "4"]);
+}
+
+/// The house takes in a guest, who publishes a package of the same name.
+fn namesake(shell: &Shell) {
+    take_in_a_guest(shell);
+    succeeds(&shell.run(&GUEST_SIGNS));
+}
+
+fn other_namesake(shell: &Shell) {
+    take_in_a_guest(shell);
+    shell.write("hello.toml", crate::cli::shell::grant("acme:hello", ""));
+    succeeds(&shell.run(&["sign", "--grant", "hello.toml", "--key", "desk"]));
+    succeeds(&run(shell, "./package", &[]));
+    succeeds(&shell.run(&GUEST_SIGNS));
+}
+
+const GUEST_SIGNS: [&str; 8] =
+    ["sign", "package", "--key", "ops-2", "--namespace", "guest", "--sequence", "1"];
+
+fn take_in_a_guest(shell: &Shell) {
+    let guest = ["--key", "guest=ops-2.pub", "--role", "runbook=guest", "--name", "guest=guest:*"];
+    rotate(shell, "2.root.json", &guest);
+    sign_root(shell, "2.root.json", &["alice", "bob"]);
+    carry(shell, "2.root.json");
 }
 
 fn leap(shell: &Shell) {

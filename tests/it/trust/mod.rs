@@ -5,6 +5,7 @@ mod grants;
 mod keyrings;
 mod openssl;
 mod outsiders;
+mod races;
 mod revocation;
 mod roots;
 mod signing;

@@ -218,6 +218,21 @@ fn a_root_withdraws_what_it_names() {
     }
 }
 
+#[test]
+fn a_keyring_that_stands_there_keeps_its_pinned_root() {
+    let shell = house();
+    let before = fs::read(shell.path("host/1.root.json")).expect("it was pinned");
+    let other = house();
+    let root = fs::read(other.path("1.root.json")).expect("readable");
+    assert_ne!(root, before);
+    shell.write("1.root.json", root);
+    let again = shell.run(&["trust", "init", "--root", "1.root.json"]);
+    assert_eq!(again.code, Some(2), "{}", again.stderr);
+    assert!(again.stderr.contains("stands there already"), "{}", again.stderr);
+    assert_eq!(fs::read(shell.path("host/1.root.json")).expect("readable"), before);
+    succeeds(&run(&shell, "./package", &[]));
+}
+
 /// Kills the program at every boundary around the files that it writes. Whatever it left, the host
 /// follows no less than before, and the same command gets through.
 #[test]

@@ -42,7 +42,7 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
         let (package, (vouching, files)) = packages::find(runbook, &configuration, judge)?;
         vouching.agrees(&package.folder, &package.manifest)?;
         let pinned = pinned(&vouching, &package.manifest, &files);
-        pins.check(&pinned)?;
+        pins.check_new(&pinned)?;
         let id = pinned.id();
         pins.pin(pinned)?;
         let file = pins.file.display().to_string();

@@ -52,9 +52,10 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
     let configuration = Configuration::read(session)?;
     let (trust, is_unsigned_allowed) = (Trust::open(session)?, arguments.allow_unsigned);
     let by = (&trust, is_unsigned_allowed);
-    let (package, (vouching, _)) =
+    let (package, (vouching, trust)) =
         pins::find(&arguments.runbook, &arguments.pinning, by, &configuration, session)?;
     let order = Order {
+        origin: trust.origin(&vouching),
         package,
         vouching,
         grant: documents::grant(&arguments.grant)?,

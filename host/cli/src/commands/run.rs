@@ -76,6 +76,7 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
     let grant = documents::parse_grant(&arguments.grant, &text)?;
     answer.agrees(&arguments.grant, &grant)?;
     let order = Order {
+        origin: trust.origin(&vouching),
         package,
         vouching,
         grant,
@@ -146,7 +147,7 @@ async fn start(
     let subject = admitted.subject(configuration);
     let surroundings = Surroundings::new(subject, wallet, installation, configuration)?;
     if let Some(trust) = trust {
-        trust.remember(admitted.vouching())?;
+        trust.remember(admitted.vouching(), &package.folder)?;
         widening::remember(trust, admitted.vouching(), package)?;
     }
     signals::watch(installation.interrupt.clone(), Arc::clone(&installation.progress));

@@ -144,6 +144,11 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
 
 fn init(arguments: &Init, session: &Session) -> Result<Exit, Error> {
     let file = keyring::place(session)?;
+    if ambient::exists(&file) {
+        // Its pinned root lies beside it, and would be replaced before the keyring is not.
+        let message = format!("the keyring `{}` stands there already", file.display());
+        return Err(Error::usage(message).hint("it is not replaced: move it away first"));
+    }
     let folder = file.parent().unwrap_or(Path::new("/"));
     let root = arguments.root.as_deref().map(|path| first_root(path, arguments.digest.as_ref()));
     let root = root.transpose()?;
@@ -289,7 +294,7 @@ fn reset_clock(session: &Session) -> Result<Exit, Error> {
     let trust = Trust::open(session)?;
     trust.change(|floors| {
         floors.forget_time();
-        true
+        Ok(true)
     })?;
     session.note(Style::Plain, "the next run begins to remember the time anew");
     Ok(Exit::Done)

@@ -64,12 +64,19 @@ impl Files {
         let broken = |error: io::Error| wrong(format!("it cannot be read: {error}"));
         let mut archive = Archive::new(BufReader::new(file));
         let mut found = BTreeMap::new();
-        for entry in archive.entries_with_seek().map_err(broken)? {
+        // Raw, because the reader would otherwise take long names and attributes into memory,
+        // however long an archive says that they are. Nothing of a layout needs either.
+        for (count, entry) in archive.entries_with_seek().map_err(broken)?.raw(true).enumerate() {
             let entry = entry.map_err(broken)?;
+            let max = limits::OCI_ARCHIVE_FILES_MAX;
+            if count >= max {
+                let what = path.display().to_string();
+                return Err(TransferError::TooMany { what, of: "files", max });
+            }
             let shown =
                 runwrit_model::text::escape(&entry.path().map_err(broken)?.to_string_lossy());
             match entry.header().entry_type() {
-                EntryType::Directory | EntryType::XGlobalHeader => continue,
+                EntryType::Directory | EntryType::XGlobalHeader | EntryType::XHeader => continue,
                 EntryType::Regular => {}
                 other => return Err(wrong(format!("`{shown}` is a {other:?}, not a file"))),
             }
@@ -78,11 +85,6 @@ impl Files {
             let place = (entry.raw_file_position(), entry.size());
             if found.insert(name, place).is_some() {
                 return Err(wrong(format!("`{shown}` stands in it twice")));
-            }
-            let max = limits::OCI_ARCHIVE_FILES_MAX;
-            if found.len() > max {
-                let what = path.display().to_string();
-                return Err(TransferError::TooMany { what, of: "files", max });
             }
         }
         Ok(Self::Archive(path.to_owned(), found))

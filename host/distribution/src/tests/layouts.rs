@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests have a folder of their own")]
 
 use std::fs;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 
 use runwrit_model::exit::Exit;
@@ -131,5 +132,47 @@ async fn an_archive_holds_plain_files_below_itself_once() {
         let error = take(&at(folder.path(), "oci-archive", "x.tar")).await.expect_err(name);
         assert!(error.to_string().contains(fragment), "{name} {kind:?}: {error}");
         assert_eq!(error.exit(), Exit::Untrusted, "{name} {kind:?}");
+    }
+}
+
+/// Packs one header that says how many bytes come after it, and so many: a hole in the file.
+fn heavy(path: &Path, kind: EntryType, size: u64, rest: &[u8]) {
+    let mut header = Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_size(size);
+    header.as_gnu_mut().unwrap().name[..6].copy_from_slice(b"header");
+    header.set_cksum();
+    let mut file = fs::File::create(path).unwrap();
+    file.write_all(header.as_bytes()).unwrap();
+    file.seek(SeekFrom::Current(size as i64)).unwrap();
+    file.write_all(rest).unwrap();
+}
+
+/// What a reader took into memory would be a terabyte.
+#[tokio::test]
+async fn an_archive_with_a_header_of_a_terabyte_costs_no_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let artifact = packed(&parcel(1));
+    let good = at(folder.path(), "oci-archive", "good.tar");
+    put(&format!("{good}:0.1.0"), &artifact).await.unwrap();
+    let rest = fs::read(folder.path().join("good.tar")).unwrap();
+    let rows = [
+        (EntryType::GNULongName, Some("not a file")),
+        (EntryType::GNULongLink, Some("not a file")),
+        (EntryType::GNUSparse, Some("not a file")),
+        (EntryType::XHeader, None),
+        (EntryType::XGlobalHeader, None),
+    ];
+    for (kind, refused) in rows {
+        heavy(&folder.path().join("x.tar"), kind, 1 << 40, &rest);
+        let found = take(&at(folder.path(), "oci-archive", "x.tar")).await;
+        match refused {
+            Some(fragment) => {
+                let error = found.unwrap_err();
+                assert!(error.to_string().contains(fragment), "{kind:?}: {error}");
+                assert_eq!(error.exit(), Exit::Untrusted, "{kind:?}");
+            }
+            None => assert_eq!(found.unwrap(), artifact, "{kind:?}"),
+        }
     }
 }

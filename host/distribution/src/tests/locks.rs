@@ -69,5 +69,12 @@ fn another_package_under_the_same_name_and_version_is_found() {
     let unlisted = lock.check(&pinned("acme:hello", "0.2.0")).unwrap_err();
     let expected = vec!["0.1.0".to_owned()];
     assert!(matches!(&unlisted, LockError::Unlisted { versions, .. } if *versions == expected));
-    assert!(lock.check(&pinned("evil:hello", "0.1.0")).is_err(), "another publisher");
+    let of = |name: &str, version: &str| match lock.check(&pinned(name, version)).unwrap_err() {
+        LockError::Unlisted { others, .. } => others,
+        error => panic!("{name}: {error}"),
+    };
+    let acme = vec!["acme:hello@0.1.0".to_owned()];
+    assert_eq!(of("evil:hello", "0.1.0"), acme, "another publisher");
+    assert_eq!(of("hello", "0.1.0"), acme, "nobody");
+    assert!(of("acme:hello", "0.2.0").is_empty() && of("evil:other", "0.1.0").is_empty());
 }

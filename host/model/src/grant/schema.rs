@@ -29,9 +29,19 @@ pub const SCHEMA: &[Field] = &[
 const MINUTES: Kind = Kind::Integer(1, 525_600);
 
 const RUNBOOK: &[Field] = &[
-    field("name", Required, Kind::Text(&WORD), "its name"),
+    field("name", Required, Kind::Text(&RUNBOOK_NAME), "its name, with the namespace or without"),
     field("version", Optional, Kind::Text(&SEMVER), "its exact version; any where absent"),
 ];
+
+const RUNBOOK_NAME: TextRule = TextRule {
+    expects: "`name`, or `namespace:name` as its signers call it",
+    good: "acme:provision-tenant",
+    bad: &["", "acme:", ":name", "acme:*", "acme:a:b", "Acme:x"],
+    holds: |text| match text.split_once(':') {
+        Some((space, name)) => (WORD.holds)(space) && (WORD.holds)(name),
+        None => (WORD.holds)(text),
+    },
+};
 
 const SCOPE: &[Field] = &[field("tenant", Required, Kind::Text(&TENANT), "the tenant")];
 

@@ -35,7 +35,7 @@ pub fn run(place: &Place, binary: &Path) -> Result<(), Failure> {
     let desk = Desk { folder, binary: binary.to_owned(), source };
     desk.write(
         "grant.toml",
-        "version = 1\nexpires = 2099-01-01T00:00:00Z\nrunbook.name = \"hello\"\n",
+        "version = 1\nexpires = 2099-01-01T00:00:00Z\nrunbook.name = \"acme:hello\"\n",
     )?;
     desk.keys()?;
     desk.signed_by_two()?;
