@@ -13,7 +13,6 @@ use runwrit_trust::endorsement::{Endorsed, GrantRefusal, judge_grant, recheck_gr
 use runwrit_trust::floors::timestamp;
 use runwrit_trust::parcel::SIGNATURE_EXTENSION;
 use runwrit_trust::public_key::Hint;
-use runwrit_trust::verdict::Bench;
 
 use crate::ambient;
 use crate::error::Error;
@@ -82,9 +81,7 @@ impl Trust {
         text: &str,
         signatures: &[(String, Vec<u8>)],
     ) -> Result<Endorsed, GrantRefusal> {
-        let (keyring, floors) = (&self.keyring, &self.floors);
-        let bench = Bench { keyring, floors, clock: ambient::now_unix_ms() };
-        judge_grant(text.as_bytes(), signatures, bench)
+        judge_grant(text.as_bytes(), signatures, self.bench())
     }
 
     /// Decides who answers for the grant of a run; `person` is whoever will, where nobody signed

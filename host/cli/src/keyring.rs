@@ -14,7 +14,8 @@ use runwrit_trust::keyring::{self, Keyring, OtherKeyrings};
 use runwrit_trust::parcel::Hashed;
 use runwrit_trust::refusal::Refusal;
 use runwrit_trust::roots::Chain;
-use runwrit_trust::verdict::{Bench, Past, Vouched, judge, recheck, within_rules};
+use runwrit_trust::statement::Release;
+use runwrit_trust::verdict::{Bench, Past, Vouched, agrees, judge, recheck, within_rules};
 
 use crate::ambient::{self, trusted};
 use crate::error::Error;
@@ -137,7 +138,7 @@ impl Trust {
             return Err(Error::usage(message)
                 .hint("`runwrit trust init --root FILE` makes one that does, on a host without"));
         };
-        let is_new = roots::meet(chain, more)?;
+        let is_new = roots::meet(chain, more, &trust.own)?;
         // Those that were lost are remembered, and have to be written down again.
         trust.is_ahead |= is_new;
         Ok((trust.settle()?, is_new))
@@ -175,7 +176,7 @@ impl Trust {
     pub fn carried(mut self, package: &Path) -> Result<Self, Error> {
         let Some(chain) = &mut self.chain else { return Ok(self) };
         let files = roots::in_folder(&package.join(roots::CARRIED));
-        match roots::meet(chain, &files)? {
+        match roots::meet(chain, &files, &self.own)? {
             true => self.settle(),
             false => Ok(self),
         }
@@ -184,7 +185,7 @@ impl Trust {
     /// Follows the roots that came with a package from `shown`; nothing is written yet.
     pub fn brought(mut self, shown: &Path, roots: &[(u64, Vec<u8>)]) -> Result<Self, Error> {
         let Some(chain) = &mut self.chain else { return Ok(self) };
-        match roots::meet_brought(chain, shown, roots)? {
+        match roots::meet_brought((chain, &self.own), shown, roots)? {
             true => self.settle(),
             false => Ok(self),
         }
@@ -218,8 +219,13 @@ impl Trust {
 
     /// Judges the bytes of a package.
     pub fn judge(&self, hashed: &Hashed<'_>) -> Result<Vouched, Refusal> {
+        judge(hashed, self.bench())
+    }
+
+    /// Returns what signatures are judged by, now.
+    pub fn bench(&self) -> Bench<'_> {
         let (keyring, floors) = (&self.keyring, &self.floors);
-        judge(hashed, Bench { keyring, floors, clock: ambient::now_unix_ms() })
+        Bench { keyring, floors, clock: ambient::now_unix_ms() }
     }
 
     fn forbids_unsigned(&self, folder: &Path) -> Error {
@@ -436,8 +442,13 @@ impl Vouching {
 
 /// Compares a statement with a manifest.
 pub fn agree(vouched: &Vouched, manifest: &Manifest) -> Result<(), Refusal> {
+    agree_release(&vouched.release, manifest)
+}
+
+/// Compares what a statement says with a manifest.
+pub fn agree_release(release: &Release, manifest: &Manifest) -> Result<(), Refusal> {
     let asks: Vec<String> = manifest.ask.iter().map(|ask| ask.interface.clone()).collect();
-    vouched.agrees(&manifest.name, &manifest.runbook_version, &manifest.world, &asks)
+    agrees(release, (&manifest.name, &manifest.runbook_version, &manifest.world), &asks)
 }
 
 /// Returns who vouches for what, in one line.

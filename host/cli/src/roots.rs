@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use runwrit_model::exit::Exit;
 use runwrit_model::limits;
 use runwrit_trust::keyring::{Keyring, Pin};
+use runwrit_trust::public_key::PublicKey;
 use runwrit_trust::roots::{Chain, RootError, file_name, version_of};
 
 use crate::ambient::{self, trusted};
@@ -61,35 +62,41 @@ pub fn in_folder(folder: &Path) -> Vec<(u64, PathBuf)> {
     found
 }
 
-/// Follows files, the oldest first, as far as they are new.
-pub fn meet(chain: &mut Chain, files: &[(u64, PathBuf)]) -> Result<bool, Error> {
+/// Follows files, the oldest first, as far as they are new. Keys that `own`, the file of the
+/// keyring, has revoked sign nothing that is new here; what was followed before stays followed.
+pub fn meet(chain: &mut Chain, files: &[(u64, PathBuf)], own: &Keyring) -> Result<bool, Error> {
     let mut is_new = false;
     for (version, path) in files {
-        is_new |= meet_one(chain, *version, path, || read(path))?;
+        is_new |= meet_one((chain, own), *version, path, || read(path))?;
     }
     Ok(is_new)
 }
 
 /// Follows roots that came with a package which is not kept yet; `shown` is where they came from.
-pub fn meet_brought(chain: &mut Chain, shown: &Path, brought: &Brought) -> Result<bool, Error> {
+pub fn meet_brought(
+    (chain, own): (&mut Chain, &Keyring),
+    shown: &Path,
+    brought: &Brought,
+) -> Result<bool, Error> {
     let mut is_new = false;
     for (version, bytes) in brought {
         let path = shown.join(file_name(*version));
-        is_new |= meet_one(chain, *version, &path, || Ok(bytes.clone()))?;
+        is_new |= meet_one((chain, own), *version, &path, || Ok(bytes.clone()))?;
     }
     Ok(is_new)
 }
 
 /// Those before the newest root need not be read: they say nothing any more.
 fn meet_one(
-    chain: &mut Chain,
+    (chain, own): (&mut Chain, &Keyring),
     version: u64,
     path: &Path,
     bytes: impl FnOnce() -> Result<Vec<u8>, Error>,
 ) -> Result<bool, Error> {
+    let is_out = |key: &PublicKey| own.revoked_key(&key.hint()).is_some();
     match version < chain.newest().version {
         true => Ok(false),
-        false => chain.meet(&bytes()?).map_err(|error| refused(path, &error)),
+        false => chain.meet(&bytes()?, &is_out).map_err(|error| refused(path, &error)),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use runwrit_model::exit::Exit;
 use runwrit_model::health::{Finding, Level};
+use runwrit_model::limits;
 use runwrit_trust::floors::timestamp;
 use runwrit_trust::keyring::{ExpiredRoot, Key, Keyring, Role, Unsigned};
 
@@ -12,6 +13,9 @@ use crate::session::Session;
 
 /// A key that expires sooner is told: its successor has to reach every host.
 const SOON_MS: u64 = 30 * 24 * 3_600 * 1_000;
+
+/// The way out of a clock that had jumped ahead.
+const RESET: &str = "`runwrit trust reset-clock`, if the clock of this host had jumped ahead";
 
 /// Prints what is found; whatever lets nothing run, or too much, is exit code 4.
 pub fn check(session: &Session) -> Exit {
@@ -57,6 +61,7 @@ pub fn look(session: &Session) -> Vec<Finding> {
         let fix = "`unsigned = \"deny\"` under `[policy]`, once all that runs here is signed";
         findings.push(Finding::of("unsigned", Level::Note, text, fix));
     }
+    findings.extend(clock(&trust));
     findings.push(memory(&trust));
     findings
 }
@@ -120,11 +125,29 @@ fn grants(keyring: &Keyring) -> Option<Finding> {
 fn dates(key: &Key, trust: &Trust) -> Option<Finding> {
     let clock = ambient::now_unix_ms();
     let (now, soon) = (trust.floors.time(clock), timestamp(clock.saturating_add(SOON_MS)));
-    let until = key.not_after().filter(|until| *until <= soon)?;
+    let until = key.not_after().filter(|until| *until <= soon.max(now))?;
     let word = if until <= now { "has expired" } else { "expires" };
     let text = format!("`{}` {word} on {until}", key.id);
-    let fix = "`runwrit trust add-key` its successor, and have packages signed with that";
+    let fix = match until <= now && until > timestamp(clock) {
+        true => RESET,
+        false => "`runwrit trust add-key` its successor, and have packages signed with that",
+    };
     Some(Finding::of("key", Level::Note, text, fix))
+}
+
+/// Whether this host has seen a later time than its clock says.
+fn clock(trust: &Trust) -> Option<Finding> {
+    let clock = ambient::now_unix_ms();
+    let step = limits::CLOCK_MEMORY_STEP.as_millis() as u64;
+    let seen = trust.floors.max_time_seen()?;
+    (seen > timestamp(clock.saturating_add(step))).then(|| {
+        let text = format!(
+            "the latest time that was seen here is {seen}, and the clock says {}: what expires in \
+             between counts as expired",
+            timestamp(clock)
+        );
+        Finding::of("clock", Level::Note, text, RESET)
+    })
 }
 
 /// Whether what ran can be remembered.

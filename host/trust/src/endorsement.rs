@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::keyring::{Endpoints, Key, Keyring, Role};
 use crate::public_key::Hint;
-use crate::refusal::{Cause, Fault, MORE_KEYS, ROOT_EXPIRED, Shortfall};
+use crate::refusal::{AHEAD, Cause, Fault, MORE_KEYS, ROOT_EXPIRED, Shortfall, withdrawn_words};
 use crate::statement::{StatementError, Subject, TYPE, parse};
 use crate::verdict::{Bench, Signer, authentic, fault, holds, root_age};
 
@@ -94,10 +94,7 @@ pub enum GrantRefusal {
         found: String,
     },
     /// Of the keys that answered for the grant when its run began, too few still count.
-    #[error(
-        "of the keys that signed its grant, `{}` no longer count, and {needed} are needed",
-        gone.join("`, `")
-    )]
+    #[error("{}", withdrawn_words("signed its grant", gone, *needed))]
     Withdrawn {
         /// How many it takes.
         needed: usize,
@@ -111,6 +108,8 @@ pub enum GrantRefusal {
         version: u64,
         /// Until when it counted.
         until: Timestamp,
+        /// Whether it still counts by the clock.
+        is_ahead: bool,
     },
 }
 
@@ -212,6 +211,7 @@ impl GrantRefusal {
             Self::Withdrawn { .. } => {
                 "`runwrit rollback` still undoes the run; it asks nobody who granted it"
             }
+            Self::RootExpired { is_ahead: true, .. } => AHEAD,
             Self::RootExpired { .. } => ROOT_EXPIRED,
         }
     }
@@ -236,6 +236,7 @@ pub fn judge_grant(
     let age = root_age(bench).map_err(|newest| GrantRefusal::RootExpired {
         version: newest.version,
         until: newest.expires,
+        is_ahead: bench.is_ahead(newest.expires),
     })?;
     let (mut valid, mut faults) = (Vec::<Valid<'_>>::new(), Vec::new());
     for (file, bytes) in signatures {
@@ -267,7 +268,7 @@ fn signature<'a>(
     if !statement.is_about(grant) {
         return Err(Cause::Changed { file: "the grant", id: id() });
     }
-    holds(key, Role::Grant, bench.floors.time(bench.clock))?;
+    holds(key, Role::Grant, bench)?;
     Ok(Valid { file, key, digest: Digest::of(&envelope.payload), statement })
 }
 
@@ -314,6 +315,12 @@ fn settle(
         is_loopback_only: far < needed,
         warnings: faults.iter().map(|it| format!("`{}`: {}", it.file, it.cause)).collect(),
     })
+}
+
+/// Returns what one signer of a grant said, if the signature is one that counts: by a key of the
+/// keyring that may sign it, over these very bytes.
+pub fn stated_grant(bytes: &[u8], grant: &[u8], bench: Bench<'_>) -> Result<GrantStatement, Cause> {
+    signature("", bytes, grant, bench).map(|valid| valid.statement)
 }
 
 /// Judges again who answered for a grant when its run began: `signers` by what the keyring called

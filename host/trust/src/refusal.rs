@@ -86,6 +86,8 @@ pub enum Cause {
         id: String,
         /// Until when it counted.
         until: Timestamp,
+        /// Whether it still counts by the clock.
+        is_ahead: bool,
     },
     /// One key, two files.
     #[error("it is by `{0}` again, and a key counts once")]
@@ -108,8 +110,8 @@ pub enum Cause {
 /// Signatures that count, and are too few.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{needed} of {known} signatures needed, {} valid: {}; {}",
-    valid.len(), self.valid_words(), self.missing_words()
+    "{}, {} valid: {}; {}",
+    self.needed_words(), valid.len(), self.valid_words(), self.missing_words()
 )]
 pub struct Shortfall {
     /// How many it takes.
@@ -148,6 +150,8 @@ pub enum Refusal {
         id: String,
         /// Until when it was vouched for.
         until: Timestamp,
+        /// Whether it still counts by the clock.
+        is_ahead: bool,
     },
     /// The component was revoked.
     #[error("the component {digest} was revoked: {reason}")]
@@ -214,10 +218,7 @@ pub enum Refusal {
         found: String,
     },
     /// Of the keys that vouched for a run when it began, too few still count.
-    #[error(
-        "of the keys that signed {id}, {} no longer count{}, and {needed} are needed",
-        gone_words(gone), if gone.len() == 1 { "s" } else { "" }
-    )]
+    #[error("{}", withdrawn_words(&format!("signed {id}"), gone, *needed))]
     Withdrawn {
         /// The release.
         id: String,
@@ -233,6 +234,8 @@ pub enum Refusal {
         version: u64,
         /// Until when it counted.
         until: Timestamp,
+        /// Whether it still counts by the clock.
+        is_ahead: bool,
     },
     /// The clock is that of a machine without a battery.
     #[error("the clock of this host says {0}, before this program was made")]
@@ -242,6 +245,10 @@ pub enum Refusal {
 /// The way out where no known key is left to sign.
 pub(crate) const MORE_KEYS: &str = "have it signed by more keys that count, and add them with \
                                     `runwrit trust add-key`";
+/// The way out of a clock that had jumped ahead.
+pub(crate) const AHEAD: &str = "by the clock of this host it has not; the host remembers a later \
+                                time than that, which `runwrit trust reset-clock` forgets if the \
+                                clock had jumped ahead";
 /// The way out of an expired root.
 pub(crate) const ROOT_EXPIRED: &str = "bring the next root with `runwrit trust advance \
                                          FILE…`; on an offline host the policy `expired-root = \
@@ -269,6 +276,9 @@ impl Refusal {
             Self::NoneCounts(faults) => faults[0].cause.hint(),
             Self::TooFew(short) if short.missing.is_empty() => MORE_KEYS,
             Self::TooFew(_) => "have one of the missing sign it as well, with `runwrit sign`",
+            Self::Expired { is_ahead: true, .. } | Self::RootExpired { is_ahead: true, .. } => {
+                AHEAD
+            }
             Self::Expired { .. } => {
                 "get a newer release; on an offline host the policy \
                  `expired-release = \"warn\"` lets old ones run"
@@ -299,6 +309,15 @@ impl Refusal {
 }
 
 impl Shortfall {
+    fn needed_words(&self) -> String {
+        let Self { needed, known, .. } = self;
+        match known {
+            1 if *needed > 1 => format!("{needed} signatures needed and 1 key may sign"),
+            _ if known < needed => format!("{needed} signatures needed and {known} keys may sign"),
+            _ => format!("{needed} of {known} signatures needed"),
+        }
+    }
+
     fn valid_words(&self) -> String {
         let day = self.created_at.to_string();
         let day = day.split('T').next().unwrap_or_default();
@@ -325,6 +344,7 @@ impl Cause {
                  `runwrit trust add-key FILE.pub --id NAME --role runbook --name 'NAMESPACE:*'`; \
                  where the keyring follows roots, the next root has to name it"
             }
+            Self::Expired { is_ahead: true, .. } => AHEAD,
             Self::RevokedKey { .. } | Self::Expired { .. } => {
                 "have it signed with a key that counts; runs that rest on it can be rolled back"
             }
@@ -344,6 +364,13 @@ impl Cause {
     }
 }
 
-fn gone_words(ids: &[String]) -> String {
-    format!("`{}`", ids.join("`, `"))
+/// Says that too few still count of those who had `done` something.
+pub(crate) fn withdrawn_words(done: &str, gone: &[String], needed: usize) -> String {
+    let ids = gone.join("`, `");
+    match gone.len() {
+        // The threshold was raised since then.
+        0 => format!("it takes {needed} keys by now, and fewer have {done}"),
+        1 => format!("of the keys that {done}, `{ids}` no longer counts, and {needed} are needed"),
+        _ => format!("of the keys that {done}, `{ids}` no longer count, and {needed} are needed"),
+    }
 }

@@ -13,6 +13,7 @@ use runwrit_model::id::Digest;
 use runwrit_model::limits;
 
 use crate::keyring::Keyring;
+use crate::public_key::PublicKey;
 
 pub use draft::{Draft, Office};
 pub use refusal::RootError;
@@ -39,12 +40,21 @@ impl Chain {
         }
         let first = Root::decode(bytes)?;
         // Its own keys have to stand behind it, or nobody could ever make the next one.
-        first.vouches_for(&first)?;
+        first.vouches_for(&first, &|_| false)?;
         Ok(Self { pin: found, roots: vec![first] })
     }
 
     /// Follows to the next root.
     pub fn advance(&mut self, bytes: &[u8]) -> Result<(), RootError> {
+        self.advance_without(bytes, &|_| false)
+    }
+
+    /// Follows to the next root, to which the signatures of keys that are out add nothing.
+    fn advance_without(
+        &mut self,
+        bytes: &[u8],
+        is_out: &dyn Fn(&PublicKey) -> bool,
+    ) -> Result<(), RootError> {
         let next = Root::decode(bytes)?;
         let newest = self.newest();
         let known = self.roots.iter().find(|root| root.version == next.version);
@@ -60,16 +70,21 @@ impl Chain {
         if self.roots.len() >= limits::ROOTS_MAX {
             return Err(RootError::TooLong { count: self.roots.len() as u64 });
         }
-        newest.vouches_for(&next)?;
-        next.vouches_for(&next)?;
+        newest.vouches_for(&next, is_out)?;
+        next.vouches_for(&next, is_out)?;
         self.roots.push(next);
         Ok(())
     }
 
     /// Follows to the next root where this one is newer; one that is known is left out. Returns
-    /// whether it was followed. Files that travel with packages hold the whole chain.
-    pub fn meet(&mut self, bytes: &[u8]) -> Result<bool, RootError> {
-        match self.advance(bytes) {
+    /// whether it was followed. Files that travel with packages hold the whole chain. Keys that are
+    /// out, because this host has revoked them, sign nothing that is new to it.
+    pub fn meet(
+        &mut self,
+        bytes: &[u8],
+        is_out: &dyn Fn(&PublicKey) -> bool,
+    ) -> Result<bool, RootError> {
+        match self.advance_without(bytes, is_out) {
             Ok(()) => Ok(true),
             Err(RootError::Repeated { .. }) => Ok(false),
             Err(error) => Err(error),

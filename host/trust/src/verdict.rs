@@ -27,6 +27,13 @@ pub struct Bench<'a> {
     pub clock: UnixMs,
 }
 
+impl Bench<'_> {
+    /// Returns whether something has expired by what this host remembers, and not by its clock.
+    pub(crate) fn is_ahead(&self, until: Timestamp) -> bool {
+        timestamp(self.clock) < until
+    }
+}
+
 /// A package that enough of those vouch for who may.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vouched {
@@ -79,23 +86,36 @@ impl Vouched {
         world: &str,
         asks: &[String],
     ) -> Result<(), Refusal> {
-        let release = &self.release;
-        let sorted = |asks: &[String]| {
-            let mut asks = asks.to_vec();
-            asks.sort();
-            asks.join(", ")
-        };
-        let rows = [
-            ("the name", release.name().to_owned(), name.to_owned()),
-            ("the version", release.version.clone(), version.to_owned()),
-            ("the world", release.world.clone(), world.to_owned()),
-            ("the ask", sorted(&release.asks), sorted(asks)),
-        ];
-        let differing = rows.into_iter().find(|(_, signed, found)| signed != found);
-        differing.map_or(Ok(()), |(field, signed, found)| {
-            Err(Refusal::Mismatch { field, signed, found })
-        })
+        agrees(&self.release, (name, version, world), asks)
     }
+}
+
+/// Compares what a statement says with name, version, world and ask of `runbook.toml`.
+pub fn agrees(
+    release: &Release,
+    (name, version, world): (&str, &str, &str),
+    asks: &[String],
+) -> Result<(), Refusal> {
+    let sorted = |asks: &[String]| {
+        let mut asks = asks.to_vec();
+        asks.sort();
+        asks.join(", ")
+    };
+    let rows = [
+        ("the name", release.name().to_owned(), name.to_owned()),
+        ("the version", release.version.clone(), version.to_owned()),
+        ("the world", release.world.clone(), world.to_owned()),
+        ("the ask", sorted(&release.asks), sorted(asks)),
+    ];
+    let differing = rows.into_iter().find(|(_, signed, found)| signed != found);
+    differing
+        .map_or(Ok(()), |(field, signed, found)| Err(Refusal::Mismatch { field, signed, found }))
+}
+
+/// Returns what one signer of a package said, if the signature is one that counts: by a key of the
+/// keyring that may sign it, over these very bytes.
+pub fn stated(bytes: &[u8], hashed: &Hashed<'_>, bench: Bench<'_>) -> Result<Statement, Cause> {
+    signature("", bytes, hashed, bench).map(|valid| valid.statement)
 }
 
 /// Judges a package by its bytes alone; nothing of it is parsed but what its signers signed.
@@ -117,6 +137,7 @@ pub fn judge(hashed: &Hashed<'_>, bench: Bench<'_>) -> Result<Vouched, Refusal> 
     let age = root_age(bench).map_err(|newest| Refusal::RootExpired {
         version: newest.version,
         until: newest.expires,
+        is_ahead: bench.is_ahead(newest.expires),
     })?;
     let mut vouched = count(hashed, bench)?;
     within_rules(&vouched, bench)?;
@@ -250,7 +271,10 @@ fn settle(group: Vec<Valid<'_>>, faults: Vec<Fault>, bench: Bench<'_>) -> Result
     let now = bench.floors.time(bench.clock);
     if let Some(until) = release.expires_at.filter(|until| *until <= now) {
         match bench.keyring.policy.expired_release {
-            ExpiredRelease::Deny => return Err(Refusal::Expired { id: release.id(), until }),
+            ExpiredRelease::Deny => {
+                let is_ahead = bench.is_ahead(until);
+                return Err(Refusal::Expired { id: release.id(), until, is_ahead });
+            }
             ExpiredRelease::Warn => {
                 warnings.push(format!("the release {} has expired on {until}", release.id()));
             }
@@ -278,7 +302,7 @@ fn signature<'a>(
     if let Some(file) = statement.changed_file(hashed) {
         return Err(Cause::Changed { file, id: key.id.clone() });
     }
-    may_sign(key, statement.release(), bench.floors.time(bench.clock))?;
+    may_sign(key, statement.release(), bench)?;
     Ok(Valid { file, key, digest: Digest::of(&envelope.payload), statement })
 }
 
@@ -307,18 +331,18 @@ pub(crate) fn authentic<'a>(
     }
 }
 
-fn may_sign(key: &Key, release: &Release, now: Timestamp) -> Result<(), Cause> {
+fn may_sign(key: &Key, release: &Release, bench: Bench<'_>) -> Result<(), Cause> {
     if key.has(Role::Runbook) && !key.speaks_for(&release.package) {
         let names = format!("`{}`", key.names.join("`, `"));
         let (id, package) = (key.id.clone(), release.package.clone());
         return Err(Cause::Namespace { id, package, names });
     }
-    holds(key, Role::Runbook, now)
+    holds(key, Role::Runbook, bench)
 }
 
 /// Checks that a key has a role, now.
-pub(crate) fn holds(key: &Key, role: Role, now: Timestamp) -> Result<(), Cause> {
-    let id = key.id.clone();
+pub(crate) fn holds(key: &Key, role: Role, bench: Bench<'_>) -> Result<(), Cause> {
+    let (id, now) = (key.id.clone(), bench.floors.time(bench.clock));
     if !key.has(role) {
         return Err(Cause::Role { id, role: role.as_str() });
     }
@@ -326,7 +350,7 @@ pub(crate) fn holds(key: &Key, role: Role, now: Timestamp) -> Result<(), Cause> 
         return Err(Cause::NotYet { id, from });
     }
     match key.not_after().filter(|until| *until <= now) {
-        Some(until) => Err(Cause::Expired { id, until }),
+        Some(until) => Err(Cause::Expired { id, until, is_ahead: bench.is_ahead(until) }),
         None => Ok(()),
     }
 }

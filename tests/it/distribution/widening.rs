@@ -31,6 +31,29 @@ fn what_one_version_wants_and_another_does_not_is_told() {
 }
 
 #[test]
+fn what_a_version_is_compared_with_is_judged_as_well() {
+    let shell = shell();
+    for (name, bytes) in files(&shell.path("hello")) {
+        shell.write(&format!("old/{name}"), bytes);
+    }
+    let path = shell.path("old/runbook.toml");
+    let text = fs::read_to_string(&path).expect("readable");
+    let more = "\n[[ask]]\ninterface = \"dns/records\"\nwhy = \"publishes a name\"\n";
+    fs::write(&path, format!("{text}{more}")).expect("writable");
+    let found = object(&shell, &["inspect", "./hello", "--against", "./old"]);
+    assert_eq!(
+        (&found["is-verified"], &found["against"]["is-verified"]),
+        (&true.into(), &false.into())
+    );
+    let told = shell.run(&["inspect", "./hello", "--against", "./old"]).stdout;
+    let against: Vec<&str> = told.lines().filter(|line| line.contains("against  ")).collect();
+    assert!(against.len() > 1, "{told}");
+    assert!(against.iter().all(|line| line.starts_with("UNVERIFIED against")), "{told}");
+    let found = object(&shell, &["inspect", "./hello", "--against", "./hello"]);
+    assert_eq!(found["against"]["is-verified"], true, "{found}");
+}
+
+#[test]
 fn a_version_that_wants_more_is_told_where_nobody_has_to_agree() {
     let shell = shell();
     assert_eq!(shell.run(&RUN).code, Some(0));

@@ -54,7 +54,13 @@ const ROWS: [Row; 27] = [
     row("a runbook key", "takes a number that locks others out", leap, 4, "more than"),
     row("a runbook key", "says two things under one number", twice, 4, "two things under one num"),
     row("a runbook key", "signs a grant as well", self_granted, 4, "may not sign grants"),
-    row("one of two keys", "signs alone", alone, 4, "2 of 1 signatures needed, 1 valid: `ops-1`"),
+    row(
+        "one of two keys",
+        "signs alone",
+        alone,
+        4,
+        "2 signatures needed and 1 key may sign, 1 valid: `ops-1`",
+    ),
     row("m signing keys", "makes a root of their own", own_root, 4, "and 0 count: nobody"),
     row("one root key of two", "makes the next root", half_root, 4, "and 1 counts: `alice`"),
     row("two root keys", "hands everything to somebody else", coup, 0, "by `ops-2`"),
@@ -177,8 +183,8 @@ fn other_namesake(shell: &Shell) {
     succeeds(&shell.run(&GUEST_SIGNS));
 }
 
-const GUEST_SIGNS: [&str; 8] =
-    ["sign", "package", "--key", "ops-2", "--namespace", "guest", "--sequence", "1"];
+const GUEST_SIGNS: [&str; 9] =
+    ["sign", "package", "--key", "ops-2", "--namespace", "guest", "--sequence", "1", "--replace"];
 
 fn take_in_a_guest(shell: &Shell) {
     let guest = ["--key", "guest=ops-2.pub", "--role", "runbook=guest", "--name", "guest=guest:*"];

@@ -71,6 +71,37 @@ fn a_signed_grant_counts_for_its_own_text_and_by_its_own_role_alone() {
 }
 
 #[test]
+fn a_signature_of_a_grant_goes_only_where_somebody_says_so() {
+    let shell = Shell::new();
+    strict(&shell);
+    key(&shell, "clerk");
+    let add = ["trust", "add-key", "clerk.pub", "--id", "clerk", "--role", "grant"];
+    succeeds(&shell.run(&add));
+    let sign = |by: &str, more: &[&str]| {
+        shell.run(&[&["sign", "--grant", "hello.toml", "--key", by], more].concat())
+    };
+    let signers = || {
+        let verified = shell.run(&["verify", "--grant", "hello.toml", "--json"]);
+        verified.objects()[0]["signers"].as_array().map(Vec::len)
+    };
+    succeeds(&sign("desk", &[]));
+    succeeds(&sign("clerk", &[]));
+    assert_eq!(signers(), Some(2), "the second one joins the first");
+    let text = fs::read_to_string(shell.path("hello.toml")).expect("readable");
+    shell.write("hello.toml", format!("{text}# another text\n"));
+    let left = sign("clerk", &[]);
+    succeeds(&left);
+    assert!(left.stderr.contains("`--replace` takes it away"), "{}", left.stderr);
+    let files = || {
+        let names = fs::read_dir(shell.path(".")).expect("a folder").flatten();
+        names.filter(|it| it.file_name().to_string_lossy().starts_with("hello.toml.")).count()
+    };
+    assert_eq!((files(), signers()), (2, Some(1)));
+    succeeds(&sign("clerk", &["--replace"]));
+    assert_eq!((files(), signers()), (1, Some(1)));
+}
+
+#[test]
 fn a_run_does_not_go_on_under_a_grant_whose_signer_was_revoked() {
     let cloud = Cloud::start();
     let shell = Shell::new().with_cloud(&cloud);

@@ -144,3 +144,44 @@ fn a_keyring_is_made_filled_shown_and_checked() {
     let shown = shell.run(&["trust", "show"]).stdout;
     assert!(shown.contains("key        ops-1: runbook for acme:*, until TIME"), "{shown}");
 }
+
+/// Lets the keys of the tests count until `until`.
+fn until(shell: &Shell, until: &str) {
+    let path = shell.path("trust.toml");
+    let text = fs::read_to_string(&path).expect("readable");
+    let names = "names = [\"runwrit:*\"]";
+    fs::write(&path, text.replace(names, &format!("{names}\nnot-after = {until}")))
+        .expect("writable");
+}
+
+#[test]
+fn a_clock_that_had_jumped_ahead_is_told_with_its_way_out() {
+    let shell = Shell::new();
+    until(&shell, "2098-01-01T00:00:00Z");
+    succeeds(&run(&shell, "hello", &[]));
+    let memory = "{\"version\":1,\"max-time-seen\":\"2099-01-01T00:00:00Z\",\"floors\":[]}";
+    fs::write(shell.path("trust-state.json"), memory).expect("writable");
+    let late = run(&shell, "hello", &[]);
+    refused(&late, "has expired on TIME");
+    assert!(late.stderr.contains("`runwrit trust reset-clock` forgets"), "{}", late.stderr);
+    let checked = shell.run(&["trust", "check"]).stdout;
+    let named = checked.matches("fix: `runwrit trust reset-clock`").count();
+    assert_eq!(named, 3, "two keys and the clock: {checked}");
+    succeeds(&shell.run(&["trust", "reset-clock"]));
+    succeeds(&run(&shell, "hello", &[]));
+}
+
+#[test]
+fn a_look_at_a_package_remembers_the_time_as_well() {
+    let shell = Shell::new();
+    let hour = std::process::Command::new("date")
+        .args(["-u", "-d", "+1 hour", "+%Y-%m-%dT%H:%M:%SZ"])
+        .output();
+    let hour = String::from_utf8(hour.expect("a clock").stdout).expect("digits");
+    until(&shell, hour.trim());
+    let plan = ["plan", "hello", "--grant", "hello.toml", "--input", "name=you"];
+    let mut later = shell.command_of(Path::new(env!("CARGO_BIN_EXE_runwrit-breakable")), &plan);
+    later.env("RUNWRIT_CLOCK_SHIFT_MS", "7200000");
+    refused(&shell.wait(later.spawn().expect("the product starts")), "has expired on TIME");
+    refused(&run(&shell, "hello", &[]), "has expired on TIME");
+}

@@ -43,7 +43,7 @@ pub fn rotate(shell: &Shell, out: &str, changes: &[&str]) {
 pub fn release(shell: &Shell, by: &str, sequence: u32) {
     let sequence = sequence.to_string();
     let who = ["sign", "package", "--key", by, "--namespace", "acme", "--sequence", &sequence];
-    succeeds(&shell.run(&who));
+    succeeds(&shell.run(&[&who[..], &["--replace"]].concat()));
 }
 
 /// What the next root takes when the laptop of `ops-1` was lost.
@@ -216,6 +216,42 @@ fn a_root_withdraws_what_it_names() {
         shell.write("host/trust-state.json", &first);
         succeeds(&run(&shell, "./package", &[]));
     }
+}
+
+#[test]
+fn a_holder_of_the_root_whom_this_host_has_revoked_signs_nothing_new() {
+    let shell = house();
+    rotate(&shell, "2.root.json", &["--remove", "carol"]);
+    sign_root(&shell, "2.root.json", &["alice", "carol"]);
+    sign_root(&shell, "2.root.json", &["bob"]);
+    let hint = shell.run(&["key", "show", "carol.pub", "--json"]);
+    let hint = hint.objects()[0]["hint"].as_str().expect("a hint").to_owned();
+    let keyring = fs::read_to_string(shell.path("host/trust.toml")).expect("readable");
+    let revoked = format!("{keyring}\n[[revoked]]\nkey = \"{hint}\"\nreason = \"robbed\"\n");
+    rotate(&shell, "other.json", &["--floor", "acme:hello/stable=2"]);
+    sign_root(&shell, "other.json", &["alice", "carol"]);
+    shell.write("host/trust.toml", &revoked);
+    let short = "root 2 needs 2 signatures by the keys of root 1, and 1 counts: `alice`";
+    refused(&shell.run(&["trust", "advance", "other.json"]), short);
+    // Enough others stand behind this one.
+    succeeds(&shell.run(&["trust", "advance", "2.root.json"]));
+    // What was followed before a revocation stays followed.
+    let shell = house();
+    rotate(&shell, "2.root.json", &["--floor", "acme:hello/stable=2"]);
+    sign_root(&shell, "2.root.json", &["alice", "bob"]);
+    succeeds(&shell.run(&["trust", "advance", "2.root.json"]));
+    let hint = shell.run(&["key", "show", "alice.pub", "--json"]);
+    let hint = hint.objects()[0]["hint"].as_str().expect("a hint").to_owned();
+    let keyring = fs::read_to_string(shell.path("host/trust.toml")).expect("readable");
+    let revoked = format!("{keyring}\n[[revoked]]\nkey = \"{hint}\"\nreason = \"robbed\"\n");
+    shell.write("host/trust.toml", revoked);
+    succeeds(&run(&shell, "./package", &[]));
+    assert_eq!(followed(&shell), 2);
+    // A root that revokes one of its own holders says two things at once.
+    let both = ["--revoke", &hint, "--reason", "robbed"];
+    let made = shell.run(&[&["trust", "rotate", "--out", "3.root.json"], &both[..]].concat());
+    assert_eq!(made.code, Some(2), "{}", made.stderr);
+    assert!(made.stderr.contains("no key that holds the root in the same file"), "{}", made.stderr);
 }
 
 #[test]

@@ -155,3 +155,43 @@ fn a_program_can_hold_the_key() {
     succeeds(&by("openssl dgst -sha256 -sign ops-1"));
     succeeds(&run(&shell, "./package", &[]));
 }
+
+#[test]
+fn nobody_countersigns_what_a_stranger_laid_there() {
+    let shell = Shell::new();
+    unsigned(&shell, "package");
+    ["ops-1", "ops-2", "eve"].iter().for_each(|id| drop(key(&shell, id)));
+    trusting(&shell, &["ops-1", "ops-2"], 1);
+    let sign =
+        |by: &str, more: &[&str]| shell.run(&[&["sign", "package", "--key", by], more].concat());
+    let release = ["--namespace", "acme", "--sequence"];
+    // A stranger's statement, and nobody else's.
+    succeeds(&sign("eve", &[&release[..], &["21", "--channel", "beta"]].concat()));
+    let joined = sign("ops-2", &[]);
+    refused(&joined, "no signature of `package` counts here");
+    assert!(joined.stderr.contains("which is not in the keyring"), "{}", joined.stderr);
+    // Beside a good one it is no choice, although it is newer, and takes nothing away.
+    succeeds(&sign("ops-1", &[&release[..], &["20"]].concat()));
+    let joined = sign("ops-2", &[]);
+    succeeds(&joined);
+    assert!(joined.stderr.contains("countersigning acme:hello@0.1.0, stable 20"), "{joined:?}");
+    assert!(
+        joined.stderr.contains("does not count together with this one, and stays"),
+        "{joined:?}"
+    );
+    let verified = &shell.run(&["verify", "./package", "--json"]).objects()[0];
+    assert_eq!(verified["signers"].as_array().map(Vec::len), Some(2), "{verified}");
+    let count = || fs::read_dir(shell.path("package/signatures")).expect("a folder").count();
+    assert_eq!(count(), 3);
+    // Another release of one signer leaves the word of the other one, until somebody says so.
+    succeeds(&sign("ops-2", &[&release[..], &["22"]].concat()));
+    assert_eq!(count(), 3);
+    succeeds(&sign("ops-2", &[&release[..], &["22", "--replace"]].concat()));
+    assert_eq!(count(), 1);
+    // A desk without a keyring takes the key of the earlier signer by name.
+    fs::remove_file(shell.path("trust.toml")).expect("it stands there");
+    refused(&sign("ops-1", &[]), "there is no keyring");
+    refused(&sign("ops-1", &["--known", "eve.pub"]), "there is no keyring");
+    succeeds(&sign("ops-1", &["--known", "ops-2.pub"]));
+    assert_eq!(count(), 2);
+}

@@ -30,8 +30,15 @@ pub struct Arguments {
 struct Findings {
     inspection: Inspection,
     verdict: Result<Vouched, String>,
-    /// The other version, by name, and how this one differs.
-    against: Option<(String, Vec<Change>)>,
+    against: Option<Against>,
+}
+
+/// Another version.
+struct Against {
+    id: String,
+    verdict: Result<Vouched, String>,
+    /// How the one that is looked at differs from it.
+    changes: Vec<Change>,
 }
 
 /// Inspects.
@@ -46,17 +53,22 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
             trust.judge(hashed).map_err(|refusal| keyring::refused(folder, &refusal).message)
         }))
     };
-    let (package, verdict) = packages::find(&arguments.runbook, &configuration, judge)?;
-    let verdict = verdict.and_then(|vouched| match keyring::agree(&vouched, &package.manifest) {
-        Ok(()) => Ok(vouched),
-        Err(refusal) => Err(refusal.to_string()),
-    });
+    let find = |name: &str| {
+        let (package, verdict) = packages::find(name, &configuration, judge)?;
+        let agrees = |vouched| match keyring::agree(&vouched, &package.manifest) {
+            Ok(()) => Ok(vouched),
+            Err(refusal) => Err(refusal.to_string()),
+        };
+        let verdict = verdict.and_then(agrees);
+        Ok::<_, Error>((package, verdict))
+    };
+    let (package, verdict) = find(&arguments.runbook)?;
     let inspection = Inspection::of(&package);
     let other = |name: &String| {
-        // Nothing of it runs, so nobody has to vouch for it.
-        let (other, ()) = packages::find(name, &configuration, |_, _| Ok(()))?;
+        // Nothing of it runs, but whoever wrote it decides what is new beside it.
+        let (other, verdict) = find(name)?;
         let changes = widening::reach(&package).against(&widening::reach(&other));
-        Ok::<_, Error>((other.manifest.id(), changes))
+        Ok::<_, Error>(Against { id: other.manifest.id(), verdict, changes })
     };
     let against = arguments.against.as_ref().map(other).transpose()?;
     let findings = Findings { inspection, verdict, against };
@@ -76,17 +88,24 @@ impl Findings {
             Ok(vouched) => verify::object(vouched),
             Err(why) => json!({"event": "unverified", "why": why}),
         };
-        if let Some((id, changes)) = &self.against {
+        if let Some(Against { id, verdict, changes }) = &self.against {
             let is_wider = changes.iter().any(Change::is_wider);
-            object["against"] = json!({"runbook": id, "is-wider": is_wider, "changes": changes});
+            object["against"] = json!({
+                "runbook": id, "is-verified": verdict.is_ok(), "is-wider": is_wider,
+                "changes": changes,
+            });
         }
         object
     }
 
     fn print(&self, output: &Output) {
-        let mark = if self.verdict.is_ok() { "" } else { "UNVERIFIED " };
         print(&self.inspection, &self.verdict, output);
-        let Some((id, changes)) = &self.against else { return };
+        let Some(Against { id, verdict, changes }) = &self.against else { return };
+        let is_verified = self.verdict.is_ok() && verdict.is_ok();
+        let mark = if is_verified { "" } else { "UNVERIFIED " };
+        if let Err(why) = verdict {
+            output.styled_data(Style::Warning, &format!("{mark}against    {id}: {why}"));
+        }
         if changes.is_empty() {
             output.data(&format!("{mark}against    {id}: wants what that wants"));
         }
@@ -131,6 +150,6 @@ fn print(inspection: &Inspection, verdict: &Result<Vouched, String>, output: &Ou
         data(format!("imports    {} ({})", import.name, reach.trim_matches('"')));
     }
     for gap in &inspection.gaps {
-        output.styled_data(Style::Bad, &format!("refused    {gap}"));
+        output.styled_data(Style::Bad, &format!("{mark}refused    {gap}"));
     }
 }

@@ -6,13 +6,16 @@ use clap::Args;
 use jiff::Timestamp;
 use runwrit_engine::admission::{Package, collect};
 use runwrit_model::exit::Exit;
-use runwrit_model::limits;
+use runwrit_model::text::escape;
 use runwrit_trust::bundle;
-use runwrit_trust::endorsement::{GrantStatement, Terms};
+use runwrit_trust::endorsement::{GrantStatement, Terms, stated_grant};
 use runwrit_trust::envelope::Envelope;
 use runwrit_trust::floors::timestamp;
 use runwrit_trust::parcel::{Hashed, Parcel, SIGNATURES};
+use runwrit_trust::public_key::PublicKey;
+use runwrit_trust::refusal::Cause;
 use runwrit_trust::statement::{Release, Statement};
+use runwrit_trust::verdict::stated;
 use serde_json::json;
 
 use super::build::within_ask;
@@ -20,9 +23,10 @@ use crate::ambient::{self, trusted};
 use crate::documents;
 use crate::endorsement;
 use crate::error::Error;
+use crate::keyring::{self, Trust, agree_release, untrusted};
 use crate::output::Style;
 use crate::packages;
-use crate::private_key::Signer;
+use crate::private_key::{self, Signer};
 use crate::session::Session;
 
 /// What to vouch for, and as whom.
@@ -39,6 +43,12 @@ pub struct Arguments {
     grant: Option<PathBuf>,
     #[command(flatten)]
     signer: Signer,
+    /// The public key of an earlier signer whose word counts beside the keyring; repeat for more
+    #[arg(long, value_name = "FILE")]
+    known: Vec<PathBuf>,
+    /// Take files of other signers away that do not count together with this one
+    #[arg(long)]
+    replace: bool,
     /// Who publishes it: the first half of `namespace:name`
     #[arg(long, value_name = "NAMESPACE")]
     namespace: Option<String>,
@@ -56,14 +66,17 @@ pub struct Arguments {
 /// Signs.
 pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
     if let Some(grant) = &arguments.grant {
-        return sign_grant(grant, &arguments.signer, session);
+        return sign_grant(grant, &arguments, session);
     }
     let folder = arguments.package.as_deref().unwrap_or(Path::new("."));
     let parcel = collect(folder).map_err(packages::unusable)?;
     let package = Package::of(folder, parcel.clone()).map_err(packages::unusable)?;
     within_ask(&package)?;
     let statement = match arguments.says_more() {
-        false => signed_before(&parcel),
+        false => {
+            let known = Known::read(&arguments.known, Some(folder), session)?;
+            known.signed_before(folder, &parcel, &package)?
+        }
         true => None,
     };
     let is_countersigned = statement.is_some();
@@ -79,7 +92,12 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
     let word = if is_countersigned { "countersigning" } else { "signing" };
     session.note(Style::Plain, &format!("{word} {}", told(&release)));
     let envelope = arguments.signer.envelope(statement.encode())?;
-    let path = write(folder, &parcel, &envelope)?;
+    let signatures = folder.join(SIGNATURES);
+    trusted::make_directory("signatures", &signatures)?;
+    let others = parcel.signatures.iter();
+    let others = others.map(|(name, bytes)| (signatures.join(name), bytes.as_slice()));
+    let path = signatures.join(bundle::file_name(&envelope.hint));
+    arguments.write(&path, others, &envelope, session)?;
     let (hint, path) = (envelope.hint.to_string(), path.display().to_string());
     match session.output.is_json {
         true => session.output.object(&json!({
@@ -92,40 +110,30 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
 }
 
 /// Answers for a grant. Its signatures lie beside it, under its name.
-fn sign_grant(path: &Path, signer: &Signer, session: &Session) -> Result<Exit, Error> {
+fn sign_grant(path: &Path, arguments: &Arguments, session: &Session) -> Result<Exit, Error> {
     let text = documents::grant_text(path)?;
     let grant = documents::parse_grant(path, &text)?;
-    let now = timestamp(ambient::now_unix_ms() / 1_000 * 1_000);
-    let earlier = endorsement::signatures(path)?.into_iter().filter_map(|(_, bytes)| {
-        let statement = GrantStatement::decode(&bundle::decode(&bytes).ok()?.payload).ok()?;
-        statement.is_about(text.as_bytes()).then_some(statement)
-    });
-    let statement = earlier.max_by_key(|it| it.terms().created_at).unwrap_or_else(|| {
-        let terms = Terms {
-            runbook: grant.document().runbook.name.clone(),
-            created_at: now,
-            expires_at: endorsement::expiry(&grant),
-            critical: Vec::new(),
-        };
-        GrantStatement::new(text.as_bytes(), terms)
-    });
+    let earlier = endorsement::signatures(path)?;
+    let known = Known::read(&arguments.known, None, session)?;
+    let terms = Terms {
+        runbook: grant.document().runbook.name.clone(),
+        created_at: timestamp(ambient::now_unix_ms() / 1_000 * 1_000),
+        expires_at: endorsement::expiry(&grant),
+        critical: Vec::new(),
+    };
+    let before = known.granted_before(&earlier, text.as_bytes(), &terms, session);
+    let statement = before.unwrap_or_else(|| GrantStatement::new(text.as_bytes(), terms));
     let Terms { runbook, expires_at, .. } = statement.terms();
     session.note(Style::Plain, &format!("granting to `{runbook}`, until {expires_at}:"));
     for line in grant.explain() {
         session.note(Style::Plain, &format!("  {:<10} {}", line.section, line.text));
     }
-    let envelope = signer.envelope(statement.encode())?;
-    for (_, file) in endorsement::files(path) {
-        let bytes = ambient::read("signature", &file, limits::SIGNATURE_BYTES_MAX as u64)?;
-        // Those of another text or other terms count for nothing any more.
-        if bundle::decode(&bytes).is_ok_and(|it| it.payload != envelope.payload) {
-            trusted::remove("signature", &file)?;
-        }
-    }
+    let envelope = arguments.signer.envelope(statement.encode())?;
+    let others = earlier.iter().map(|(name, bytes)| (path.with_file_name(name), bytes.as_slice()));
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}", bundle::file_name(&envelope.hint)));
     let file = path.with_file_name(name);
-    trusted::replace("signature", &file, &bundle::encode(&envelope), 0o644)?;
+    arguments.write(&file, others, &envelope, session)?;
     let (hint, file) = (envelope.hint.to_string(), file.display().to_string());
     match session.output.is_json {
         true => session.output.object(&json!({
@@ -136,30 +144,111 @@ fn sign_grant(path: &Path, signer: &Signer, session: &Session) -> Result<Exit, E
     Ok(Exit::Done)
 }
 
-/// Returns the statement of an earlier signer over these very bytes. What it says is shown to the
-/// next one; whether its signature holds is for whoever verifies.
-fn signed_before(parcel: &Parcel) -> Option<Statement> {
-    let envelopes = parcel.signatures.iter().filter_map(|(_, bytes)| bundle::decode(bytes).ok());
-    let statements = envelopes.filter_map(|it| Statement::decode(&it.payload).ok());
-    let hashed = Hashed::of(parcel);
-    let is_same = |it: &Statement| it.changed_file(&hashed).is_none();
-    statements.filter(is_same).max_by_key(|it| it.release().sequence)
+/// Whose earlier word a signer may repeat: what anybody could have laid there, nobody signs unread.
+struct Known {
+    trust: Result<Trust, String>,
+    keys: Vec<PublicKey>,
 }
 
-/// Writes the file of the signer. Those of other bytes or of another release count for nothing any
-/// more, so they go.
-fn write(folder: &Path, parcel: &Parcel, envelope: &Envelope) -> Result<PathBuf, Error> {
-    let signatures = folder.join(SIGNATURES);
-    trusted::make_directory("signatures", &signatures)?;
-    for (name, bytes) in &parcel.signatures {
-        let is_same = bundle::decode(bytes).is_ok_and(|it| it.payload == envelope.payload);
-        if !is_same {
-            trusted::remove("signature", &signatures.join(name))?;
+impl Known {
+    /// Takes the keyring of this host, with the roots in `folder`, and the keys that were named.
+    fn read(files: &[PathBuf], folder: Option<&Path>, session: &Session) -> Result<Self, Error> {
+        let keys = files.iter().map(|file| private_key::public(file)).collect::<Result<_, _>>()?;
+        let trust = Trust::open(session).and_then(|trust| match folder {
+            Some(folder) => trust.carried(folder),
+            None => Ok(trust),
+        });
+        Ok(Self { trust: trust.map_err(|error| error.message), keys })
+    }
+
+    /// Returns what was signed, if one of the keys that were named did.
+    fn named(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let envelope = bundle::decode(bytes).ok()?;
+        let is_by = |key: &PublicKey| key.hint() == envelope.hint && envelope.is_by(key);
+        self.keys.iter().any(is_by).then_some(envelope.payload)
+    }
+
+    /// Returns the newest statement of an earlier signer over these very bytes. Without one, files
+    /// that do not count are a refusal.
+    fn signed_before(
+        &self,
+        folder: &Path,
+        parcel: &Parcel,
+        package: &Package,
+    ) -> Result<Option<Statement>, Error> {
+        let hashed = Hashed::of(parcel);
+        let (mut found, mut doubts) = (Vec::new(), Vec::new());
+        for (name, bytes) in &parcel.signatures {
+            match self.stated(bytes, &hashed) {
+                Ok(statement) => found.push(statement),
+                Err(why) => doubts.push(format!("`{SIGNATURES}/{}`: {why}", escape(name))),
+            }
+        }
+        let Some(statement) = found.into_iter().max_by_key(|it| it.release().sequence) else {
+            return match doubts.is_empty() {
+                true => Ok(None),
+                false => Err(nothing_counts(folder, doubts)),
+            };
+        };
+        agree_release(statement.release(), &package.manifest)
+            .map_err(|refusal| keyring::refused(folder, &refusal))?;
+        Ok(Some(statement))
+    }
+
+    fn stated(&self, bytes: &[u8], hashed: &Hashed<'_>) -> Result<Statement, String> {
+        let Some(payload) = self.named(bytes) else {
+            let trust = self.trust.as_ref().map_err(Clone::clone)?;
+            return stated(bytes, hashed, trust.bench()).map_err(|cause| cause.to_string());
+        };
+        let statement = Statement::decode(&payload).map_err(|error| error.to_string())?;
+        match statement.changed_file(hashed) {
+            Some(file) => Err(format!("it is about another `{file}`")),
+            None => Ok(statement),
         }
     }
-    let path = signatures.join(bundle::file_name(&envelope.hint));
-    trusted::replace("signature", &path, &bundle::encode(envelope), 0o644)?;
-    Ok(path)
+
+    /// Returns the newest statement of an earlier signer over this grant that says the same.
+    fn granted_before(
+        &self,
+        earlier: &[(String, Vec<u8>)],
+        grant: &[u8],
+        terms: &Terms,
+        session: &Session,
+    ) -> Option<GrantStatement> {
+        let stated = |(name, bytes): &(String, Vec<u8>)| {
+            let found = match (self.named(bytes), &self.trust) {
+                (Some(payload), _) => GrantStatement::decode(&payload).map_err(|it| it.to_string()),
+                (None, Ok(trust)) => match stated_grant(bytes, grant, trust.bench()) {
+                    // Whoever edits a grant signs another one.
+                    Err(Cause::Changed { .. }) => return None,
+                    found => found.map_err(|it| it.to_string()),
+                },
+                (None, Err(why)) => Err(why.clone()),
+            };
+            let tell = |why: &String| {
+                let line = format!("`{}` is not countersigned: {why}", escape(name));
+                session.note(Style::Warning, &line);
+            };
+            found.inspect_err(tell).ok()
+        };
+        let says_the_same = |it: &GrantStatement| {
+            let said = it.terms();
+            let is_same = said.runbook == terms.runbook && said.expires_at == terms.expires_at;
+            is_same && it.is_about(grant)
+        };
+        let found = earlier.iter().filter_map(stated).filter(says_the_same);
+        found.max_by_key(|it| it.terms().created_at)
+    }
+}
+
+fn nothing_counts(folder: &Path, doubts: Vec<String>) -> Error {
+    let message =
+        format!("no signature of `{}` counts here, so there is none to join", folder.display());
+    let error = doubts.into_iter().fold(untrusted(message), Error::detail);
+    error.hint(
+        "`--known FILE.pub` names the key of an earlier signer, compared with its owner by another \
+         way; or `--namespace` says anew what it is",
+    )
 }
 
 fn told(release: &Release) -> String {
@@ -171,6 +260,37 @@ fn told(release: &Release) -> String {
 }
 
 impl Arguments {
+    /// Writes the file of the signer. What others have signed stays, unless they say otherwise.
+    fn write<'a>(
+        &self,
+        path: &Path,
+        others: impl Iterator<Item = (PathBuf, &'a [u8])>,
+        envelope: &Envelope,
+        session: &Session,
+    ) -> Result<(), Error> {
+        for (other, bytes) in others {
+            let found = bundle::decode(bytes);
+            let is_own = found.as_ref().is_ok_and(|it| it.hint == envelope.hint);
+            let is_same = found.is_ok_and(|it| it.payload == envelope.payload);
+            let shown = other.display();
+            match (is_own || is_same, self.replace) {
+                // Under the name of this signer lies the word of another one.
+                (_, false) if other == path && !is_own => {
+                    let message = format!("`{shown}` is not by the key that it is named after");
+                    return Err(untrusted(message).hint("rename it, or replace it: `--replace`"));
+                }
+                (true, _) => {}
+                (false, true) => trusted::remove("signature", &other)?,
+                (false, false) => {
+                    let line =
+                        format!("`{shown}` does not count together with this one, and stays");
+                    session.note(Style::Warning, &format!("{line}: `--replace` takes it away"));
+                }
+            }
+        }
+        trusted::replace("signature", path, &bundle::encode(envelope), 0o644)
+    }
+
     /// Whether anything is said that an earlier signer may have said otherwise.
     fn says_more(&self) -> bool {
         let is_said = self.namespace.is_some() || self.channel.is_some();

@@ -127,7 +127,16 @@ impl Root {
         let keys = written.public_keys()?;
         let keyring = written.policy.keyring(&keys)?;
         let root = &written.roles["root"];
-        let holders = root.keyids.iter().map(|id| (id.clone(), keys[id].clone())).collect();
+        let holders: BTreeMap<String, PublicKey> =
+            root.keyids.iter().map(|id| (id.clone(), keys[id].clone())).collect();
+        let is_revoked = |key: &&PublicKey| keyring.revoked_key(&key.hint()).is_some();
+        if let Some(key) = holders.values().find(is_revoked) {
+            return Err(RootError::Field {
+                field: format!("{POLICY}.revoked"),
+                value: key.hint().to_string(),
+                expected: "no key that holds the root in the same file",
+            });
+        }
         Ok(Self {
             version: written.version,
             expires: written.expires,
@@ -187,8 +196,13 @@ impl Root {
         listed.next().map_or_else(|| key_id(key), |(id, _)| id.clone())
     }
 
-    /// Checks the signatures of `next` by the keys of this root, each of which counts once.
-    pub fn vouches_for(&self, next: &Self) -> Result<(), RootError> {
+    /// Checks the signatures of `next` by the keys of this root, each of which counts once, and
+    /// those that are out not at all.
+    pub fn vouches_for(
+        &self,
+        next: &Self,
+        is_out: &dyn Fn(&PublicKey) -> bool,
+    ) -> Result<(), RootError> {
         let message = next.to_be_signed();
         let is_valid = |(id, key): &(&String, &PublicKey)| {
             let mut given = next.signatures.iter().filter(|it| it.keyid == **id);
@@ -196,7 +210,8 @@ impl Root {
                 HEXLOWER.decode(it.sig.as_bytes()).is_ok_and(|sig| key.verifies(&message, &sig))
             })
         };
-        let (valid, missing): (Vec<_>, Vec<_>) = self.holders.iter().partition(is_valid);
+        let (valid, missing): (Vec<_>, Vec<_>) =
+            self.holders.iter().filter(|(_, key)| !is_out(key)).partition(is_valid);
         if valid.len() >= self.threshold {
             return Ok(());
         }

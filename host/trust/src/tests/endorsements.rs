@@ -83,7 +83,13 @@ fn a_grant_that_is_not_signed_as_it_should_be_is_refused() {
         ("many", TEXT, vec![good()[0].clone(); 65], entries.to_vec(), "65 files of signers"),
         ("expired", TEXT, good(), entry("not-after = 2026-11-01T00:00:00Z"), "has expired on"),
         ("early", TEXT, good(), entry("not-before = 2027-11-01T00:00:00Z"), "counts only from"),
-        ("one of two", TEXT, good(), two(), "2 of 1 signatures needed, 1 valid: `desk-1`"),
+        (
+            "one of two",
+            TEXT,
+            good(),
+            two(),
+            "2 signatures needed and 1 key may sign, 1 valid: `desk-1`",
+        ),
         ("revoked", TEXT, good(), revoked(format!("digest = \"{digest}\"")), "was revoked: too"),
         (
             "revoked key",
@@ -159,7 +165,13 @@ fn what_was_revoked_since_then_stops_a_run_and_what_expired_does_not() {
     let expired = one.entry(&format!("{ROLE}\nnot-after = 2026-01-01T00:00:00Z"));
     assert_eq!(again(&[expired]), Ok(()));
     let gone = again(&[]).unwrap_err().to_string();
-    assert!(gone.contains("of the keys that signed its grant, `desk-1` no longer count"), "{gone}");
+    assert!(
+        gone.contains("of the keys that signed its grant, `desk-1` no longer counts"),
+        "{gone}"
+    );
+    let raised = again(&["[threshold]\ngrant = 2".to_owned(), one.entry(ROLE)]);
+    let raised = raised.unwrap_err().to_string();
+    assert_eq!(raised, "it takes 2 keys by now, and fewer have signed its grant");
     let revoked = format!("[[revoked]]\ndigest = \"{digest}\"\nreason = \"too wide\"");
     assert!(again(&[one.entry(ROLE), revoked]).is_err());
 }

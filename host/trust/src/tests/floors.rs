@@ -207,7 +207,7 @@ fn no_sequence_of_inputs_lowers_a_floor_but_a_root_that_takes_its_keys_out() {
                     let place = (next(&mut state) as usize) % bytes.len();
                     bytes[place] ^= 1;
                 }
-                let _ = chain.meet(&bytes);
+                let _ = chain.meet(&bytes, &|_| false);
                 floors.follow(&chain, &own).unwrap();
             } else {
                 let parcel = &parcels[(next(&mut state) % 36) as usize];

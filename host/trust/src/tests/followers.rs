@@ -62,7 +62,11 @@ fn what_the_file_of_the_keyring_adds_only_takes_away() {
     let hint = house.ops.key.public().hint();
     let rows = [
         ("nothing", String::new(), None),
-        ("threshold", "[threshold]\nrunbook = 2".to_owned(), Some("2 of 1 signatures needed")),
+        (
+            "threshold",
+            "[threshold]\nrunbook = 2".to_owned(),
+            Some("2 signatures needed and 1 key may sign"),
+        ),
         (
             "revocation",
             format!("[[revoked]]\nkey = \"{hint}\"\nreason = \"lost\""),

@@ -89,7 +89,8 @@ fn what_one_key_may_not_do_is_refused_with_its_own_words() {
         (
             "threshold",
             vec!["[threshold]\nrunbook = 2".to_owned(), one.entry("")],
-            "2 of 1 signatures needed, 1 valid: `ops-1` of 2026-11-20; the keyring holds no other",
+            "2 signatures needed and 1 key may sign, 1 valid: `ops-1` of 2026-11-20; the keyring \
+             holds no other",
         ),
     ];
     for (name, entries, fragment) in rows {

@@ -100,25 +100,25 @@ impl Desk {
 
     fn older(&self) -> Result<(), Failure> {
         chapter("7. An older release, properly signed: downgraded");
-        self.release(&["--namespace", "acme", "--sequence", "6"])?;
+        self.release(&["--namespace", "acme", "--sequence", "6", "--replace"])?;
         self.run(UNTRUSTED)?;
         chapter("8. Another release under a number that ran: equivocating");
-        self.release(&["--namespace", "acme", "--sequence", "7", "--expires", FAR])?;
+        self.release(&["--namespace", "acme", "--sequence", "7", "--expires", FAR, "--replace"])?;
         self.run(UNTRUSTED)?;
         chapter("9. Signed by somebody who speaks for others: wrong namespace");
-        self.sign("guest", &["--namespace", "acme", "--sequence", "8"])?;
+        self.sign("guest", &["--namespace", "acme", "--sequence", "8", "--replace"])?;
         self.run(UNTRUSTED)
     }
 
     fn out_of_date(&self) -> Result<(), Failure> {
         chapter("10. A release whose time is over: expired");
-        self.release(&["--namespace", "acme", "--sequence", "8", "--expires", PAST])?;
+        self.release(&["--namespace", "acme", "--sequence", "8", "--expires", PAST, "--replace"])?;
         self.run(UNTRUSTED)
     }
 
     fn withdrawn(&self) -> Result<(), Failure> {
         chapter("11. A key was lost: revoked");
-        self.release(&["--namespace", "acme", "--sequence", "9"])?;
+        self.release(&["--namespace", "acme", "--sequence", "9", "--replace"])?;
         let hint = self.hint("ops-2")?;
         let before = self.read("trust.toml")?;
         let entry = format!("\n[[revoked]]\nkey = \"{hint}\"\nreason = \"the laptop was lost\"\n");
