@@ -67,6 +67,7 @@ pub fn engine(store: Arc<dyn Store>) -> Engine {
         reporter: Arc::new(Nobody),
         interrupt: Interrupt::default(),
         key: HostKey::from_bytes([7; 32]),
+        patience: None,
         timing: Timing::default(),
         entropy: Arc::new(entropy),
         version: "0.1.0".to_owned(),

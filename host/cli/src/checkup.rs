@@ -8,7 +8,7 @@ use runwrit_model::exit::Exit;
 use runwrit_model::health::{self, Finding, Level};
 use runwrit_model::limits::{PROGRAM_WAIT_MAX, TICK_OVERDUE};
 
-use crate::ambient;
+use crate::ambient::{self, ThrowAway};
 use crate::configuration::Configuration;
 use crate::error::{Error, chain};
 use crate::installation::Installation;
@@ -34,6 +34,7 @@ pub async fn look(session: &Session, configuration: &Configuration) -> Vec<Findi
         let text = format!("`{}` does not exist yet", state.display());
         let fix = "nothing: the first run makes it; or name another with `--state DIR`";
         findings.push(Finding::of("state", Level::Note, text, fix));
+        findings.extend(new_host(&state, session, configuration).await);
         findings.extend(docker(session).await);
         return findings;
     }
@@ -51,15 +52,47 @@ pub async fn look(session: &Session, configuration: &Configuration) -> Vec<Findi
     findings
 }
 
+/// Looks at what a first run would need, without making the state directory.
+async fn new_host(state: &Path, session: &Session, configuration: &Configuration) -> Vec<Finding> {
+    let stands = state.ancestors().find(|folder| ambient::exists(folder));
+    let mut findings = vec![disk(stands.unwrap_or(Path::new("/")))];
+    let folder = match ThrowAway::new() {
+        Ok(folder) => folder,
+        Err(error) => return vec![findings.remove(0), wrong("store", &error)],
+    };
+    match Installation::open_thrown_away(&folder, session, configuration) {
+        Ok(installation) => {
+            findings.extend(credentials(session, &installation, configuration).await);
+        }
+        Err(error) => findings.push(wrong("store", &error)),
+    }
+    findings
+}
+
 /// An error of another room, as a finding: what must be restored is broken, all else is wrong.
 fn wrong(check: &'static str, error: &Error) -> Finding {
     let is_damage = error.exit == Exit::Stuck || error.message.contains("is damaged");
     let level = if is_damage { Level::Broken } else { Level::Wrong };
     let fix = match error.hints.is_empty() {
-        true => "see there".to_owned(),
+        true => mend(check).to_owned(),
         false => error.hints.join("; "),
     };
     Finding::of(check, level, error.message.clone(), fix)
+}
+
+/// Says what to do about an error that does not say so itself.
+fn mend(check: &str) -> &'static str {
+    match check {
+        "credential" => {
+            "put the token of the project into the variable or file that is named for it, whole \
+             and for this endpoint; the console shows one once, and makes another at any time"
+        }
+        "state" => "name another with `--state DIR`, or in `state` of runwrit.toml",
+        _ => {
+            "look at owner, mode and free space of the state directory; restore it from a backup \
+             where that is as it should be"
+        }
+    }
 }
 
 fn configured(file: &Path) -> Finding {

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use runwrit_model::limits;
+use runwrit_model::{claim, limits};
 
 use crate::ambient;
 use crate::error::Error;
@@ -26,12 +26,13 @@ pub fn read(state: &Path) -> Result<u64, Error> {
 
 /// Raises it: what was claimed by another directory until now is this one's from now on.
 pub fn raise(state: &Path) -> Result<(), Error> {
-    let epoch = ambient::now_unix_ms().max(read(state)?.saturating_add(1));
+    let epoch = claim::begin(read(state)?, ambient::now_unix_ms());
     ambient::write_private_whole("epoch", &state.join(FILE), epoch.to_string().as_bytes())
 }
 
-/// Writes it into a new copy, later than that of the directory it was copied from.
+/// Writes it into a new copy, later than that of the directory it was copied from, unless that was
+/// written by a clock far ahead.
 pub fn begin(state: &Path, copied: u64) -> Result<(), Error> {
-    let epoch = ambient::now_unix_ms().max(copied.saturating_add(1));
+    let epoch = claim::begin(copied, ambient::now_unix_ms());
     ambient::write_private_once("epoch", &state.join(FILE), epoch.to_string().as_bytes())
 }

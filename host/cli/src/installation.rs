@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use runwrit_engine::cell::CellGuest;
 use runwrit_engine::code_cache::{CodeCache, CodeError, CompileBounds, Compiler};
@@ -79,6 +80,7 @@ impl Installation {
             interrupt: interrupt.clone(),
             key: key.clone(),
             timing: configuration.settings.timing(),
+            patience: None,
             entropy: Arc::new(ambient::fill_random),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             engine: sandbox::version(),
@@ -86,6 +88,11 @@ impl Installation {
         let engine = Engine::new(Arc::clone(&store), host);
         let state = state.to_owned();
         Ok(Self { store, engine, key, claimant, progress, interrupt, state, is_kept: true })
+    }
+
+    /// Waits in memory for so long at most where it goes on with a rollback.
+    pub fn with_patience(self, patience: Option<Duration>) -> Self {
+        Self { engine: self.engine.with_patience(patience), ..self }
     }
 
     /// Opens a store that vanishes with `state`, for a rehearsal: same key, own time, no reports.
@@ -101,6 +108,7 @@ impl Installation {
             interrupt: self.interrupt.clone(),
             key: self.key.clone(),
             timing: configuration.settings.timing(),
+            patience: None,
             entropy: Arc::new(ambient::fill_random),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             engine: sandbox::version(),

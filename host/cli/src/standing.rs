@@ -1,6 +1,7 @@
 //! A run that stands in the store, with what is needed to go on with it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use runwrit_engine::admission::linked;
 use runwrit_engine::books::Books;
@@ -58,6 +59,11 @@ impl Standing {
         // A rollback asks nobody who vouched for the runbook, so it needs no keyring.
         let trust = Trust::open(session);
         Ok(Self { installation, surroundings, created, manifest, state: view.state, trust })
+    }
+
+    /// Waits in memory for so long at most where the run goes backward.
+    pub fn with_patience(self, patience: Option<Duration>) -> Self {
+        Self { installation: self.installation.with_patience(patience), ..self }
     }
 
     /// Returns the runbook, ready to run, where the run goes forward; a rollback needs none.

@@ -92,6 +92,7 @@ fn awaited(view: &RunView) -> String {
     match &view.state {
         RunState::Waiting(until) => format!(" until {}", view::time(*until)),
         RunState::Asking(call) => format!(" for a person's word on call {call}"),
+        RunState::Backward => " to go on with its rollback".to_owned(),
         _ => String::new(),
     }
 }

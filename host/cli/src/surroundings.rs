@@ -237,11 +237,12 @@ impl Outside for Surroundings {
         books: &'a Books,
     ) -> BoxFuture<'a, Result<Undone, UndoError>> {
         let run = self.authority.run.clone();
+        let (tenants, log) = (Arc::clone(&books.registry), Arc::clone(&books.audit));
         let undoers = Undoers {
-            registry: Some(registry::Undoer::new(Arc::clone(&books.registry), run.clone())),
+            registry: Some(registry::Undoer::new(tenants, Arc::clone(&log), run.clone())),
             hetzner: self.hetzner.as_ref().map(|cloud| cloud.project.clone()),
             dns: self.dns.as_ref().map(zones),
-            audit: Some(audit::Undoer::new(Arc::clone(&books.audit), run)),
+            audit: Some(audit::Undoer::new(log, run)),
         };
         Box::pin(async move { undoers.undo(request).await })
     }

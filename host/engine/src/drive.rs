@@ -35,6 +35,8 @@ pub(crate) struct Work {
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) host: Host,
     rehearsal: Option<(Notebook, Books)>,
+    /// Until when a rollback may wait in memory.
+    patient_until: Option<UnixMs>,
 }
 
 /// What a stretch of work led to.
@@ -47,7 +49,8 @@ pub(crate) enum Stretch {
 
 impl Work {
     pub(crate) fn new(recorder: Recorder, host: Host) -> Self {
-        Self { recorder: Arc::new(recorder), host, rehearsal: None }
+        let patient_until = host.patience.map(|patience| after(host.clock.now(), patience));
+        Self { recorder: Arc::new(recorder), host, rehearsal: None, patient_until }
     }
 
     /// Notes what happens, and keeps the books of the installation as they are.
@@ -364,6 +367,20 @@ impl Work {
         }
     }
 
+    /// Waits on the way back: in memory as long as this process has the patience, else as a row
+    /// that `tick` takes up again.
+    pub(crate) async fn wait_back(&self, at: UnixMs, why: &str) -> Result<Stretch, EngineError> {
+        match self.patient_until {
+            Some(until) if at > until => {
+                let wake_at = self.host.clock.by_machine(at);
+                self.recorder.park(Some(wake_at)).await.map_err(|stop| self.error(stop))?;
+                let reason = format!("{why}; `tick` goes on after {}", view::time(wake_at));
+                Ok(Stretch::Leave(RunOutcome::Parked, reason))
+            }
+            _ => self.pause(at, why).await,
+        }
+    }
+
     /// Tells, once for each process, that the run goes backward, and looks whether it may.
     async fn face_back(
         &self,
@@ -396,7 +413,7 @@ impl Work {
                 Err(error) if error.is_passing() && self.now() < ends_at => {
                     let until = after(self.now(), pause);
                     pause = (pause * 2).min(timing.undo_backoff_max);
-                    let waited = self.pause(until, &passing(&error)).await?;
+                    let waited = self.wait_back(until, &passing(&error)).await?;
                     if matches!(waited, Stretch::Leave(..)) {
                         return Ok(waited);
                     }

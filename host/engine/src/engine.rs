@@ -1,6 +1,7 @@
 //! The engine: what can be done with runs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use runwrit_model::breakable::crash_point;
 use runwrit_model::cost;
@@ -43,6 +44,12 @@ impl Engine {
     /// Builds an engine over a store.
     pub fn new(store: Arc<dyn Store>, host: Host) -> Self {
         Self { store, host }
+    }
+
+    /// Parks a rollback that has waited for this long in memory, so that it keeps nothing else
+    /// back.
+    pub fn with_patience(self, patience: Option<Duration>) -> Self {
+        Self { host: Host { patience, ..self.host }, ..self }
     }
 
     pub(crate) fn store(&self) -> &dyn Store {
@@ -268,6 +275,8 @@ impl Engine {
     ) -> Result<Work, EngineError> {
         let history = fold(run, entries)?;
         let bytes = entries.iter().map(|entry| entry.encode().len() as u64).sum();
+        // A rollback that was parked waited for its own time, not for that of a timer before it.
+        let has_waited = has_waited && history.rollback.is_none();
         let waited = history.timer().filter(|_| has_waited).unwrap_or_default();
         let machine = Arc::clone(&self.host.clock);
         let clock: Arc<dyn Clock> = Arc::new(RunClock::new(machine, history.last_at.max(waited)));

@@ -1,6 +1,7 @@
 //! What the engine is given once and uses for every run.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use runwrit_model::event::Event;
 use runwrit_model::labels::HostKey;
@@ -26,6 +27,9 @@ pub struct Host {
     pub key: HostKey,
     /// How long to wait for what.
     pub timing: Timing,
+    /// How long a rollback may wait in memory before its run is parked; nothing where a person
+    /// watches, for whom it waits as long as it takes.
+    pub patience: Option<Duration>,
     /// Fills bytes with randomness fit for secrets.
     pub entropy: Entropy,
     /// The version of the host, for the record.

@@ -25,7 +25,7 @@ impl Work {
             return Ok(interrupted());
         }
         match step {
-            UndoStep::WaitUntil(at) => self.pause(at, "the rollback waits to look again").await,
+            UndoStep::WaitUntil(at) => self.wait_back(at, "the rollback waits to look again").await,
             UndoStep::Note(record) => self.conclude(record).await,
             UndoStep::Act(act) => self.try_undo(act, outside, books).await,
             // `next` turns this into the end of the run.

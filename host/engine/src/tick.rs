@@ -2,6 +2,7 @@
 
 use runwrit_model::due::{self, Due, Rest};
 use runwrit_model::id::RunId;
+use runwrit_model::limits::CLOCK_MIN;
 use runwrit_model::timing::after;
 
 use crate::engine::Engine;
@@ -27,11 +28,14 @@ impl Engine {
     }
 
     /// Returns the late looks that are due, oldest first. One that a wrong clock scheduled for a
-    /// time beyond all that are ever scheduled is set right first.
+    /// time that cannot be is set right first: a look in 1970 would be over before anything landed.
     pub async fn due_sweeps(&self) -> Result<Vec<Sweep>, EngineError> {
         let (now, timing) = (self.host().clock.now(), &self.host().timing);
         let longest = timing.sweeps.iter().max().copied().unwrap_or_default();
-        self.store().realign_sweeps(now, after(now, longest)).await?;
+        let soonest = timing.sweeps.iter().min().copied().unwrap_or_default();
+        let soonest = u64::try_from(soonest.as_millis()).unwrap_or_default();
+        let possible = CLOCK_MIN.min(now)..=after(now, longest);
+        self.store().realign_sweeps(now, possible, soonest).await?;
         Ok(self.store().due_sweeps(now).await?)
     }
 

@@ -4,10 +4,14 @@
 //! Its labels name the installation, the machine, and an epoch: of two copies of one state
 //! directory the one that was restored or imported later wins.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use crate::id::Scope;
+use crate::journal::UnixMs;
 use crate::labels::{BY, Foreign, HostKey, MAC, TENANT, proof, prove, scope_value};
+use crate::limits::{CLOCK_MIN, EPOCH_AHEAD_MAX};
+use crate::timing::after;
 
 /// Begins the name of each claim.
 pub const PREFIX: &str = "runwrit-claim-";
@@ -72,19 +76,43 @@ pub fn labels(key: &HostKey, scope: &Scope, claimant: &Claimant) -> BTreeMap<Str
 }
 
 /// Judges the labels of the claim on a scope.
+///
+/// An epoch that a wrong clock wrote, in 2099 perhaps, must not lock a scope until then: one that
+/// cannot be counts as earlier than each that can.
 pub fn judge(
     key: &HostKey,
     scope: &Scope,
     claimant: &Claimant,
     labels: &BTreeMap<String, String>,
+    now: UnixMs,
 ) -> Standing {
     let Ok((holder, epoch)) = verify(key, labels, &scope_value(scope)) else {
         return others(labels);
     };
-    match epoch.cmp(&claimant.epoch) {
-        std::cmp::Ordering::Less => Standing::Earlier,
-        std::cmp::Ordering::Equal => Standing::Held,
-        std::cmp::Ordering::Greater => Standing::Later(holder),
+    match (is_possible(epoch, now), is_possible(claimant.epoch, now)) {
+        (false, true) => Standing::Earlier,
+        // It may have been restored before or after this directory, and only a person knows.
+        (true, false) if epoch > 0 => Standing::Later(holder),
+        _ => match epoch.cmp(&claimant.epoch) {
+            Ordering::Less => Standing::Earlier,
+            Ordering::Equal => Standing::Held,
+            Ordering::Greater => Standing::Later(holder),
+        },
+    }
+}
+
+/// Returns whether an epoch can have been written by a clock that was right. A clock that is wrong
+/// itself cannot tell.
+pub fn is_possible(epoch: u64, now: UnixMs) -> bool {
+    now < CLOCK_MIN || epoch <= after(now, EPOCH_AHEAD_MAX)
+}
+
+/// Returns the epoch of a copy of a state directory that comes to be now: later than that of the
+/// directory it was copied from, unless that one cannot be.
+pub fn begin(copied: u64, now: UnixMs) -> u64 {
+    match is_possible(copied, now) {
+        true => now.max(copied.saturating_add(1)),
+        false => now,
     }
 }
 
@@ -129,6 +157,41 @@ fn label(host: &str) -> String {
 mod tests {
     use super::*;
 
+    /// In 2026.
+    const NOW: UnixMs = 1_780_000_000_000;
+    /// In 2099.
+    const FUTURE: u64 = 4_070_908_800_000;
+
+    #[test]
+    fn an_epoch_of_a_wrong_clock_locks_nobody_out_and_lets_no_older_copy_in() {
+        let acme = Scope::tenant("acme");
+        let holder = || Holder { by: key(1).installation(), host: "ops1".to_owned() };
+        let rows = [
+            ("restored again today", FUTURE, NOW, NOW, Standing::Earlier),
+            ("never restored", FUTURE, 0, NOW, Standing::Earlier),
+            ("its own", FUTURE, FUTURE, NOW, Standing::Held),
+            ("restored in the future over what never was", 0, FUTURE, NOW, Standing::Earlier),
+            ("one of both is the later", NOW - 5, FUTURE, NOW, Standing::Later(holder())),
+            (
+                "a clock that is late by a week",
+                NOW,
+                0,
+                NOW - 604_800_000,
+                Standing::Later(holder()),
+            ),
+            ("a clock without a battery", NOW, 0, 5, Standing::Later(holder())),
+        ];
+        for (name, claimed, own, now, expected) in rows {
+            let claim = labels(&key(1), &acme, &at(claimed));
+            assert_eq!(judge(&key(1), &acme, &at(own), &claim, now), expected, "{name}");
+        }
+        let rows =
+            [(0, NOW, NOW), (NOW + 5, NOW, NOW + 6), (FUTURE, NOW, NOW), (FUTURE, 5, FUTURE + 1)];
+        for (copied, now, expected) in rows {
+            assert_eq!(begin(copied, now), expected, "{copied} {now}");
+        }
+    }
+
     fn key(byte: u8) -> HostKey {
         HostKey::from_bytes([byte; 32])
     }
@@ -160,13 +223,13 @@ mod tests {
             ("no labels", key(1), at(5), BTreeMap::new(), Standing::Unproven),
         ];
         for (name, key, claimant, labels, expected) in rows {
-            assert_eq!(judge(&key, &acme, &claimant, &labels), expected, "{name}");
+            assert_eq!(judge(&key, &acme, &claimant, &labels, NOW), expected, "{name}");
         }
         for (name, value) in [(EPOCH, "4"), (HOST, "evil"), (MAC, "x"), (TENANT, "bolt")] {
-            let judged = judge(&key(1), &acme, &at(5), &changed(name, value));
+            let judged = judge(&key(1), &acme, &at(5), &changed(name, value), NOW);
             assert!(matches!(judged, Standing::Others(_)), "{name}: {judged:?}");
         }
-        let bolt = judge(&key(1), &Scope::tenant("bolt"), &at(5), &claim);
+        let bolt = judge(&key(1), &Scope::tenant("bolt"), &at(5), &claim, NOW);
         assert!(matches!(bolt, Standing::Others(_)), "a claim moved to another tenant: {bolt:?}");
     }
 

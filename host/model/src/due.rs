@@ -36,6 +36,7 @@ pub fn due(history: &History, rest: Rest, is_cancel_asked: bool, now: UnixMs) ->
     let is_answered = |effect: &Effect| effect.verdict.is_some() && effect.result.is_none();
     match rest {
         _ if history.ending().is_some() => None,
+        Rest::Parked(Some(at)) if history.rollback.is_some() && is_ahead(at, now) => None,
         _ if history.rollback.is_some() => Some(Due::Rollback),
         _ if is_cancel_asked || history.cancel.is_some() => Some(Due::Cancel),
         Rest::Parked(_) if history.created.deadline.is_some_and(|at| at <= now) => {
@@ -43,16 +44,17 @@ pub fn due(history: &History, rest: Rest, is_cancel_asked: bool, now: UnixMs) ->
         }
         _ if history.effects.values().any(|effect| effect.is_asked) => None,
         _ if history.effects.values().any(is_answered) => Some(Due::Answered),
-        Rest::Parked(Some(at)) if at <= now || at > furthest(now) => Some(Due::Timer),
+        Rest::Parked(Some(at)) if !is_ahead(at, now) => Some(Due::Timer),
         // One that was parked for good, since it had grown too long, does not heal by time.
         Rest::Parked(_) | Rest::Interrupted => None,
     }
 }
 
-/// No runbook can wait for longer, so a later time was told by a clock that was wrong: the run is
-/// to be parked again, by the clock of now.
-fn furthest(now: UnixMs) -> UnixMs {
-    after(now, Duration::from_secs(SLEEP_SECONDS_MAX.into()))
+/// Tells whether a time is still to come. No run can wait for longer than a runbook may, so a later
+/// time was told by a clock that was wrong: the run is to be parked again, by the clock of now.
+fn is_ahead(at: UnixMs, now: UnixMs) -> bool {
+    let furthest = after(now, Duration::from_secs(SLEEP_SECONDS_MAX.into()));
+    at > now && at <= furthest
 }
 
 #[cfg(test)]
@@ -85,6 +87,15 @@ mod tests {
             ("asks", asked(), for_a_person, false, None),
             ("answered", asked().resolved("1", Verdict::Done), killed, false, Some(Due::Answered)),
             ("going back", new().rollback(), killed, false, Some(Due::Rollback)),
+            ("back again later", new().rollback(), parked(50), false, None),
+            ("back again now", new().rollback(), parked(10), false, Some(Due::Rollback)),
+            (
+                "back again in 2099",
+                new().rollback(),
+                parked(4_070_908_800_000),
+                false,
+                Some(Due::Rollback),
+            ),
             ("cancel unheard", new(), killed, true, Some(Due::Cancel)),
             ("cancel heard", new().canceled(), killed, false, Some(Due::Cancel)),
             ("over", new().finished(Ending::Succeeded), killed, true, None),

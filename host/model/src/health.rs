@@ -95,7 +95,7 @@ pub fn written(now: UnixMs, last_at: UnixMs) -> Finding {
     }
     let text = format!("the last journal entry is {ahead} s in the future: the clock was wrong");
     let fix = "nothing, if the clock is right now: runs go on, and what they write keeps the later \
-               time; timers and late looks of that time come when it does";
+               time; `tick` sets timers and late looks of that time right by the clock of now";
     Finding::of("time", Level::Note, text, fix)
 }
 

@@ -153,6 +153,10 @@ pub const PROGRAM_WAIT_MAX: Duration = Duration::from_secs(5);
 pub const TICK_OVERDUE: Duration = Duration::from_secs(3_600);
 /// A clock before this, the start of 2026, is that of a machine that has lost its battery.
 pub const CLOCK_MIN: u64 = 1_767_225_600_000;
+/// How far ahead the clock of another machine may have been when it wrote the epoch of a restore. A
+/// machine that was suspended for weeks wakes up behind it; one that has lost its battery is off
+/// by years.
+pub const EPOCH_AHEAD_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// Times to live that the API of Hetzner takes, in seconds; other providers take less.
 pub const TTL_SECONDS: (u32, u32) = (60, 2_147_483_647);
 /// Values of one record set; the API of Hetzner takes no more in a request.

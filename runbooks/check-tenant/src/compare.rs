@@ -6,25 +6,9 @@ use std::net::IpAddr;
 use runwrit_sdk::hetzner::servers::Server;
 use runwrit_sdk::registry::{State, Tenant};
 
+use crate::compared::Compared;
 use crate::found::Found;
-
-/// What a comparison showed.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Compared {
-    /// What is as it should be.
-    pub agreements: Vec<String>,
-    /// What is not.
-    pub differences: Vec<String>,
-}
-
-impl Compared {
-    fn note(&mut self, holds: bool, agreement: String, difference: impl FnOnce() -> String) {
-        match holds {
-            true => self.agreements.push(agreement),
-            false => self.differences.push(difference()),
-        }
-    }
-}
+use crate::reach;
 
 /// Compares a tenant, as the registry knows it, with what stands under its labels.
 pub fn compare(id: &str, known: Option<&Tenant>, found: &Found) -> Compared {
@@ -55,6 +39,10 @@ fn active(tenant: &Tenant, found: &Found, compared: &mut Compared) {
     composition(tenant, found, compared);
     network(tenant, found, compared);
     addresses(tenant, found, compared);
+    reach::names(&tenant.id, found, compared);
+    for firewall in &found.firewalls {
+        reach::rules(firewall, compared);
+    }
     for server in &found.servers {
         let name = &server.name;
         compared.note(server.status == "running", format!("{name} is running"), || {
@@ -143,7 +131,8 @@ fn is_guarded(server: &Server, found: &Found) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use runwrit_sdk::hetzner::firewalls::Firewall;
+    use runwrit_sdk::dns::{FoundSet, RecordSet};
+    use runwrit_sdk::hetzner::firewalls::{Direction, Firewall, Protocol, Rule};
     use runwrit_sdk::hetzner::networks::Network;
     use runwrit_sdk::hetzner::servers::{FirewallStatus, PrivateAddress};
     use runwrit_sdk::hetzner::volumes::Volume;
@@ -167,6 +156,35 @@ mod tests {
         }
     }
 
+    fn rule(port: &str, addresses: &[&str]) -> Rule {
+        Rule {
+            direction: Direction::In,
+            protocol: Protocol::Tcp,
+            port: Some(port.to_owned()),
+            addresses: addresses.iter().map(|it| (*it).to_owned()).collect(),
+            description: String::new(),
+        }
+    }
+
+    fn record(kind: &str, value: &str) -> FoundSet {
+        let set = RecordSet {
+            zone: "example.org".to_owned(),
+            name: "acme".to_owned(),
+            kind: kind.to_owned(),
+            ttl: Some(300),
+            values: vec![value.to_owned()],
+        };
+        FoundSet { set, is_ours: true, is_protected: false }
+    }
+
+    fn gateway() -> Server {
+        Server {
+            public_ipv4: Some("198.51.100.1".to_owned()),
+            public_ipv6: Some("2001:db8:1::/64".to_owned()),
+            ..server("acme-gateway", "10.7.1.1")
+        }
+    }
+
     fn standing() -> Found {
         Found {
             networks: vec![Network {
@@ -180,12 +198,12 @@ mod tests {
             firewalls: vec![Firewall {
                 id: "f".to_owned(),
                 name: "acme-fw".to_owned(),
-                rules: Vec::new(),
+                rules: vec![rule("443", &["0.0.0.0/0", "::/0"]), rule("22", &["203.0.113.7/32"])],
                 servers: Vec::new(),
                 labels: Vec::new(),
             }],
             servers: vec![
-                server("acme-gateway", "10.7.1.1"),
+                gateway(),
                 server("acme-worker-1", "10.7.1.2"),
                 server("acme-db", "10.7.1.3"),
             ],
@@ -198,6 +216,7 @@ mod tests {
                 linux_device: String::new(),
                 labels: Vec::new(),
             }],
+            records: vec![record("A", "198.51.100.1"), record("AAAA", "2001:db8:1::1")],
         }
     }
 
@@ -218,7 +237,7 @@ mod tests {
     #[test]
     fn every_difference_is_told_alone() {
         type Change = fn(&mut Tenant, &mut Found);
-        let rows: [(&str, Change); 11] = [
+        let rows: [(&str, Change); 18] = [
             ("acme has 0 networks instead of 1", |_, found| found.networks.clear()),
             ("acme-net is 10.8.0.0/16, but octet 7 means 10.7.0.0/16", |_, found| {
                 found.networks[0].ip_range = "10.8.0.0/16".to_owned();
@@ -247,13 +266,37 @@ mod tests {
                 it.endpoints.push(Endpoint { name, address });
             }),
             (
+                "acme.example.org A is `203.0.113.9`, but acme-gateway has 198.51.100.1",
+                |_, found| {
+                    found.records[0] = record("A", "203.0.113.9");
+                },
+            ),
+            (
+                "acme.example.org AAAA is `2001:db8:1::2`, but acme-gateway has 2001:db8:1::1",
+                |_, it| {
+                    it.records[1] = record("AAAA", "2001:db8:1::2");
+                },
+            ),
+            ("acme has no A record that a run made", |_, found| drop(found.records.remove(0))),
+            ("somebody else made acme.example.org AAAA, which is `2001:db8:1::1`", |_, found| {
+                found.records[1].is_ours = false;
+            }),
+            ("acme-fw has a rule that no run sets: tcp 5432 in from `10.0.0.0/8`", |_, found| {
+                found.firewalls[0].rules.push(rule("5432", &["10.0.0.0/8"]));
+            }),
+            ("acme-fw does not let HTTPS in", |_, found| drop(found.firewalls[0].rules.remove(0))),
+            ("acme-fw has a rule that no run sets: tcp 22 in from `0.0.0.0/0`", |_, found| {
+                found.firewalls[0].rules.push(rule("22", &["0.0.0.0/0"]));
+            }),
+            (
                 "the registry calls failed acme, but there stand `acme-net`, `acme-fw`, \
-                 `acme-gateway`, `acme-worker-1`, `acme-db`, `acme-data`",
+                 `acme-gateway`, `acme-worker-1`, `acme-db`, `acme-data`, `acme.example.org A`, \
+                 `acme.example.org AAAA`",
                 |it, _| it.state = State::Failed,
             ),
         ];
         let told = compare("acme", Some(&tenant(State::Active)), &standing());
-        assert_eq!((told.differences, told.agreements.len()), (Vec::<String>::new(), 20));
+        assert_eq!((told.differences, told.agreements.len()), (Vec::<String>::new(), 25));
         for (expected, change) in rows {
             let (mut tenant, mut found) = (tenant(State::Active), standing());
             change(&mut tenant, &mut found);
@@ -271,6 +314,6 @@ mod tests {
         let lost = compare("acme", None, &standing());
         assert!(lost.differences[0].starts_with("the registry does not know acme"), "{lost:?}");
         let empty = compare("acme", Some(&tenant(State::Active)), &Found::default());
-        assert_eq!(empty.differences.len(), 6 + 3, "{empty:?}");
+        assert_eq!(empty.differences.len(), 6 + 3 + 1, "{empty:?}");
     }
 }

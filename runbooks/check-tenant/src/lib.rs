@@ -1,8 +1,10 @@
 //! Tells how a tenant differs from what the registry says, and changes nothing.
 //!
-//! `found` looks, `compare` judges what was seen.
+//! `found` looks, `compare` judges what was seen, and `reach` how the tenant is reached.
 
 mod found;
+mod compared;
+mod reach;
 mod compare;
 
 use runwrit_sdk::registry;

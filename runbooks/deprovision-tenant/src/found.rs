@@ -41,6 +41,11 @@ impl Found {
         })
     }
 
+    /// Returns the servers that names lead to, and all others.
+    pub fn gateways_apart(&self) -> (Vec<&Server>, Vec<&Server>) {
+        self.servers.iter().partition(|server| server.name.ends_with("-gateway"))
+    }
+
     /// How many there are of each kind.
     fn counts(&self) -> [(usize, &'static str); 6] {
         [

@@ -20,10 +20,10 @@ fn run() -> Result {
     info(&format!("tenant {tenant} has {}", found.summary()));
     check_data(&found, inputs::boolean("delete-data")?)?;
     let names = names::remove()?;
-    remove::all(&found)?;
+    remove::all(&found, &names)?;
     step("verify that nothing is left")?;
     let left = Found::look()?;
-    names::verify_gone(&names)?;
+    names.verify_gone()?;
     verify(left.is_empty(), "nothing stands in the scope of the tenant any more")?;
     retire(&tenant)?;
     tell_auditors(&tenant, &found)?;

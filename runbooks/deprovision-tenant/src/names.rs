@@ -3,10 +3,28 @@
 use runwrit_sdk::dns::{self, RecordSet};
 use runwrit_sdk::{Context as _, Result, failed, recovery, step, verified, warn};
 
+/// The records that were removed.
+pub struct Removed {
+    calls: Vec<u32>,
+    sets: Vec<RecordSet>,
+}
+
+impl Removed {
+    /// Lets no rollback bring them back: what they led to is about to go for good.
+    pub fn stay_removed(&self) -> Result {
+        Ok(self.calls.iter().try_for_each(|call| recovery::keep(*call))?)
+    }
+
+    /// Looks whether they are really gone.
+    pub fn verify_gone(&self) -> Result {
+        verify_gone(&self.sets)
+    }
+}
+
 /// Removes every record that a run of this tenant made, among those that the grant names.
-pub fn remove() -> Result<Vec<RecordSet>> {
+pub fn remove() -> Result<Removed> {
     step("remove the names")?;
-    let mut removed = Vec::new();
+    let mut removed = Removed { calls: Vec::new(), sets: Vec::new() };
     for zone in dns::zones().context("looking the zones up")? {
         for found in dns::list(&zone.name).context("listing the records")? {
             let set = found.set;
@@ -16,18 +34,15 @@ pub fn remove() -> Result<Vec<RecordSet>> {
                 continue;
             }
             dns::delete(&set.zone, &set.name, &set.kind).context(&format!("removing {what}"))?;
-            removed.push((recovery::last_call()?, set));
+            removed.calls.push(recovery::last_call()?);
+            removed.sets.push(set);
         }
     }
-    let sets: Vec<_> = removed.iter().map(|(_, set)| set.clone()).collect();
-    verify_gone(&sets)?;
-    // From here on servers go, and none of them comes back: nor may a name that leads to one.
-    removed.iter().try_for_each(|(call, _)| recovery::keep(*call))?;
-    Ok(sets)
+    removed.verify_gone()?;
+    Ok(removed)
 }
 
-/// Looks whether records are really gone.
-pub fn verify_gone(sets: &[RecordSet]) -> Result {
+fn verify_gone(sets: &[RecordSet]) -> Result {
     for set in sets {
         let found = dns::get(&set.zone, &set.name, &set.kind).context("looking for a record")?;
         let what = title(set);

@@ -5,11 +5,18 @@ use runwrit_sdk::hetzner::{firewalls, networks, primary_ips, servers, ssh_keys, 
 use runwrit_sdk::{Context as _, Error, Failure, Result, failed, step, verified};
 
 use crate::found::Found;
+use crate::names::Removed;
 
-/// Deletes everything.
-pub fn all(found: &Found) -> Result {
+/// Deletes everything. As long as the gateway stands, a rollback brings the names back that lead to
+/// it.
+pub fn all(found: &Found, names: &Removed) -> Result {
     step("delete the servers")?;
-    for server in &found.servers {
+    let (gateways, others) = found.gateways_apart();
+    for server in others {
+        gone(&server.name, servers::delete(&server.id), || servers::get(&server.id))?;
+    }
+    names.stay_removed()?;
+    for server in gateways {
         gone(&server.name, servers::delete(&server.id), || servers::get(&server.id))?;
     }
     step("delete the volumes")?;

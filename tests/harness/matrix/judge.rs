@@ -182,8 +182,15 @@ async fn judge_audit(trace: &Trace<'_>, store: &Arc<dyn Store>) -> Option<Findin
     let made = count("TENANT_PROVISIONED");
     let unmade = count("TENANT_PROVISIONED_ROLLED_BACK");
     let removed = count("TENANT_DEPROVISIONED");
-    let facts = format!("{made} provisioned, {unmade} rolled back, {removed} deprovisioned");
-    if [made, unmade, removed].iter().any(|count| *count > 1) {
+    let failed = count("TENANT_FAILED");
+    let is_failed = match store.tenant("acme").await {
+        Ok(tenant) => tenant.is_some_and(|row| row.state == TenantState::Failed),
+        Err(error) => return Some(finding(Violation::Ending, error.to_string())),
+    };
+    let facts = format!(
+        "{made} provisioned, {unmade} rolled back, {removed} deprovisioned, {failed} failed"
+    );
+    if [made, unmade, removed, failed].iter().any(|count| *count > 1) {
         return Some(finding(Violation::Double, facts));
     }
     let is_expected = match trace.case.scenario {
@@ -191,7 +198,8 @@ async fn judge_audit(trace: &Trace<'_>, store: &Arc<dyn Store>) -> Option<Findin
         _ if should_stand(trace) => (made, unmade, removed) == (1, 0, 0),
         _ => made == unmade && removed == 0,
     };
-    (!is_expected).then(|| finding(Violation::Ending, facts))
+    let is_told = failed == usize::from(is_failed);
+    (!is_expected || !is_told).then(|| finding(Violation::Ending, facts))
 }
 
 /// Looks for the token in everything that was written. Processes that nobody kills also log all

@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::hook::Hook;
+use super::losing::{backup, lose, restore};
 use super::resolve::webhook;
 use super::{BREAKABLE, only_run, run_breakable};
 use crate::cli::shell::{Cloud, Shell};
@@ -91,6 +92,42 @@ fn a_machine_without_a_battery_ticks_nothing_and_rolls_back_as_ever() {
     let rollback = run_breakable(&shell, &["rollback", &only_run(&shell)], &[PAST]);
     assert_eq!(rollback.code, Some(1), "{}", rollback.stderr);
     assert!(cloud.alive().is_empty(), "{:?}", cloud.alive());
+}
+
+#[test]
+fn a_rollback_of_a_machine_without_a_battery_has_its_late_looks_as_long_after_today() {
+    let cloud = Cloud::start();
+    let shell = Shell::new().with_cloud(&cloud);
+    let killed = ("RUNWRIT_CRASH_AT", "intent-committed/hetzner.networks.create:1");
+    assert_eq!(provision(&shell, &[killed]), None);
+    let rollback = run_breakable(&shell, &["rollback", &only_run(&shell)], &[PAST]);
+    assert_eq!(rollback.code, Some(1), "{}", rollback.stderr);
+    let look = "late-sweep of run RUN: call 21: nothing landed late\n";
+    // At once, after a quarter of an hour, soon after that, and a day later.
+    let rows = [("0", ""), ("960000", look), ("1800000", ""), ("86460000", look)];
+    for (shift, expected) in rows {
+        let tick = run_breakable(&shell, &["tick"], &[("RUNWRIT_CLOCK_SHIFT_MS", shift)]);
+        assert_eq!(tick.stdout, expected, "{shift}: {}", tick.stderr);
+    }
+}
+
+#[test]
+fn what_a_restore_in_the_far_future_claimed_is_taken_over_by_one_of_today() {
+    let cloud = Cloud::start();
+    let shell = Shell::new().with_cloud(&cloud);
+    assert_eq!(provision(&shell, &[]), Some(0));
+    assert_eq!(backup(&shell, "backup.age").code, Some(0));
+    lose(&shell);
+    let there = ["state", "restore", "backup.age", "--identity", "key.txt"];
+    let restored = run_breakable(&shell, &there, &[FUTURE]);
+    assert_eq!(restored.code, Some(0), "{}", restored.stderr);
+    assert_eq!(provision(&shell, &[FUTURE]), Some(0), "it claims the tenant");
+    fs::rename(shell.path("state"), shell.path("future")).expect("it stood there");
+    let restored = restore(&shell, "backup.age", "state");
+    assert_eq!(restored.code, Some(0), "{}", restored.stderr);
+    let gone = shell.run(&shell.deprovision());
+    assert_eq!(gone.code, Some(0), "{}", gone.stderr);
+    assert_eq!((cloud.alive(), cloud.claims()), (vec![], vec![]));
 }
 
 #[test]

@@ -14,6 +14,9 @@ fn findings(shell: &Shell, check: &str) -> (Option<i32>, Vec<Value>) {
     for finding in &all {
         let is_good = finding["level"] == "good";
         assert_eq!(finding["fix"].is_null(), is_good, "each finding has a fix: {finding}");
+        let fix = finding["fix"].as_str().unwrap_or("nothing");
+        assert!(fix.split_whitespace().count() > 2 || is_good, "it says what to do: {finding}");
+        assert!(!fix.contains("see there"), "it says what to do: {finding}");
     }
     assert!(!printed.stdout.contains(TOKEN) && !printed.stdout.contains(READ_ONLY));
     (printed.code, all.into_iter().filter(|finding| finding["check"] == check).collect())
@@ -63,10 +66,27 @@ fn a_new_host_has_no_state_yet() {
 }
 
 #[test]
+fn a_new_host_is_looked_at_before_its_first_run() {
+    let cloud = Cloud::start();
+    let mut shell = Shell::new().with_cloud(&cloud);
+    for check in ["disk", "credential", "clock"] {
+        let (code, found) = findings(&shell, check);
+        assert_eq!((code, found.len()), (Some(0), 1), "{check}: {found:?}");
+        assert_eq!(found[0]["level"], "good", "{check}: {found:?}");
+    }
+    shell.set("HCLOUD_TOKEN", "short");
+    let (code, found) = findings(&shell, "credential");
+    assert_eq!((code, &found[0]["level"]), (Some(2), &"wrong".into()), "{found:?}");
+    assert!(found[0]["fix"].to_string().contains("token"), "{found:?}");
+    assert!(!shell.path("state").exists(), "a look makes nothing");
+    assert_eq!(cloud.alive(), Vec::<String>::new(), "nor in the project");
+}
+
+#[test]
 fn what_is_wrong_is_told_with_its_level() {
     let cloud = Cloud::start();
     type Break = fn(&mut Shell);
-    let rows: [(&str, &str, &str, i32, Break); 12] = [
+    let rows: [(&str, &str, &str, i32, Break); 13] = [
         ("no keyring", "keyring", "wrong", 2, |shell| {
             fs::remove_file(shell.path("trust.toml")).expect("it was installed");
         }),
@@ -96,6 +116,9 @@ fn what_is_wrong_is_told_with_its_level() {
         }),
         ("a token that nobody knows", "credential", "wrong", 2, |shell| {
             shell.set("HCLOUD_TOKEN", &format!("simulatedx{}", &TOKEN[10..]));
+        }),
+        ("a token that is malformed", "credential", "wrong", 2, |shell| {
+            shell.set("HCLOUD_TOKEN", "simulated-and-much-too-short");
         }),
         ("an endpoint that is not there", "credential", "wrong", 2, |shell| {
             shell.set("HCLOUD_ENDPOINT", &format!("http://{}/v1", nowhere()));

@@ -41,6 +41,13 @@ fn drift_is_told_from_all_three_sides_and_nothing_is_changed() {
     let volume = id_of(&cloud, "acme-data");
     cloud.post(&format!("/volumes/{volume}/actions/detach"), &json!({}));
     cloud.handle.desk().advance(Duration::from_secs(60));
+    let firewall = id_of(&cloud, "acme-fw");
+    let open = json!({"direction": "in", "protocol": "tcp", "port": "22",
+        "source_ips": ["0.0.0.0/0", "::/0"]});
+    let path = format!("/firewalls/{firewall}/actions/set_rules");
+    cloud.post(&path, &json!({"rules": [open]}));
+    let path = "/zones/example.org/rrsets/acme/A/actions/set_records";
+    cloud.post(path, &json!({"records": [{"value": "203.0.113.99"}]}));
     let worker = id_of(&cloud, "acme-worker-1");
     cloud.send("PUT", &format!("/servers/{worker}"), &json!({"labels": {"runwrit/by": "me"}}));
     let (before, drifted) = (changes(&cloud), check(&shell));
@@ -49,6 +56,9 @@ fn drift_is_told_from_all_three_sides_and_nothing_is_changed() {
         "acme-data is attached to no server of the tenant",
         "acme has 0 workers instead of at least 1",
         "as worker-1-private, which no server of the tenant has",
+        "acme-fw has a rule that no run sets: tcp 22 in from `0.0.0.0/0`, `::/0`",
+        "acme-fw does not let HTTPS in",
+        "acme.example.org A is `203.0.113.99`, but acme-gateway has",
     ] {
         assert!(drifted.stderr.contains(told), "`{told}` is missing: {}", drifted.stderr);
     }

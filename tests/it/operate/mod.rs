@@ -3,6 +3,7 @@
 pub mod hook;
 
 mod adopt;
+mod audit;
 mod claims;
 mod clock;
 mod doctor;

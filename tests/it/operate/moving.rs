@@ -90,6 +90,29 @@ fn a_run_that_moved_is_rolled_back_there_and_may_come_back() {
 }
 
 #[test]
+fn what_may_still_land_late_is_looked_for_where_the_run_is() {
+    let cloud = Cloud::start();
+    let shell = Shell::new().with_cloud(&cloud);
+    let text = fs::read_to_string(shell.path("runwrit.toml")).expect("it stands there");
+    shell.write("runwrit.toml", text.replace("[timing]\n", "[timing]\nsweep-ms = [1]\n"));
+    let killed = [("RUNWRIT_CRASH_AT", "intent-committed/hetzner.networks.create:1")];
+    assert_eq!(run_breakable(&shell, &shell.provision(), &killed).code, None);
+    let run = only_run(&shell);
+    assert_eq!(shell.run(&["rollback", &run]).code, Some(1));
+    let to = recipient(&shell);
+    let mut from = "state";
+    for (file, state) in [("one.age", "there"), ("two.age", "state")] {
+        let arguments = ["--state", from, "runs", "export", &run, file, "--recipient", &to];
+        assert_eq!(shell.run(&arguments).code, Some(0), "{file}");
+        assert_eq!(shell.run(&["--state", from, "tick"]).stdout, "", "{from}: it went along");
+        assert_eq!(import(&shell, file, state).code, Some(0), "{file}");
+        from = state;
+    }
+    let tick = shell.run(&["tick"]);
+    assert_eq!(tick.stdout, "late-sweep of run RUN: call 21: nothing landed late\n", "{tick:?}");
+}
+
+#[test]
 fn killed_at_any_instant_a_run_lives_at_one_place_at_most_and_is_never_lost() {
     let cloud = Cloud::start();
     let shell = Shell::new().with_cloud(&cloud);

@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use runwrit_simulator::hetzner::{Fault, Rule};
+
 use super::hook::Hook;
 use super::resolve::webhook;
 use super::{breakable, kill_in, only_run, run_breakable, signal, until_stopped};
@@ -43,6 +45,58 @@ fn an_interrupted_rollback_goes_on_and_an_interrupted_run_waits_for_a_person() {
     let tick = shell.run(&["tick"]);
     insta::assert_snapshot!(tick.stdout, @"rollback of run RUN: exit 1");
     assert_eq!(tick.code, Some(1), "a run that failed is told: {}", tick.stderr);
+    assert!(cloud.alive().is_empty(), "{:?}", cloud.alive());
+}
+
+/// Parks a run of another tenant for ten minutes.
+fn wait_for_another(shell: &Shell, hook: &Hook) {
+    let database = rusqlite::Connection::open(shell.path("state/store.sqlite")).expect("a store");
+    // The guest reserves this octet for whatever tenant.
+    let sql = "UPDATE tenant SET octet = 9 WHERE octet = 7";
+    assert_eq!(database.execute(sql, []).expect("writable"), 1);
+    let arguments = webhook(shell, hook, 600, "well");
+    let grant = std::fs::read_to_string(shell.path("webhook.toml")).expect("it was just written");
+    shell.write("webhook.toml", grant.replace("acme", "bolt"));
+    let arguments = arguments.iter().map(|it| it.replace("tenant=acme", "tenant=bolt"));
+    let arguments: Vec<String> = arguments.collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let parked = shell.run(&arguments);
+    assert_eq!(parked.code, Some(8), "{}", parked.stderr);
+}
+
+#[test]
+fn a_rollback_that_cannot_go_on_keeps_no_other_tenant_back() {
+    let (cloud, hook) = (Cloud::start(), Hook::start(0));
+    let shell = Shell::new().with_cloud(&cloud);
+    kill_in(&shell, "7/14");
+    let point = ("RUNWRIT_CRASH_AT", "undo-intent-committed:2");
+    let killed = run_breakable(&shell, &["rollback", &only_run(&shell)], &[point]);
+    assert_eq!(killed.code, None, "{}", killed.stderr);
+    wait_for_another(&shell, &hook);
+    let fault = Fault::Refuse { status: 503, code: "unavailable".into(), message: "no".into() };
+    let desk = cloud.handle.desk();
+    desk.add_fault(Rule { times: 0, ..Rule::once("DELETE", "/**", fault) });
+    let mut child = breakable(&shell, &["tick"], &LATER).spawn().expect("it starts");
+    // It counts looks, not seconds: a tick that waits for the endpoint would do so for a day.
+    let is_over = (0..6_000).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        child.try_wait().expect("it is ours").is_some()
+    });
+    if !is_over {
+        child.kill().expect("it lives");
+    }
+    let tick = shell.wait(child);
+    assert_eq!(tick.code, Some(0), "{}{}", tick.stdout, tick.stderr);
+    insta::assert_snapshot!(tick.stdout, @r"
+    rollback of run RUN: exit 8
+    timer of run RUN: exit 0
+    ");
+    assert_eq!(hook.taken(), 1);
+    assert!(tick.stderr.contains("waits to go on with its rollback"), "{}", tick.stderr);
+    desk.clear_faults();
+    let shift = [("RUNWRIT_CLOCK_SHIFT_MS", "7200000")];
+    let healed = run_breakable(&shell, &["tick"], &shift);
+    assert_eq!(healed.code, Some(1), "{}{}", healed.stdout, healed.stderr);
     assert!(cloud.alive().is_empty(), "{:?}", cloud.alive());
 }
 

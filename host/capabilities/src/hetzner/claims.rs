@@ -1,5 +1,7 @@
 //! The claim on a scope: a free placement group whose name the project keeps unique.
 
+use std::collections::BTreeMap;
+
 use runwrit_model::claim::{self, Claimant, Holder, Standing};
 use runwrit_model::labels::scope_selector;
 use serde_json::json;
@@ -64,7 +66,7 @@ impl Project {
                 self.make_claim(&name, claimant).await.map_err(unclear)?;
                 continue;
             };
-            match claim::judge(&self.key, &self.scope, claimant, &found.labels) {
+            match self.judge(claimant, &found.labels) {
                 Standing::Held => return Ok(()),
                 Standing::Earlier => {
                     let labels = claim::labels(&self.key, &self.scope, claimant);
@@ -78,6 +80,16 @@ impl Project {
             }
         }
         Err(unclear(ApiError::Unclear("it comes and goes".to_owned())))
+    }
+
+    fn judge(&self, claimant: &Claimant, labels: &BTreeMap<String, String>) -> Standing {
+        let now = self.client.clock().now_unix_ms();
+        let standing = claim::judge(&self.key, &self.scope, claimant, labels, now);
+        let epoch = labels.get(claim::EPOCH).and_then(|epoch| epoch.parse().ok());
+        if standing == Standing::Earlier && epoch.is_some_and(|it| !claim::is_possible(it, now)) {
+            tracing::warn!(scope = %self.scope, "its claim was made by a clock far ahead");
+        }
+        standing
     }
 
     /// Whatever came of it, somebody else may have been first: what counts is read back.
@@ -98,7 +110,7 @@ impl Project {
         let unclear = |source| ClaimError::Unclear { name: name.clone(), source };
         let found = self.client.find::<PlacementGroup>(&name).await.map_err(unclear)?;
         let Some(found) = found else { return Ok(true) };
-        let standing = claim::judge(&self.key, &self.scope, claimant, &found.labels);
+        let standing = self.judge(claimant, &found.labels);
         let is_ours = matches!(standing, Standing::Held | Standing::Earlier);
         let selector = scope_selector(&self.key, &self.scope);
         if !is_ours || stands(&self.client, &selector).await.map_err(unclear)? {

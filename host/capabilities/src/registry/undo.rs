@@ -7,8 +7,11 @@ use runwrit_model::id::RunId;
 use serde::Deserialize;
 
 use super::{apply, rules};
-use crate::books::{BookError, Registry, TenantState, Writer};
+use crate::books::{Audit, AuditEvent, BookError, Registry, TenantRow, TenantState, Writer};
 use crate::gate::{Undo, UndoError, UndoRequest, Undone};
+
+/// The kind of the event that tells of a tenant whose reservation was reverted.
+const FAILED: &str = "TENANT_FAILED";
 
 /// What `activate` found before it.
 #[derive(Deserialize)]
@@ -23,13 +26,28 @@ struct Previous {
 #[derive(Clone)]
 pub struct Undoer {
     book: Arc<dyn Registry>,
+    log: Arc<dyn Audit>,
     run: RunId,
 }
 
 impl Undoer {
-    /// Holds the book, for the rollback of one run.
-    pub fn new(book: Arc<dyn Registry>, run: RunId) -> Self {
-        Self { book, run }
+    /// Holds the books, for the rollback of one run.
+    pub fn new(book: Arc<dyn Registry>, log: Arc<dyn Audit>, run: RunId) -> Self {
+        Self { book, log, run }
+    }
+
+    /// Marks a tenant as failed, and tells auditors. The event is keyed by run and call, so however
+    /// often this is repeated, they read of it once.
+    async fn fail(&self, row: &TenantRow, request: &UndoRequest) -> Result<Undone, UndoError> {
+        let writer = Writer { run: self.run.clone(), call: request.call };
+        let Some(change) = rules::fail(row, &writer) else { return Ok(Undone::NotOurs) };
+        let row = apply(self.book.as_ref(), change).await.map_err(|error| later(&error))?;
+        if row.state == TenantState::Failed {
+            let (kind, subject) = (FAILED.to_owned(), row.id);
+            let event = AuditEvent { writer, kind, subject, details: BTreeMap::new() };
+            self.log.append(event).await.map_err(|error| later(&error))?;
+        }
+        Ok(Undone::Done)
     }
 }
 
@@ -41,23 +59,15 @@ impl Undo for Undoer {
         let Some(row) = self.book.tenant(id).await.map_err(|error| later(&error))? else {
             return Ok(Undone::Absent);
         };
-        let change = match request.plan.operation.as_str() {
-            "registry.tenants.fail" => {
-                let writer = Writer { run: self.run.clone(), call: request.call };
-                rules::fail(&row, &writer)
-            }
+        match request.plan.operation.as_str() {
+            "registry.tenants.fail" => self.fail(&row, request).await,
             "registry.tenants.restore" => {
                 let previous = previous(request)?;
-                Some(rules::restore(&row, previous.state, previous.endpoints))
+                let change = rules::restore(&row, previous.state, previous.endpoints);
+                let restored = apply(self.book.as_ref(), change).await;
+                restored.map(|_| Undone::Done).map_err(|error| later(&error))
             }
-            other => return Err(UndoError::Never(format!("`{other}` is no undo of the registry"))),
-        };
-        match change {
-            None => Ok(Undone::NotOurs),
-            Some(change) => apply(self.book.as_ref(), change)
-                .await
-                .map(|_| Undone::Done)
-                .map_err(|error| later(&error)),
+            other => Err(UndoError::Never(format!("`{other}` is no undo of the registry"))),
         }
     }
 }

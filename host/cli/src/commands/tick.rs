@@ -9,7 +9,7 @@ use runwrit_engine::view;
 use runwrit_model::due::Due;
 use runwrit_model::exit::Exit;
 use runwrit_model::id::RunId;
-use runwrit_model::limits::CLOCK_MIN;
+use runwrit_model::limits::{CLOCK_MIN, SLEEP_INLINE_MAX};
 use serde::Serialize;
 
 use super::resume;
@@ -55,7 +55,9 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
         let installation = Installation::open(session, &configuration)?;
         let mut exit = sweep(&installation, session, &configuration).await?;
         for (run, why) in installation.engine.due_runs().await? {
-            let ended = match resume::go_on(&run, session).await {
+            // One rollback that waits for its endpoint must not keep the others back.
+            let patience = Some(SLEEP_INLINE_MAX);
+            let ended = match resume::go_on(&run, patience, session).await {
                 Ok(ended) => ended,
                 // Another process was faster.
                 Err(error) if error.exit == Exit::Busy => continue,

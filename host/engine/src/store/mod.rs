@@ -10,12 +10,13 @@ mod sqlite;
 mod conformance;
 
 pub use row::{
-    Bucket, Claim, Correction, External, Fence, Head, NewRun, OrphanRow, Parcel, RunRow, RunState,
-    StoredAudit, Sweep, SweepOutcome, Tokens,
+    Bucket, Claim, Correction, External, Fence, Head, MovedSweep, NewRun, OrphanRow, Parcel,
+    RunRow, RunState, StoredAudit, Sweep, SweepOutcome, Tokens,
 };
 
 pub use sqlite::SqliteStore;
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use futures_util::future::BoxFuture;
@@ -308,10 +309,16 @@ pub trait Store: Send + Sync {
     /// Returns what needs a person, oldest first.
     fn orphans(&self) -> Reply<'_, Vec<OrphanRow>>;
 
-    /// Sets the open sweeps right that are due after `latest`, which no sweep can be by a clock
-    /// that was right: they become due as long after `at` as they were to be after the end of
-    /// their run.
-    fn realign_sweeps(&self, at: UnixMs, latest: UnixMs) -> Reply<'_, ()>;
+    /// Sets the open sweeps right that are due at no possible time, as none can be by a clock that
+    /// was right. Those beyond it become due as long after `at` as they were to be after the
+    /// end of their run; of those before it, the first of a run `soonest` milliseconds after `at`,
+    /// and the others as long after it as they were.
+    fn realign_sweeps(
+        &self,
+        at: UnixMs,
+        possible: RangeInclusive<UnixMs>,
+        soonest: u64,
+    ) -> Reply<'_, ()>;
 
     /// Returns the sweeps that are due.
     fn due_sweeps(&self, at: UnixMs) -> Reply<'_, Vec<Sweep>>;

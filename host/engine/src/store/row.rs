@@ -191,6 +191,26 @@ pub struct Parcel {
     pub sealed: Option<String>,
     /// Who asked to cancel.
     pub cancel: Option<String>,
+    /// The looks for what may still land late; none in files of versions that left them behind. A
+    /// host that does not know them refuses a file that has some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sweeps: Vec<MovedSweep>,
+}
+
+/// An open late look, on its way to another store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct MovedSweep {
+    /// The call.
+    pub call: CallId,
+    /// When to look.
+    pub at: UnixMs,
+    /// What to look for.
+    pub kind: String,
+    /// The name under which it would stand.
+    pub key: Option<String>,
+    /// The labels that prove that it is ours.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// A look for a creation that may have landed after its undo.

@@ -1,5 +1,6 @@
 //! A store that dies at its boundaries: before an operation, or after it and before its answer.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -160,8 +161,13 @@ impl Store for Faulty {
         self.inner.orphans()
     }
 
-    fn realign_sweeps(&self, at: UnixMs, latest: UnixMs) -> Reply<'_, ()> {
-        self.inner.realign_sweeps(at, latest)
+    fn realign_sweeps(
+        &self,
+        at: UnixMs,
+        possible: RangeInclusive<UnixMs>,
+        soonest: u64,
+    ) -> Reply<'_, ()> {
+        self.inner.realign_sweeps(at, possible, soonest)
     }
 
     fn due_sweeps(&self, at: UnixMs) -> Reply<'_, Vec<Sweep>> {

@@ -148,6 +148,7 @@ impl Bench {
             interrupt: self.interrupt.clone(),
             key: HostKey::from_bytes([7; 32]),
             timing: self.timing.clone(),
+            patience: None,
             entropy: Arc::new(|bytes| bytes.fill(5)),
             version: "0.1.0".to_owned(),
             engine: "trial".to_owned(),

@@ -59,9 +59,30 @@ pub(super) fn sweeps_are_scheduled(bench: &dyn Bench) {
     assert_eq!(wait(store.due_sweeps(10_199)).unwrap(), vec![]);
     assert_eq!(wait(store.due_sweeps(10_200)).unwrap().len(), 1);
     // Its run ended at 10,003 by a clock that was wrong: 197 later.
-    wait(store.realign_sweeps(10, 10_200)).unwrap();
+    wait(store.realign_sweeps(10, 0..=10_200, 0)).unwrap();
     assert_eq!(wait(store.due_sweeps(10_200)).unwrap().len(), 1, "10,200 is within reach");
-    wait(store.realign_sweeps(10, 10_199)).unwrap();
+    wait(store.realign_sweeps(10, 0..=10_199, 0)).unwrap();
     assert_eq!(wait(store.due_sweeps(206)).unwrap(), vec![]);
     assert_eq!(wait(store.due_sweeps(207)).unwrap().len(), 1);
+}
+
+pub(super) fn sweeps_that_were_scheduled_too_early_keep_their_distance(bench: &dyn Bench) {
+    let store = bench.open();
+    for (number, scope, at) in [(1, "acme", 100), (2, "bolt", 40)] {
+        let claim = wait(store.create_run(new_run(number, scope))).unwrap();
+        let sweep = |at| LateSweep {
+            call: CallId::single(4),
+            at,
+            kind: "hetzner.server".to_owned(),
+            key: None,
+            labels: BTreeMap::new(),
+        };
+        let end = vec![finished(2, Ending::RolledBack)];
+        wait(store.finish(&claim.fence, end, vec![sweep(at), sweep(at + 900)])).unwrap();
+    }
+    wait(store.realign_sweeps(50_000, 10_000..=90_000, 15)).unwrap();
+    assert_eq!(wait(store.due_sweeps(50_014)).unwrap(), vec![]);
+    for (at, expected) in [(50_015, 2), (50_914, 2), (50_915, 4)] {
+        assert_eq!(wait(store.due_sweeps(at)).unwrap().len(), expected, "{at}");
+    }
 }

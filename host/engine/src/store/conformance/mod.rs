@@ -21,7 +21,10 @@ use runwrit_model::limits::JOURNAL_ENTRY_BYTES_MAX;
 use self::books::{
     audit_is_written_once, component_is_kept, event, octet_is_unique, tenant, tenant_revision,
 };
-use self::ledger::{budget_is_shared, sweeps_are_scheduled};
+use self::ledger::{
+    budget_is_shared, sweeps_are_scheduled,
+    sweeps_that_were_scheduled_too_early_keep_their_distance,
+};
 use super::*;
 
 /// A store under test, which can be opened by several hosts at once.
@@ -53,6 +56,10 @@ pub(super) const CASES: &[Case] = &[
     ("hosts share one budget of requests", budget_is_shared),
     ("things and leftovers follow the journal", things_follow_the_journal),
     ("sweeps are scheduled once and closed once", sweeps_are_scheduled),
+    (
+        "sweeps that were scheduled too early keep their distance",
+        sweeps_that_were_scheduled_too_early_keep_their_distance,
+    ),
     ("an octet belongs to one living tenant", octet_is_unique),
     ("a tenant is written by revision", tenant_revision),
     ("an audit event is written once", audit_is_written_once),

@@ -1,5 +1,8 @@
 //! What is shared beyond one run: budgets of requests, things that exist, leftovers, sweeps.
 
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
 use runwrit_model::id::RunId;
 use runwrit_model::journal::UnixMs;
 use runwrit_model::undo::LateSweep;
@@ -131,31 +134,53 @@ pub(super) fn schedule(
     database.execute("schedule a sweep", sql, values).map(drop)
 }
 
-/// Sets the open sweeps right that a wrong clock scheduled.
+/// Sets the open sweeps right that a wrong clock scheduled. Of those that were scheduled too early
+/// the first of a run is due `soonest` after `at`, and the others as long after it as they were.
 pub(super) fn realign_sweeps(
     database: &Database<'_>,
     at: UnixMs,
-    latest: UnixMs,
+    possible: &RangeInclusive<UnixMs>,
+    soonest: u64,
 ) -> Result<(), StoreError> {
+    let sql = "SELECT * FROM sweep WHERE outcome IS NULL AND due_at < ? ORDER BY due_at, id";
+    let early = database.all("list the sweeps", sql, [possible.start()], sweep)?;
+    let mut first: BTreeMap<RunId, UnixMs> = BTreeMap::new();
+    for Sweep { id, run, at: due_at, .. } in early {
+        let first_at = *first.entry(run).or_insert(due_at);
+        let due_at = at.saturating_add(soonest).saturating_add(due_at - first_at);
+        let sql = "UPDATE sweep SET due_at = ? WHERE id = ?";
+        database.execute("set a sweep right", sql, params![due_at, id])?;
+    }
+    let latest = possible.end();
     let sql = "UPDATE sweep SET due_at = ?1 + max(0, due_at -
             (SELECT changed_at FROM run WHERE run.run = sweep.run))
         WHERE outcome IS NULL AND due_at > ?2";
     database.execute("set the sweeps right", sql, params![at, latest]).map(drop)
 }
 
-/// Returns the open sweeps that are due.
+/// Returns the open sweeps that are due. Those of a run that was moved away went with it.
 pub(super) fn due_sweeps(database: &Database<'_>, at: UnixMs) -> Result<Vec<Sweep>, StoreError> {
-    let sql = "SELECT * FROM sweep WHERE outcome IS NULL AND due_at <= ? ORDER BY due_at, id";
-    database.all("list the sweeps", sql, [at], |row| {
-        Ok(Sweep {
-            id: row.get("id")?,
-            run: parsed(row, "run")?,
-            call: parsed(row, "call")?,
-            at: row.get("due_at")?,
-            kind: row.get("kind")?,
-            key: row.get("key")?,
-            labels: json(row, "labels")?,
-        })
+    let sql = "SELECT * FROM sweep WHERE outcome IS NULL AND due_at <= ? AND NOT EXISTS
+            (SELECT 1 FROM run WHERE run.run = sweep.run AND run.ending = 'moved')
+        ORDER BY due_at, id";
+    database.all("list the sweeps", sql, [at], sweep)
+}
+
+/// Returns the open sweeps of a run.
+pub(super) fn open_sweeps(database: &Database<'_>, run: &RunId) -> Result<Vec<Sweep>, StoreError> {
+    let sql = "SELECT * FROM sweep WHERE outcome IS NULL AND run = ? ORDER BY due_at, id";
+    database.all("list the sweeps of a run", sql, [run.as_str()], sweep)
+}
+
+fn sweep(row: &Row<'_>) -> rusqlite::Result<Sweep> {
+    Ok(Sweep {
+        id: row.get("id")?,
+        run: parsed(row, "run")?,
+        call: parsed(row, "call")?,
+        at: row.get("due_at")?,
+        kind: row.get("kind")?,
+        key: row.get("key")?,
+        labels: json(row, "labels")?,
     })
 }
 

@@ -14,6 +14,7 @@ mod moving;
 #[cfg(test)]
 mod tests;
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use runwrit_capabilities::books::{AuditEvent, TenantRow, Writer};
@@ -191,8 +192,13 @@ impl Store for SqliteStore {
         self.reader.run(ledger::orphans)
     }
 
-    fn realign_sweeps(&self, at: UnixMs, latest: UnixMs) -> Reply<'_, ()> {
-        self.writer.run(move |database| ledger::realign_sweeps(database, at, latest))
+    fn realign_sweeps(
+        &self,
+        at: UnixMs,
+        possible: RangeInclusive<UnixMs>,
+        soonest: u64,
+    ) -> Reply<'_, ()> {
+        self.writer.run(move |database| ledger::realign_sweeps(database, at, &possible, soonest))
     }
 
     fn due_sweeps(&self, at: UnixMs) -> Reply<'_, Vec<Sweep>> {

@@ -4,12 +4,13 @@
 use data_encoding::BASE64;
 use runwrit_model::id::RunId;
 use runwrit_model::journal::{Attempt, Created, Ending, Entry, Finished, Record, UnixMs, VERSION};
+use runwrit_model::undo::LateSweep;
 use rusqlite::params;
 
 use super::database::Database;
 use super::directory::Directory;
-use super::{books, journal, runs};
-use crate::store::{Parcel, RunState, StoreError};
+use super::{books, journal, ledger, runs};
+use crate::store::{MovedSweep, Parcel, RunState, StoreError, Sweep};
 
 /// Takes a run out. From the commit on it can never go on here; one that was taken out before is
 /// told again as it was.
@@ -67,7 +68,13 @@ fn pack(database: &Database<'_>, directory: &Directory, run: &RunId) -> Result<P
     let text = |bytes: Vec<u8>| BASE64.encode(&bytes);
     let (component, sealed) = (component.map(text), sealed.map(text));
     let cancel = runs::expect(database, run)?.cancel;
-    Ok(Parcel { run: run.clone(), entries, component, tenant, audit, sealed, cancel })
+    let sweeps = ledger::open_sweeps(database, run)?.into_iter().map(moved).collect();
+    Ok(Parcel { run: run.clone(), entries, component, tenant, audit, sealed, cancel, sweeps })
+}
+
+fn moved(sweep: Sweep) -> MovedSweep {
+    let Sweep { call, at, kind, key, labels, .. } = sweep;
+    MovedSweep { call, at, kind, key, labels }
 }
 
 /// Takes a run in, as a whole or not at all. One that was taken out here comes back.
@@ -99,6 +106,10 @@ pub(super) fn take_in(
     insert(database, parcel, created, &entries)?;
     if let Some(row) = &parcel.tenant {
         books::adopt(database, row)?;
+    }
+    for sweep in &parcel.sweeps {
+        let MovedSweep { call, at, kind, key, labels } = sweep.clone();
+        ledger::schedule(database, run, &LateSweep { call, at, kind, key, labels })?;
     }
     parcel.audit.iter().try_for_each(|stored| books::adopt_audit(database, stored))
 }
