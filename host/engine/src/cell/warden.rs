@@ -133,8 +133,10 @@ impl Cell {
                 host.log(text::truncate(&line, limits::LOG_MESSAGE_BYTES_MAX));
                 return Ok(());
             }
+            // Each cell says so once, and waits for nothing.
+            Said::Ready => return Ok(()),
             // A cell that waits for an answer would wait for ever, so it gets an end instead.
-            said @ (Said::Random(_) | Said::Ready | Said::Ended(_)) => {
+            said @ (Said::Random(_) | Said::Ended(_)) => {
                 let text = format!("the cell of the runbook spoke out of turn: {said:?}");
                 return Err(Refusal::End(GuestEnd::Trapped(text)));
             }
