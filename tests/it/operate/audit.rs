@@ -9,7 +9,7 @@ use crate::cli::shell::Shell;
 fn events(shell: &Shell) -> Vec<String> {
     let database = rusqlite::Connection::open(shell.path("state/store.sqlite")).expect("a store");
     let mut query = database.prepare("SELECT * FROM audit ORDER BY rowid").expect("a table");
-    let names: Vec<String> = query.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = query.column_names().map(str::to_owned).collect();
     let place = |name: &str| names.iter().position(|it| it == name).expect("a column");
     let (kind, subject) = (place("kind"), place("subject"));
     let told = query.query_map([], |row| {
