@@ -24,6 +24,9 @@ use crate::keyring::Vouching;
 use crate::session::Session;
 use crate::surroundings::{Subject, Surroundings};
 
+/// What stands in projects that no run marked yet, by capability.
+pub type Landmarks = BTreeMap<String, BTreeSet<String>>;
+
 /// What an operator gave to start a run.
 pub struct Order {
     /// The runbook.
@@ -108,7 +111,11 @@ impl Admitted {
 
     /// Binds it to a plan. `worlds` are those that it would act in now; where anything is not as
     /// planned, nothing is started.
-    pub fn follow(self, plan: Plan, worlds: &BTreeMap<String, World>) -> Result<Self, Error> {
+    pub fn follow(
+        self,
+        plan: Plan,
+        (worlds, landmarks): (&BTreeMap<String, World>, &Landmarks),
+    ) -> Result<Self, Error> {
         if let End::Fails(cause) = &plan.end {
             let message = format!("the plan ends in a failure: {cause}");
             return Err(Error::usage(message).hint("correct what failed, and plan again"));
@@ -121,6 +128,7 @@ impl Admitted {
             inputs: &self.inputs,
             grant: digest_of(&self.grant.canonical()),
             worlds,
+            landmarks,
         };
         let found = plan::start(&plan, &begun);
         if found.is_empty() {
@@ -134,7 +142,7 @@ impl Admitted {
     /// Returns what a plan says beside its effects. `known` is every value that is there already.
     pub fn frame(
         &self,
-        worlds: BTreeMap<String, World>,
+        (worlds, landmarks): (BTreeMap<String, World>, Landmarks),
         settings: settings::Hetzner,
         known: BTreeSet<String>,
     ) -> plan::Frame {
@@ -148,6 +156,8 @@ impl Admitted {
             grant: digest_of(&self.grant.canonical()),
             tenant: self.grant.tenant().map(str::to_owned),
             worlds,
+            landmarks,
+            given: plan::Given::of(&self.grant),
             settings,
             known,
         }

@@ -18,7 +18,7 @@ use crate::configuration::Configuration;
 use crate::credentials::Wallet;
 use crate::error::{Error, chain};
 use crate::installation::Installation;
-use crate::launch::Admitted;
+use crate::launch::{Admitted, Landmarks};
 use crate::session::Session;
 use crate::simulation::simulated_token;
 use crate::surroundings::{Surroundings, connect};
@@ -73,6 +73,14 @@ impl Outlook {
         Ok(worlds)
     }
 
+    /// Looks at what stands in those worlds that no run marked yet.
+    pub async fn landmarks(&self, worlds: &BTreeMap<String, World>) -> Result<Landmarks, Error> {
+        match worlds.values().any(|world| world.marker.is_empty()) {
+            true => Ok(landmarks(worlds, &self.snapshots().await?)),
+            false => Ok(Landmarks::new()),
+        }
+    }
+
     /// Looks once at everything in the projects.
     async fn snapshots(&self) -> Result<BTreeMap<String, Snapshot>, Error> {
         let mut snapshots = BTreeMap::new();
@@ -82,6 +90,19 @@ impl Outlook {
         }
         Ok(snapshots)
     }
+}
+
+/// Returns what stands in each world without a mark; nothing of one that is empty.
+fn landmarks(
+    worlds: &BTreeMap<String, World>,
+    snapshots: &BTreeMap<String, Snapshot>,
+) -> Landmarks {
+    let unmarked = worlds.iter().filter(|(_, world)| world.marker.is_empty());
+    let seen = unmarked.filter_map(|(capability, world)| {
+        let landmarks = snapshots.get(&world.credential)?.landmarks();
+        Some((capability.clone(), landmarks))
+    });
+    seen.collect()
 }
 
 fn unread(error: &dyn std::error::Error) -> Error {
@@ -109,7 +130,8 @@ pub async fn plan(
     let rehearsed = play.perform(admitted, installation, session).await;
     stage.stop().await;
     let rehearsed = rehearsed?;
-    let frame = admitted.frame(worlds, configuration.settings.hetzner.clone(), known);
+    let landmarks = landmarks(&worlds, &snapshots);
+    let frame = admitted.frame((worlds, landmarks), configuration.settings.hetzner.clone(), known);
     Ok(draft(frame, &rehearsed.noted, rehearsed.end))
 }
 

@@ -15,6 +15,13 @@ pub(crate) fn check(history: &History, call: CallId) -> Result<(), EngineError> 
     let Some(effect) = history.effects.get(&call) else {
         return refuse("it promised no effect");
     };
+    let is_settled = matches!(
+        effect.undo.outcome,
+        Some(UndoOutcome::Done | UndoOutcome::NothingThere | UndoOutcome::NotOurs)
+    );
+    if is_settled && effect.undo.orphan.is_none() {
+        return refuse("its undo has settled it");
+    }
     let is_held = matches!(effect.undo.outcome, Some(UndoOutcome::Held(_)));
     let is_left = effect.undo.orphan.is_some() || is_held;
     let is_retried = matches!(effect.undo.outcome, Some(UndoOutcome::Retry(..)));

@@ -123,6 +123,23 @@ async fn what_changed_before_a_deprovisioning_stops_it_before_the_effect_that_di
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn another_project_stops_the_start_where_no_run_has_marked_either() {
+    let bench = Bench::start().await;
+    let planned = bench.plan(&Order::provision()).await;
+    assert_eq!(planned.code, Some(0), "{planned:?}");
+    let before = bench.changes();
+    let other = Order { token: OTHER_TOKEN, ..Order::provision() };
+    let refused = bench.apply(&other).await;
+    assert_eq!(refused.code, Some(6), "{refused:?}");
+    for text in ["world.hetzner: planned", "actual"] {
+        assert!(refused.stderr.contains(text), "`{text}` is not told: {refused:?}");
+    }
+    assert_eq!(bench.changes(), before, "nothing was sent that changes anything");
+    let made = bench.apply(&Order::provision()).await;
+    assert_eq!(made.code, Some(0), "{made:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_given_otherwise_than_planned_refuses_the_start() {
     let rows: [(&str, Change, &str); 4] = [
         ("other inputs", |_, order| order.inputs[1] = "octet=8".to_owned(), "input.octet"),

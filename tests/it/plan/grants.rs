@@ -32,6 +32,61 @@ async fn a_suggested_grant_is_enough_and_each_line_of_it_is_needed() {
     assert_eq!(made.code, Some(0), "{made:?}\n{}", suggested.stdout);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suggested_grant_is_enough_for_each_runbook() {
+    let bench = Bench::provisioned().await;
+    let check = || Order::of("check-tenant", &["tenant=acme"]);
+    let rows: [(&str, Order); 2] = [("check", check()), ("deprovision", Order::deprovision())];
+    for (row, order) in rows {
+        let again = suggest(&bench, &order).await;
+        let planned = bench.plan(&again).await;
+        assert_eq!(planned.code, Some(0), "{row}: {planned:?}");
+    }
+    // Without names nothing of `[recovery]` is called, and it is asked for all the same.
+    let zone = bench.id_of("example.org");
+    for kind in ["A", "AAAA"] {
+        let path = format!("/zones/{zone}/rrsets/acme/{kind}");
+        bench.by_hand(TOKEN, "DELETE", &path, serde_json::json!(null));
+    }
+    let held = bench.path("held.toml");
+    let grant = fs::read_to_string(Order::deprovision().grant).expect("an example");
+    let grant = grant.replacen("version = 1\n", "version = 1\non-failure = \"hold\"\n", 1);
+    fs::write(&held, grant).expect("writable");
+    let again = suggest(&bench, &Order { grant: held, ..Order::deprovision() }).await;
+    let planned = bench.plan(&again).await;
+    assert_eq!(planned.code, Some(0), "{planned:?}");
+    let suggested = fs::read_to_string(&again.grant).expect("it was just written");
+    assert!(suggested.contains("on-failure = \"hold\""), "{suggested}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_that_replaces_the_set_of_another_is_suggested_as_such() {
+    let bench = Bench::start().await;
+    let zone = bench.id_of("example.org");
+    let set = serde_json::json!({"name": "acme", "type": "A", "ttl": 300,
+        "records": [{"value": "203.0.113.9"}]});
+    bench.by_hand(TOKEN, "POST", &format!("/zones/{zone}/rrsets"), set);
+    let wider = bench.path("wider.toml");
+    let grant = fs::read_to_string(Order::provision().grant).expect("an example");
+    let grant = grant.replace("max-ttl = 300\n", "max-ttl = 300\nreplace-foreign = true\n");
+    fs::write(&wider, grant).expect("writable");
+    let again = suggest(&bench, &Order { grant: wider, ..Order::provision() }).await;
+    let planned = bench.plan(&again).await;
+    assert_eq!(planned.code, Some(0), "{planned:?}");
+}
+
+/// Plans an order, and returns it under the grant that its plan suggests.
+async fn suggest(bench: &Bench, order: &Order) -> Order {
+    let planned = bench.plan(order).await;
+    assert_eq!(planned.code, Some(0), "{planned:?}");
+    let plan = bench.path("plan.json").display().to_string();
+    let suggested = bench.type_in(&["grants", "suggest", &plan], TOKEN).await;
+    assert_eq!(suggested.code, Some(0), "{suggested:?}");
+    let grant = bench.path("smaller.toml");
+    fs::write(&grant, &suggested.stdout).expect("writable");
+    Order { grant, ..order.clone() }
+}
+
 fn with_grant(bench: &Bench, text: &str) -> Order {
     let grant = bench.path("suggested.toml");
     fs::write(&grant, text).expect("writable");

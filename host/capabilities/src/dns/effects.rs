@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use runwrit_model::call::{Call, CallClass, Rank, UndoPlan};
 use runwrit_model::dns::{Content, Declaration, Declared, KIND, SetId, declare};
 use runwrit_model::failure::Failure;
-use runwrit_model::grant::{Permit, RecordChange};
+use runwrit_model::grant::{Holder, Permit, RecordChange};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -70,6 +70,10 @@ impl Effect for Set {
         let permit = dns.grant.change_record(OPERATION_SET, change, dns.now())?;
         self.seen.get_or_init(|| look);
         Ok(permit)
+    }
+
+    fn found(&self) -> Option<Value> {
+        foreign(&self.dns, &self.declaration.id, &self.seen)
     }
 
     async fn previous(&self) -> Result<Option<Value>, CallError> {
@@ -175,6 +179,10 @@ impl Effect for Delete {
         Ok(permit)
     }
 
+    fn found(&self) -> Option<Value> {
+        foreign(&self.dns, &self.id, &self.seen)
+    }
+
     async fn previous(&self) -> Result<Option<Value>, CallError> {
         let look = seen(&self.seen);
         let found = look.set(&self.id);
@@ -241,6 +249,13 @@ fn plan(id: &SetId, wrote: Option<&Content>) -> UndoPlan {
     let arguments: BTreeMap<_, _> =
         arguments.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     UndoPlan { operation: "dns.records.restore".to_owned(), arguments, rank: Rank::Dns }
+}
+
+/// Tells a plan that a set is not ours: such a one needs more of the grant.
+fn foreign(dns: &Dns, id: &SetId, seen: &OnceLock<Look>) -> Option<Value> {
+    let look = seen.get()?;
+    let is_foreign = dns.zones.holder(id, look.set(id)) == Holder::Foreign;
+    is_foreign.then(|| json!({"holder": "foreign"}))
 }
 
 fn previous(found: Option<&Found>) -> Value {

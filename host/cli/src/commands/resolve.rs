@@ -65,7 +65,10 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
         match installation.engine.resolve(&run, word).await? {
             Some(outcome) => installation.conclude(&run, Ok(outcome), session).await,
             None => {
-                session.note(Style::Plain, &format!("recorded; `runwrit resume {run}` goes on"));
+                let view = installation.engine.show(&run).await?;
+                let next = view.next_commands.first();
+                let next = next.map_or(String::new(), |command| format!("; next: {command}"));
+                session.note(Style::Plain, &format!("recorded{next}"));
                 Ok(Exit::Done)
             }
         }

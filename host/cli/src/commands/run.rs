@@ -95,7 +95,9 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
             Some(plan) => {
                 let grant = admitted.grant();
                 let outlook = Outlook::new(grant, &wallet, &installation, &configuration)?;
-                admitted.follow(plan, &outlook.worlds().await?)?
+                let worlds = outlook.worlds().await?;
+                let landmarks = outlook.landmarks(&worlds).await?;
+                admitted.follow(plan, (&worlds, &landmarks))?
             }
             None => admitted,
         };

@@ -198,6 +198,13 @@ async fn only_what_is_in_doubt_can_be_resolved() {
         let refused = engine.resolve(bench.run(), word(call, Verdict::Kept)).await;
         assert!(matches!(refused, Err(EngineError::NotResolvable { .. })), "call {call}");
     }
+    let bench = calm(WHOLE).await;
+    kill_at(&bench, "before link").await;
+    let (engine, toy) = bench.calm();
+    let outcome = engine.rollback(bench.run(), "ada", &toy).await.unwrap();
+    assert_eq!(outcome, RunOutcome::RolledBack);
+    let refused = engine.resolve(bench.run(), word(2, Verdict::Done)).await;
+    assert!(refused.unwrap_err().to_string().contains("its undo has settled it"));
 }
 
 #[tokio::test]

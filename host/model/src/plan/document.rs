@@ -1,13 +1,14 @@
 //! The document: strict, versioned, and bound to its digest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::call::{CallClass, CallId};
+use crate::grant::Grant;
 use crate::id::Digest;
-use crate::journal::World;
+use crate::journal::{OnFailure, World};
 use crate::limits;
 use crate::money::Eur;
 
@@ -38,6 +39,10 @@ pub struct Plan {
     pub octets: BTreeMap<String, u64>,
     /// Where it would act; a project that no run marked yet has an empty marker.
     pub worlds: BTreeMap<String, World>,
+    /// What stood, by capability, in each project that no run marked yet: collections and ids, which
+    /// no other project has.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub landmarks: BTreeMap<String, BTreeSet<String>>,
     /// The choices of the configuration, narrowed to what the rehearsal chose.
     pub settings: Value,
     /// What it read, in order.
@@ -46,6 +51,9 @@ pub struct Plan {
     pub effects: Vec<Step>,
     /// What it would say about undo.
     pub recovery: Recovery,
+    /// What the grant of the plan gives beyond what the rehearsal used.
+    #[serde(default, skip_serializing_if = "Given::is_empty")]
+    pub given: Given,
     /// How it would end.
     pub end: End,
     /// Net EUR per month of everything that it would make.
@@ -110,6 +118,42 @@ pub struct Recovery {
     pub undo_with: Vec<String>,
     /// Whether it passes a point of no return.
     pub pivot: bool,
+}
+
+/// What a grant gives that a rehearsal need not touch, and a smaller grant has to keep.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Given {
+    /// What a failure leads to, where the grant says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OnFailure>,
+    /// What the runbook may say about undo.
+    pub recovery: Recovery,
+    /// Method and URL of the first request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<(String, String)>,
+}
+
+impl Given {
+    /// Reads it from a grant.
+    pub fn of(grant: &Grant) -> Self {
+        let document = grant.document();
+        let recovery = document.recovery.clone().unwrap_or_default();
+        let request = document.http.iter().flat_map(|http| &http.requests).next();
+        Self {
+            on_failure: document.on_failure,
+            recovery: Recovery {
+                keep: recovery.keep,
+                undo_with: recovery.undo_with,
+                pivot: recovery.pivot,
+            },
+            request: request.map(|request| (request.method.clone(), request.url.clone())),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// How the rehearsal ended.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::document::{End, Plan, Read, Recovery, Step, VERSION};
+use super::document::{End, Given, Plan, Read, Recovery, Step, VERSION};
 use super::noted::{Asked, Noted};
 use super::tokens::{Values, know};
 use crate::call::{CallClass, CallId};
@@ -32,6 +32,10 @@ pub struct Frame {
     pub tenant: Option<String>,
     /// The worlds.
     pub worlds: BTreeMap<String, World>,
+    /// What stood in those that no run marked yet.
+    pub landmarks: BTreeMap<String, BTreeSet<String>>,
+    /// What the grant gives.
+    pub given: Given,
     /// The choices of the configuration.
     pub settings: settings::Hetzner,
     /// Every value that was there before the rehearsal.
@@ -77,6 +81,8 @@ pub fn draft(frame: Frame, noted: &[Noted], end: End) -> Plan {
         octets,
         assumed: assumed(&frame.worlds, &effects),
         worlds: frame.worlds,
+        landmarks: frame.landmarks,
+        given: frame.given,
         settings: serde_json::to_value(settings).expect("settings are texts and numbers"),
         reads,
         eur_per_month: effects.iter().filter_map(|effect| effect.eur_per_month).sum::<Eur>(),

@@ -1,6 +1,6 @@
 //! Compares a run with its plan: before it starts, and before each effect is promised.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde_json::Value;
@@ -31,6 +31,8 @@ pub struct Start<'a> {
     pub grant: Digest,
     /// The worlds as they are; a project that no run marked yet has an empty marker.
     pub worlds: &'a BTreeMap<String, World>,
+    /// What stands in those that no run marked yet.
+    pub landmarks: &'a BTreeMap<String, BTreeSet<String>>,
 }
 
 /// Tells what of a start is not as planned, a line each.
@@ -50,6 +52,15 @@ pub fn start(plan: &Plan, start: &Start<'_>) -> Vec<String> {
     found.extend(differences("input", &value(&plan.inputs), &value(start.inputs)));
     let worlds = |worlds: &BTreeMap<String, World>| serde_json::json!(worlds);
     found.extend(differences("world", &worlds(&plan.worlds), &worlds(start.worlds)));
+    found.extend(plan.landmarks.iter().filter_map(|(capability, planned)| {
+        // Things come and go; a project in which none of them stands is another one.
+        let actual = start.landmarks.get(capability)?;
+        let first = planned.first().filter(|_| planned.is_disjoint(actual))?;
+        Some(format!(
+            "world.{capability}: planned the project of `{first}`, actual one where nothing stands \
+             of what the plan saw"
+        ))
+    }));
     found
 }
 

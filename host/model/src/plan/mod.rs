@@ -16,7 +16,7 @@ pub mod snapshot;
 #[cfg(test)]
 mod tests;
 
-pub use document::{End, Plan, PlanError, Read, Recovery, Step, VERSION};
+pub use document::{End, Given, Plan, PlanError, Read, Recovery, Step, VERSION};
 pub use draft::{Frame, draft};
 pub use follow::{Follower, Start, start};
 pub use noted::{Asked, Noted};

@@ -5,6 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::tokens::know;
+use crate::limits::LANDMARKS_MAX;
+
+/// What belongs to one project, what lives longest first.
+const OWN: [&str; 7] =
+    ["zones", "ssh_keys", "networks", "firewalls", "volumes", "servers", "primary_ips"];
 
 /// What one look at a project saw.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -20,6 +25,15 @@ impl Snapshot {
     /// Returns the documents of a collection.
     pub fn of(&self, collection: &str) -> &[Value] {
         self.collections.get(collection).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns collection and id of what belongs to the project alone: no other one has it.
+    pub fn landmarks(&self) -> BTreeSet<String> {
+        let own = OWN.into_iter().flat_map(|collection| {
+            let ids = self.of(collection).iter().filter_map(|it| it.get("id")?.as_u64());
+            ids.map(move |id| format!("{collection}/{id}"))
+        });
+        own.take(LANDMARKS_MAX).collect()
     }
 
     /// Adds every text and number that the project holds: such a value was assigned long ago.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::document::{Plan, Step};
+use super::document::{Plan, Recovery, Step};
 use crate::id::Digest;
 use crate::money::Eur;
 use crate::operations::interface;
@@ -20,6 +20,10 @@ pub fn suggest(plan: &Plan, expires: &str) -> String {
     line(&mut text, "runbook", &runbook);
     if let Some(tenant) = &plan.tenant {
         line(&mut text, "scope", &format!("{{ tenant = {} }}", quote(tenant)));
+    }
+    let on_failure = serde_json::to_value(plan.given.on_failure).unwrap_or_default();
+    if let Some(word) = on_failure.as_str() {
+        line(&mut text, "on-failure", &quote(word));
     }
     text += &recovery(plan);
     text += &hetzner(plan);
@@ -79,12 +83,31 @@ fn texts<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a str> {
 
 fn recovery(plan: &Plan) -> String {
     let mut own = String::new();
-    list(&mut own, "keep", &plan.recovery.keep);
-    list(&mut own, "undo-with", &plan.recovery.undo_with);
-    if plan.recovery.pivot {
+    let recovery = match plan.recovery == Recovery::default() && is_asked(plan, "run/recovery") {
+        true => first_of(&plan.given.recovery),
+        false => plan.recovery.clone(),
+    };
+    list(&mut own, "keep", &recovery.keep);
+    list(&mut own, "undo-with", &recovery.undo_with);
+    if recovery.pivot {
         line(&mut own, "pivot", "true");
     }
     section("[recovery]", own)
+}
+
+fn is_asked(plan: &Plan, path: &str) -> bool {
+    plan.asks.iter().any(|asked| asked == path)
+}
+
+/// Returns the first line of what a grant gives: where nothing was called, the ask must be granted
+/// all the same.
+fn first_of(given: &Recovery) -> Recovery {
+    let first = |list: &[String]| list.iter().take(1).cloned().collect();
+    match (given.keep.is_empty(), given.undo_with.is_empty()) {
+        (false, _) => Recovery { keep: first(&given.keep), ..Recovery::default() },
+        (true, false) => Recovery { undo_with: first(&given.undo_with), ..Recovery::default() },
+        (true, true) => given.clone(),
+    }
 }
 
 fn section(head: &str, body: String) -> String {
@@ -251,12 +274,24 @@ fn dns(plan: &Plan) -> String {
             held.1 = held.1.max(ttl.as_u64().unwrap_or(ZONE_TTL));
         }
     }
+    let is_foreign = |it: &&Step| it.found.as_ref().and_then(|it| text(it, "holder")).is_some();
+    let changed = plan.effects.iter().filter(|it| it.operation.starts_with("dns."));
+    let foreign: BTreeSet<(String, String)> = changed
+        .filter(is_foreign)
+        .filter_map(|it| {
+            let id = it.request.get("id")?;
+            Some((text(id, "zone")?.to_owned(), text(id, "name")?.to_owned()))
+        })
+        .collect();
     let set = |((zone, name), (kinds, ttl)): ((String, String), (BTreeSet<String>, u64))| {
         let mut own = String::new();
         line(&mut own, "zone", &quote(&zone));
         line(&mut own, "name", &quote(&name));
         list(&mut own, "types", kinds);
         line(&mut own, "max-ttl", &ttl.max(60).to_string());
+        if foreign.contains(&(zone, name)) {
+            line(&mut own, "replace-foreign", "true");
+        }
         section("[[dns.records]]", own)
     };
     let sets: String = sets.into_iter().map(set).collect();
@@ -307,6 +342,12 @@ fn http(plan: &Plan) -> String {
         let of = |key: &str| quote(text(request, key).unwrap_or_default());
         format!("\n[[http.requests]]\nmethod = {}\nurl = {}\n", of("method"), of("url"))
     };
-    let requests: BTreeSet<String> = requests(plan, "http.").map(request).collect();
-    requests.into_iter().collect()
+    let called: BTreeSet<String> = requests(plan, "http.").map(request).collect();
+    match &plan.given.request {
+        Some((method, url)) if called.is_empty() && is_asked(plan, "http/requests") => {
+            let (method, url) = (quote(method), quote(url));
+            format!("\n[[http.requests]]\nmethod = {method}\nurl = {url}\n")
+        }
+        _ => called.into_iter().collect(),
+    }
 }

@@ -1,6 +1,6 @@
 //! Plans are drafted, read, followed and turned into grants.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::call::{CallClass, CallId};
 use crate::departure::Departure;
 use crate::grant::Grant;
 use crate::id::Digest;
-use crate::journal::{Outcome, World};
+use crate::journal::{OnFailure, Outcome, World};
 
 fn world(marker: &str) -> BTreeMap<String, World> {
     let (credential, endpoint) = ("hetzner".to_owned(), "https://api".to_owned());
@@ -30,6 +30,8 @@ fn frame() -> Frame {
         grant: Digest::of(b"grant"),
         tenant: Some("acme".to_owned()),
         worlds: world("12:abc"),
+        landmarks: BTreeMap::new(),
+        given: Given::default(),
         settings: serde_json::from_value(settings).unwrap(),
         known: ["4711".to_owned()].into(),
     }
@@ -226,6 +228,7 @@ fn another_start_is_told_with_both_sides() {
         inputs: &plan.inputs,
         grant: Digest::of(b"grant"),
         worlds: &worlds,
+        landmarks: &BTreeMap::new(),
     };
     assert_eq!(start(&plan, &good), [] as [&str; 0]);
     let another = Digest::of(b"another");
@@ -242,6 +245,62 @@ fn another_start_is_told_with_both_sides() {
         assert_eq!(told.len(), 1, "{row}: {told:?}");
         assert!(told[0].starts_with(&format!("{row}: planned `")), "{row}: {told:?}");
     }
+}
+
+#[test]
+fn a_project_without_a_mark_is_known_by_what_stands_in_it() {
+    let marks = |marks: &[&str]| -> BTreeMap<String, BTreeSet<String>> {
+        [("hetzner".to_owned(), marks.iter().map(|it| (*it).to_owned()).collect())].into()
+    };
+    let unmarked = world("");
+    let rows = [
+        ("unchanged", marks(&["zones/1", "servers/2"]), true),
+        ("most of it is gone", marks(&["servers/2", "servers/3"]), true),
+        ("another", marks(&["zones/4"]), false),
+        ("an empty one", marks(&[]), false),
+    ];
+    let landmarks = marks(&["zones/1", "servers/2"]);
+    let plan = draft(Frame { worlds: unmarked.clone(), landmarks, ..frame() }, &[], End::Succeeds);
+    for (row, actual, is_same) in rows {
+        let begun = Start {
+            runbook: "make@0.1.0",
+            component: Digest::of(b"component"),
+            manifest: Digest::of(b"manifest"),
+            inputs: &plan.inputs,
+            grant: Digest::of(b"grant"),
+            worlds: &unmarked,
+            landmarks: &actual,
+        };
+        let told = start(&plan, &begun);
+        assert_eq!(told.is_empty(), is_same, "{row}: {told:?}");
+        assert!(told.iter().all(|it| it.contains("planned") && it.contains("actual")), "{told:?}");
+    }
+}
+
+#[test]
+fn a_suggested_grant_keeps_what_is_asked_for_and_was_not_called() {
+    let text = r#"version = 1
+        expires = 2099-01-01T00:00:00Z
+        on-failure = "hold"
+        runbook.name = "make"
+        scope.tenant = "acme"
+        recovery.keep = ["dns.records.delete", "dns.records.set"]
+        http.requests = [{ method = "GET", url = "https://a.example/" }]"#;
+    let given = Given::of(&Grant::parse("given.toml", text).expect("it is sound"));
+    let asks =
+        vec!["run/recovery".to_owned(), "http/requests".to_owned(), "dns/records".to_owned()];
+    let set = json!({"id": {"zone": "example.org", "name": "acme", "kind": "A"}, "ttl": 300});
+    let foreign = Some(json!({"holder": "foreign"}));
+    let noted = [note(Asked { found: foreign, ..asked("1", "dns.records.set", set) })];
+    let plan = draft(Frame { given, asks, ..frame() }, &noted, End::Succeeds);
+    let text = suggest(&plan, "2099-01-01T00:00:00Z");
+    let grant = Grant::parse("suggested.toml", &text).expect(&text);
+    let document = grant.document();
+    assert_eq!(grant.on_failure(), Some(OnFailure::Hold));
+    let recovery = document.recovery.as_ref().expect("a section");
+    assert_eq!(recovery.keep, ["dns.records.delete"], "one line is enough");
+    assert_eq!(document.http.as_ref().map(|http| http.requests.len()), Some(1));
+    assert!(document.dns.as_ref().expect("a section").records[0].replace_foreign, "{text}");
 }
 
 #[test]

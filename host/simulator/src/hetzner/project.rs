@@ -109,6 +109,12 @@ impl Kind {
     }
 }
 
+/// Returns behind which id those of the n-th project begin: above every id of the catalogue's small
+/// tables, so a mixed-up id is noticed, and far enough apart that two projects never meet.
+pub fn ids_before(projects: usize) -> u64 {
+    1_000_000 * (projects as u64 + 1)
+}
+
 impl Project {
     /// Opens an empty project.
     pub fn new(name: &str, seed: u64, settings: Arc<Settings>, catalogue: Catalogue) -> Self {
@@ -136,8 +142,7 @@ impl Project {
             lag_ms: 0,
             running: BTreeSet::new(),
             hidden: BTreeMap::new(),
-            // Above every id of the catalogue's small tables, so a mixed-up id is noticed.
-            id_last: 1_000_000,
+            id_last: ids_before(0),
             addresses: 0,
         }
     }
@@ -147,7 +152,7 @@ impl Project {
         (self.id_last, self.addresses) = (self.id_last.max(id), self.addresses.max(addresses));
     }
 
-    /// Returns a fresh id, never used before in this project for any kind.
+    /// Returns a fresh id, never used before for any kind.
     pub fn next_id(&mut self) -> u64 {
         self.id_last += 1;
         self.id_last

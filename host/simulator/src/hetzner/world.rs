@@ -20,7 +20,7 @@ use super::faults::{Fault, Faults};
 use super::ledger::{Change, Entry, Landing, ResourceEvent, Touched};
 use super::limiter::{Bucket, Rate};
 use super::options::Options;
-use super::project::Project;
+use super::project::{Project, ids_before};
 use super::refusal::Refusal;
 use super::request::{Input, Reply, Request};
 use super::router::{self, Found, Route};
@@ -232,6 +232,8 @@ impl World {
         let catalogue = self.catalogue.clone();
         let mut project = Project::new(&access.project, self.options.seed, settings, catalogue);
         project.now = now;
+        // Like at Hetzner, what stands in one project has an id that no other project has.
+        project.begin_behind(ids_before(self.projects.len()), 0);
         self.projects.insert(access.project.clone(), project);
     }
 
