@@ -157,7 +157,7 @@ pub const CLOCK_MIN: u64 = 1_767_225_600_000;
 /// machine that was suspended for weeks wakes up behind it; one that has lost its battery is off
 /// by years.
 pub const EPOCH_AHEAD_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
-/// Things by which a plan knows a project again that has no mark: enough that some outlive the plan.
+/// Things by which a plan knows a project again that has no mark: enough for some to outlive it.
 pub const LANDMARKS_MAX: usize = 64;
 /// Times to live that the API of Hetzner takes, in seconds; other providers take less.
 pub const TTL_SECONDS: (u32, u32) = (60, 2_147_483_647);

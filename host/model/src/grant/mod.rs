@@ -20,7 +20,7 @@ mod tests;
 
 pub use addressed::{Addressed, Found};
 pub use dns::{Holder, RecordChange};
-pub use document::Document;
+pub use document::{DnsRecords, Document};
 pub use explain::Line;
 pub use other::UndoCall;
 pub use rule::Rule;

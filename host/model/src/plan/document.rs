@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::call::{CallClass, CallId};
-use crate::grant::Grant;
+use crate::grant::{DnsRecords, Grant};
 use crate::id::Digest;
 use crate::journal::{OnFailure, World};
 use crate::limits;
@@ -39,8 +39,8 @@ pub struct Plan {
     pub octets: BTreeMap<String, u64>,
     /// Where it would act; a project that no run marked yet has an empty marker.
     pub worlds: BTreeMap<String, World>,
-    /// What stood, by capability, in each project that no run marked yet: collections and ids, which
-    /// no other project has.
+    /// What stood, by capability, in each project that no run marked yet: collections and ids,
+    /// which no other project has.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub landmarks: BTreeMap<String, BTreeSet<String>>,
     /// The choices of the configuration, narrowed to what the rehearsal chose.
@@ -132,6 +132,9 @@ pub struct Given {
     /// Method and URL of the first request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<(String, String)>,
+    /// What a look at all names shows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<DnsRecords>,
 }
 
 impl Given {
@@ -148,6 +151,7 @@ impl Given {
                 pivot: recovery.pivot,
             },
             request: request.map(|request| (request.method.clone(), request.url.clone())),
+            records: document.dns.as_ref().map(|dns| dns.records.clone()).unwrap_or_default(),
         }
     }
 

@@ -258,6 +258,9 @@ fn rest(plan: &Plan) -> String {
 /// How long resolvers may keep a set that has no time of its own.
 const ZONE_TTL: u64 = 86_400;
 
+/// Looks that name no set.
+const LOOKS: [&str; 2] = ["records.list", "records.zones"];
+
 fn dns(plan: &Plan) -> String {
     let mut own = String::new();
     list(&mut own, "operations", operations(plan, "dns"));
@@ -273,6 +276,13 @@ fn dns(plan: &Plan) -> String {
         if let Some(ttl) = request.get("ttl") {
             held.1 = held.1.max(ttl.as_u64().unwrap_or(ZONE_TTL));
         }
+    }
+    // A look at all names shows what the grant names.
+    let looks = operations(plan, "dns").iter().any(|it| LOOKS.contains(&it.as_str()));
+    for given in plan.given.records.iter().filter(|_| looks) {
+        let held = sets.entry((given.zone.clone(), given.name.clone()));
+        let kinds = given.types.iter().map(|kind| kind.to_string()).collect();
+        held.or_insert((kinds, given.max_ttl.into()));
     }
     let is_foreign = |it: &&Step| it.found.as_ref().and_then(|it| text(it, "holder")).is_some();
     let changed = plan.effects.iter().filter(|it| it.operation.starts_with("dns."));
