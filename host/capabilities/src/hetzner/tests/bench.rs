@@ -231,6 +231,12 @@ pub enum Planted {
     Forged,
 }
 
+impl Planted {
+    /// Every owner.
+    pub const ALL: [Self; 5] =
+        [Self::Ours, Self::OtherTenant, Self::OtherInstallation, Self::Unlabelled, Self::Forged];
+}
+
 fn roles() -> settings::Hetzner {
     let role = |name: &str, kinds: &[&str]| {
         (name.to_owned(), kinds.iter().map(|kind| (*kind).to_owned()).collect())

@@ -64,13 +64,7 @@ fn what_only_looks_like_ours_is_never_adopted() {
     use super::bench::Planted;
     use crate::hetzner::wire::Network;
     run(async {
-        for owner in [
-            Planted::Ours,
-            Planted::OtherTenant,
-            Planted::OtherInstallation,
-            Planted::Unlabelled,
-            Planted::Forged,
-        ] {
+        for owner in Planted::ALL {
             let granting = grant("").replace("networks = 1,", "networks = 2,");
             let mut bench = Bench::granting(&granting).await;
             let body = serde_json::json!({"ip_range": "10.7.0.0/16"});

@@ -60,13 +60,7 @@ async fn gap(bench: &mut Bench) -> Option<Failure> {
 fn a_name_that_others_took_is_told_before_anything_is_made() {
     run(async {
         for name in ["acme-net", "acme-fw", "acme-data"] {
-            for owner in [
-                Planted::Ours,
-                Planted::OtherTenant,
-                Planted::OtherInstallation,
-                Planted::Unlabelled,
-                Planted::Forged,
-            ] {
+            for owner in Planted::ALL {
                 let mut bench = Bench::new().await;
                 plant(&bench, name, owner).await;
                 let gap = gap(&mut bench).await;
