@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead};
 
+use runwrit_model::grant::Grant;
+
 use crate::endorsement::is_attended;
 use crate::error::Error;
 use crate::launch::Admitted;
@@ -14,11 +16,16 @@ pub fn start(admitted: &Admitted, session: &Session) -> Result<bool, Error> {
         return Ok(true);
     }
     session.note(Style::Strong, "this run may:");
-    for line in admitted.grant().explain() {
-        session.note(Style::Plain, &format!("  {:<10} {}", line.section, line.text));
-    }
+    explain(admitted.grant(), session);
     let answer = ask("start it? Type `yes` (`--yes` does not ask):", session)?;
     Ok(answer.unwrap_or(true))
+}
+
+/// Shows what a grant gives, a line each.
+pub fn explain(grant: &Grant, session: &Session) {
+    for line in grant.explain() {
+        session.note(Style::Plain, &format!("  {:<10} {}", line.section, line.text));
+    }
 }
 
 /// Asks a person; nothing where there is none.

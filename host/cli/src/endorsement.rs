@@ -6,13 +6,11 @@ use jiff::Timestamp;
 use runwrit_model::exit::Exit;
 use runwrit_model::grant::Grant;
 use runwrit_model::id::Digest;
-use runwrit_model::journal::Created;
 use runwrit_model::limits;
 use runwrit_model::provenance::{self, Endorsement};
-use runwrit_trust::endorsement::{Endorsed, GrantRefusal, judge_grant, recheck_grant};
+use runwrit_trust::endorsement::{Endorsed, GrantRefusal, judge_grant};
 use runwrit_trust::floors::timestamp;
 use runwrit_trust::parcel::SIGNATURE_EXTENSION;
-use runwrit_trust::public_key::Hint;
 
 use crate::ambient;
 use crate::error::Error;
@@ -76,7 +74,8 @@ impl Trust {
         self.endorsed(text, &signatures(path)?).map_err(|refusal| refused(path, &refusal))
     }
 
-    fn endorsed(
+    /// Judges the text of a grant by the files of its signers.
+    pub fn endorsed(
         &self,
         text: &str,
         signatures: &[(String, Vec<u8>)],
@@ -112,41 +111,6 @@ impl Trust {
             self.file.display()
         ))
     }
-
-    /// Judges again who answered for the grant of a run that is to go on.
-    pub fn readmit_grant(&self, created: &Created, session: &Session) -> Result<(), Error> {
-        let run = &created.run;
-        let stopped = |why: String, hint: &str| {
-            untrusted(format!("run {run} does not go on: {why}")).hint(hint.to_owned())
-        };
-        match &created.endorsement {
-            Some(Endorsement::Signed(signed)) => {
-                let hints: Vec<(&str, Hint)> = signed
-                    .signers
-                    .iter()
-                    .filter_map(|(id, hint)| Some((id.as_str(), hint.parse().ok()?)))
-                    .collect();
-                let signers = hints.iter().map(|(id, hint)| (*id, hint));
-                recheck_grant(&signed.grant, signers, &self.keyring)
-                    .map_err(|refusal| stopped(refusal.to_string(), refusal.hint()))
-            }
-            // Whoever typed `yes` meant the whole run, also what of it waits for time.
-            Some(Endorsement::Person(_)) => Ok(()),
-            Some(Endorsement::Nobody(_)) | None => {
-                let is_allowed = self.keyring.policy.allow_unsigned_grants;
-                if is_allowed || is_attended(session) {
-                    return Ok(());
-                }
-                let hint = format!(
-                    "resume it at a terminal, or `runwrit rollback {run}` undoes it; \
-                     `allow-unsigned-grants = true` under `[policy]` in `{}` lets it go on",
-                    self.file.display()
-                );
-                let why = "nobody signed its grant, and nobody watches".to_owned();
-                Err(stopped(why, &hint))
-            }
-        }
-    }
 }
 
 impl Answer {
@@ -177,6 +141,7 @@ impl Answer {
                         .map(|it| (it.id.clone(), it.hint.as_str().to_owned()))
                         .collect(),
                     keyring,
+                    proof: Some(endorsed.proof.clone()),
                 }))
             }
         }
@@ -205,7 +170,7 @@ pub fn names(endorsed: &Endorsed) -> String {
 }
 
 /// Says why a grant does not count.
-fn refused(path: &Path, refusal: &GrantRefusal) -> Error {
+pub fn refused(path: &Path, refusal: &GrantRefusal) -> Error {
     let error = untrusted(format!("the grant `{}` is refused: {refusal}", path.display()));
     refusal.details().into_iter().fold(error, Error::detail).hint(refusal.hint())
 }

@@ -90,6 +90,11 @@ impl Installation {
         Ok(Self { store, engine, key, claimant, progress, interrupt, state, is_kept: true })
     }
 
+    /// Returns where it lives.
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
     /// Waits in memory for so long at most where it goes on with a rollback.
     pub fn with_patience(self, patience: Option<Duration>) -> Self {
         Self { engine: self.engine.with_patience(patience), ..self }

@@ -5,17 +5,17 @@ use std::path::{Path, PathBuf};
 use runwrit_model::admission::Origin;
 use runwrit_model::exit::Exit;
 use runwrit_model::id::Digest;
-use runwrit_model::journal::Created;
 use runwrit_model::limits;
 use runwrit_model::manifest::Manifest;
 use runwrit_model::provenance::{Provenance, Signed, Unsigned};
 use runwrit_trust::floors::Floors;
 use runwrit_trust::keyring::{self, Keyring, OtherKeyrings};
 use runwrit_trust::parcel::Hashed;
+use runwrit_trust::public_key::Signer;
 use runwrit_trust::refusal::Refusal;
 use runwrit_trust::roots::Chain;
 use runwrit_trust::statement::Release;
-use runwrit_trust::verdict::{Bench, Past, Vouched, agrees, judge, recheck, within_rules};
+use runwrit_trust::verdict::{Bench, Vouched, agrees, judge, within_rules};
 
 use crate::ambient::{self, trusted};
 use crate::error::Error;
@@ -247,39 +247,6 @@ impl Trust {
         }
     }
 
-    /// Judges again who vouched for a run that is to go on.
-    pub fn readmit(&self, created: &Created) -> Result<(), Error> {
-        self.note_time();
-        let run = &created.run;
-        let stopped = |why: String| {
-            let undo =
-                format!("`runwrit rollback {run}` undoes it; it asks nobody who vouched for it");
-            untrusted(format!("run {run} does not go on: {why}")).hint(undo)
-        };
-        match &created.provenance {
-            Some(Provenance::Signed(signed)) => {
-                let past = Past {
-                    package: &signed.package,
-                    version: &signed.version,
-                    channel: &signed.channel,
-                    sequence: signed.sequence,
-                    component: &created.component,
-                    signers: &signed.signers,
-                };
-                recheck(&past, &self.keyring).map_err(|refusal| stopped(refusal.to_string()))
-            }
-            Some(Provenance::Unsigned(_)) | None => match self.keyring.policy.unsigned {
-                keyring::Unsigned::Flag => Ok(()),
-                keyring::Unsigned::Deny => {
-                    let file = self.file.display();
-                    Err(stopped(format!(
-                        "nobody vouched for its runbook, and `{file}` allows no such"
-                    )))
-                }
-            },
-        }
-    }
-
     /// Remembers a package before its run begins, so that nothing older runs from here on. What ran
     /// while a person was asked stands against it as well.
     pub fn remember(&self, vouching: &Vouching, folder: &Path) -> Result<(), Error> {
@@ -294,7 +261,7 @@ impl Trust {
 
     /// Remembers the time, so that a clock that is turned back revives nothing. Whoever may not
     /// write there gets the verdict all the same; a run that starts has to.
-    fn note_time(&self) {
+    pub fn note_time(&self) {
         let clock = ambient::now_unix_ms();
         if self.floors.clone().note_time(clock) {
             let _ = self.with_memory(|floors| Ok(floors.note_time(clock)));
@@ -406,9 +373,7 @@ impl Vouching {
             Self::Unsigned(keyring) => Provenance::Unsigned(Unsigned { keyring: *keyring }),
             Self::Signed(vouched, keyring) => {
                 let release = &vouched.release;
-                let signer = |it: &runwrit_trust::verdict::Signer| {
-                    (it.id.clone(), it.hint.as_str().to_owned())
-                };
+                let signer = |it: &Signer| (it.id.clone(), it.hint.as_str().to_owned());
                 Provenance::Signed(Box::new(Signed {
                     package: release.package.clone(),
                     version: release.version.clone(),
@@ -417,6 +382,7 @@ impl Vouching {
                     statement: vouched.statement,
                     signers: vouched.signers.iter().map(signer).collect(),
                     keyring: *keyring,
+                    proof: Some(vouched.proof.clone()),
                 }))
             }
         }
@@ -459,4 +425,25 @@ pub fn vouched_line(vouched: &Vouched) -> String {
     let reach = if vouched.is_loopback_only { ", for loopback endpoints only" } else { "" };
     let (id, channel, sequence) = (release.id(), &release.channel, release.sequence);
     format!("{id}, {channel} {sequence}, by {}{reach}", ids.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_keyring_says_where_it_remembers() {
+        let silent = Keyring::empty();
+        let mut telling = Keyring::empty();
+        telling.policy.state = Some("memory/floors.json".to_owned());
+        let rows = [
+            (SYSTEM, &silent, SYSTEM_STATE),
+            (SYSTEM, &telling, "/etc/runwrit/memory/floors.json"),
+            ("/home/ops/trust.toml", &silent, "/home/ops/trust-state.json"),
+            ("/home/ops/trust.toml", &telling, "/home/ops/memory/floors.json"),
+        ];
+        for (file, keyring, expected) in rows {
+            assert_eq!(state_of(Path::new(file), keyring), Path::new(expected), "{file}");
+        }
+    }
 }

@@ -9,17 +9,18 @@ use std::path::Path;
 use data_encoding::BASE64;
 use runwrit_engine::sandbox;
 use runwrit_engine::seed;
-use runwrit_engine::store::{Parcel, SqliteStore, Store as _};
+use runwrit_engine::store::{Parcel, RunState, SqliteStore, Store as _, StoreError};
 use runwrit_engine::view;
 use runwrit_model::breakable::crash_point;
 use runwrit_model::history::History;
 use runwrit_model::id::{RunId, Scope};
-use runwrit_model::journal::{Attempt, Entry, Record};
+use runwrit_model::journal::{Attempt, Ending, Entry, Record};
 use runwrit_model::labels::Lent;
 use runwrit_model::limits;
 use serde::{Deserialize, Serialize};
 
 use crate::ambient;
+use crate::arrival;
 use crate::epoch;
 use crate::error::Error;
 use crate::host_key;
@@ -127,6 +128,13 @@ pub async fn import(file: &Path, keys: &Identities, state: &Path) -> Result<RunI
     let sealed = seed.map(|seed| seed::seal(&key, &run, seed, ambient::random()));
     let sealed = sealed.map(|bytes| BASE64.encode(&bytes));
     crash_point("before-import", "import");
+    match store.run(&run).await {
+        // It is a run of this host, and refused below.
+        Ok(row) if row.state != RunState::Finished(Ending::Moved) => {}
+        Ok(_) | Err(StoreError::NotFound { .. }) => arrival::note(state, &run)?,
+        Err(error) => return Err(error.into()),
+    }
+    crash_point("arrival-noted", "import");
     store.take_in(Parcel { sealed, ..parcel }).await?;
     crash_point("imported", "import");
     store.verify_chain(&run).await?;

@@ -15,11 +15,13 @@ use runwrit_model::manifest::Manifest;
 use runwrit_model::settings;
 
 use crate::adoption::Adoption;
+use crate::arrival;
 use crate::configuration::Configuration;
 use crate::credentials::Wallet;
 use crate::error::Error;
 use crate::installation::Installation;
 use crate::keyring::Trust;
+use crate::readmission::{Newcomer, Word};
 use crate::session::Session;
 use crate::signals;
 use crate::surroundings::{Subject, Surroundings};
@@ -34,6 +36,7 @@ pub struct Standing {
     manifest: Manifest,
     state: RunState,
     trust: Result<Trust, Error>,
+    wallet: Wallet,
 }
 
 impl Standing {
@@ -58,7 +61,8 @@ impl Standing {
         signals::watch(installation.interrupt.clone(), Arc::clone(&installation.progress));
         // A rollback asks nobody who vouched for the runbook, so it needs no keyring.
         let trust = Trust::open(session);
-        Ok(Self { installation, surroundings, created, manifest, state: view.state, trust })
+        let state = view.state;
+        Ok(Self { installation, surroundings, created, manifest, state, trust, wallet })
     }
 
     /// Waits in memory for so long at most where the run goes backward.
@@ -66,21 +70,34 @@ impl Standing {
         Self { installation: self.installation.with_patience(patience), ..self }
     }
 
-    /// Returns the runbook, ready to run, where the run goes forward; a rollback needs none.
-    pub async fn guest(&self, session: &Session) -> Result<Option<impl Guest + use<>>, Error> {
+    /// Returns the runbook, ready to run, where the run goes forward; a rollback needs none. `word`
+    /// counts for a run that came from elsewhere.
+    pub async fn guest(
+        &self,
+        word: Word,
+        session: &Session,
+    ) -> Result<Option<impl Guest + use<>>, Error> {
         if matches!(self.state, RunState::Backward | RunState::Ended(_)) {
             return Ok(None);
         }
-        if let Some(adoption) = Adoption::of(&self.created, || self.surroundings.hetzner()) {
+        let created = &self.created;
+        let adoption = Adoption::of(created, || self.surroundings.hetzner());
+        let component = self.installation.store.component(&created.component).await?;
+        let (state, trust) = (self.installation.state(), self.trust.as_ref().map_err(Clone::clone));
+        if arrival::is_noted(state, &created.run) {
+            let (component, wallet) = (component.as_deref(), &self.wallet);
+            if component.is_none() && adoption.is_none() {
+                return Ok(None);
+            }
+            Newcomer { created, component, wallet, word }.admit(trust?, session)?;
+            arrival::forget(state, &created.run)?;
+        } else if adoption.is_none() {
+            trust?.readmit(created, session)?;
+        }
+        if let Some(adoption) = adoption {
             return Ok(Some(Runbook::Own(adoption)));
         }
-        let trust = self.trust.as_ref().map_err(Clone::clone)?;
-        trust.readmit(&self.created)?;
-        trust.readmit_grant(&self.created, session)?;
-        let digest = &self.created.component;
-        let Some(bytes) = self.installation.store.component(digest).await? else {
-            return Ok(None);
-        };
+        let Some(bytes) = component else { return Ok(None) };
         let assemble = self.surroundings.assembler(&self.manifest, &self.created.inputs);
         let granted = linked(&self.manifest);
         let guest = self.installation.guest(&bytes, granted, assemble).await?;

@@ -249,7 +249,7 @@ impl Outside for Surroundings {
 }
 
 /// Checks that nothing of a grant leads off this machine.
-fn stays_here(grant: &Grant, wallet: &Wallet) -> Result<(), Error> {
+pub fn stays_here(grant: &Grant, wallet: &Wallet) -> Result<(), Error> {
     let far = |what: String| {
         keyring::untrusted(format!(
             "runbook or grant is signed for loopback endpoints only, not for {what}"

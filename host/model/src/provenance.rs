@@ -34,6 +34,36 @@ pub struct Signed {
     pub signers: BTreeMap<String, String>,
     /// The digest of the keyring.
     pub keyring: Digest,
+    /// `runbook.toml` as it was signed; nothing in journals of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
+}
+
+/// What was signed, with the signatures: whoever reads a journal can judge it anew, and need not
+/// believe what the journal says of signers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Proof {
+    /// The exact text of the file.
+    pub text: String,
+    /// The files of those signers who counted, by their names.
+    pub signatures: BTreeMap<String, String>,
+}
+
+impl Proof {
+    /// Keeps a file and those of its signers. All of them are text: what is none, is refused where
+    /// it is parsed.
+    pub fn of<'a>(file: &[u8], signatures: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let signatures = signatures.map(|(name, bytes)| (name.to_owned(), text(bytes)));
+        Self { text: text(file), signatures: signatures.collect() }
+    }
+
+    /// Returns the files of the signers.
+    pub fn files(&self) -> Vec<(String, Vec<u8>)> {
+        let files = self.signatures.iter();
+        files.map(|(name, text)| (name.clone(), text.clone().into_bytes())).collect()
+    }
 }
 
 /// By which keyring something unsigned was let through.
@@ -68,6 +98,9 @@ pub struct SignedGrant {
     pub signers: BTreeMap<String, String>,
     /// The digest of the keyring.
     pub keyring: Digest,
+    /// The grant as it was signed; nothing in journals of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
 }
 
 /// Who sat at the terminal, as far as the host knows.

@@ -1,15 +1,21 @@
 //! Who answers for a grant: a statement about its file, and the verdict over those who signed it.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use runwrit_model::id::Digest;
 use runwrit_model::limits::SIGNATURES_MAX;
+use runwrit_model::provenance::Proof;
 use serde::{Deserialize, Serialize};
 
+use crate::bundle;
 use crate::keyring::{Endpoints, Key, Keyring, Role};
-use crate::public_key::Hint;
-use crate::refusal::{AHEAD, Cause, Fault, MORE_KEYS, ROOT_EXPIRED, Shortfall, withdrawn_words};
+use crate::public_key::Signer;
+use crate::refusal::{
+    AHEAD, Cause, Fault, MORE_KEYS, ROOT_EXPIRED, Shortfall, named, unproven_words, withdrawn_words,
+};
 use crate::statement::{StatementError, Subject, TYPE, parse};
-use crate::verdict::{Bench, Signer, authentic, fault, holds, root_age};
+use crate::verdict::{Bench, authentic, fault, holds, known, root_age};
 
 /// What tells a statement about a grant from any other that a key may sign.
 pub const GRANT_TYPE: &str = "urn:runwrit:grant:v1";
@@ -58,6 +64,8 @@ pub struct Endorsed {
     pub is_loopback_only: bool,
     /// What is not in order and does not stand against it.
     pub warnings: Vec<String>,
+    /// What others need to judge it anew.
+    pub proof: Proof,
 }
 
 /// Why a grant does not count as signed.
@@ -101,6 +109,9 @@ pub enum GrantRefusal {
         /// Those that were revoked or taken away.
         gone: Vec<String>,
     },
+    /// The record of a run says of keys what their signatures do not.
+    #[error("{}", unproven_words("its grant", .0))]
+    Unproven(Vec<String>),
     /// The root that says who may sign has expired.
     #[error("root {version}, which says who may sign, has expired on {until}")]
     RootExpired {
@@ -116,6 +127,7 @@ pub enum GrantRefusal {
 /// A signature that counts.
 struct Valid<'a> {
     file: &'a str,
+    bytes: &'a [u8],
     key: &'a Key,
     statement: GrantStatement,
     digest: Digest,
@@ -181,8 +193,14 @@ impl GrantRefusal {
     pub fn details(&self) -> Vec<String> {
         let shown = |fault: &Fault| format!("`{}`: {}", fault.file, fault.cause);
         match self {
-            Self::NoneCounts(faults) => faults.iter().skip(1).map(shown).collect(),
-            Self::TooFew(short) => short.faults.iter().map(shown).collect(),
+            Self::NoneCounts(faults) => {
+                let others = faults.iter().skip(1).map(shown);
+                others.chain(named(faults.iter().filter_map(|it| it.key.as_ref()))).collect()
+            }
+            Self::TooFew(short) => {
+                let others = short.faults.iter().map(shown);
+                others.chain(named(short.keys())).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -208,7 +226,7 @@ impl GrantRefusal {
             }
             Self::Revoked { .. } => "have another grant made and signed",
             Self::Mismatch { .. } => "have the grant signed again as it stands",
-            Self::Withdrawn { .. } => {
+            Self::Withdrawn { .. } | Self::Unproven(_) => {
                 "`runwrit rollback` still undoes the run; it asks nobody who granted it"
             }
             Self::RootExpired { is_ahead: true, .. } => AHEAD,
@@ -242,22 +260,22 @@ pub fn judge_grant(
     for (file, bytes) in signatures {
         match signature(file, bytes, grant, bench) {
             Ok(new) if valid.iter().any(|it| it.key.public == new.key.public) => {
-                faults.push(fault(file, Cause::Again(new.key.id.clone())));
+                faults.push(fault(file, Some(new.key), Cause::Again(new.key.id.clone())));
             }
             Ok(new) => valid.push(new),
-            Err(cause) => faults.push(fault(file, cause)),
+            Err(cause) => faults.push(fault(file, known(bytes, bench.keyring), cause)),
         }
     }
     // Files are named after keys; people compare what is wrong, whatever the names are.
     faults.sort_by_cached_key(|fault| fault.cause.to_string());
-    let mut endorsed = settle(valid, faults, digest, bench)?;
+    let mut endorsed = settle(valid, faults, (grant, digest), bench)?;
     endorsed.warnings.extend(age);
     Ok(endorsed)
 }
 
 fn signature<'a>(
     file: &'a str,
-    bytes: &[u8],
+    bytes: &'a [u8],
     grant: &[u8],
     bench: Bench<'a>,
 ) -> Result<Valid<'a>, Cause> {
@@ -269,14 +287,14 @@ fn signature<'a>(
         return Err(Cause::Changed { file: "the grant", id: id() });
     }
     holds(key, Role::Grant, bench)?;
-    Ok(Valid { file, key, digest: Digest::of(&envelope.payload), statement })
+    Ok(Valid { file, bytes, key, digest: Digest::of(&envelope.payload), statement })
 }
 
 /// Counts those who signed one and the same statement: the one that most did.
 fn settle(
     valid: Vec<Valid<'_>>,
     mut faults: Vec<Fault>,
-    grant: Digest,
+    (text, grant): (&[u8], Digest),
     bench: Bench<'_>,
 ) -> Result<Endorsed, GrantRefusal> {
     let signed = |it: &Valid<'_>| valid.iter().filter(|other| other.digest == it.digest).count();
@@ -286,26 +304,26 @@ fn settle(
     let is_same = |it: &&Valid<'_>| it.digest == first.digest;
     let group: Vec<&Valid<'_>> = valid.iter().filter(is_same).collect();
     for other in valid.iter().filter(|it| !is_same(it)) {
-        faults.push(fault(other.file, Cause::OtherTerms(other.key.id.clone())));
+        let cause = Cause::OtherTerms(other.key.id.clone());
+        faults.push(fault(other.file, Some(other.key), cause));
     }
     let terms = first.statement.terms().clone();
     let needed = bench.keyring.needed(Role::Grant);
     if group.len() < needed {
         let has_signed = |key: &&Key| group.iter().any(|valid| valid.key.id == key.id);
         let holders = || bench.keyring.holders(Role::Grant);
-        let missing = holders().filter(|key| !has_signed(key)).map(|key| key.id.clone());
+        let missing = holders().filter(|key| !has_signed(key)).map(Key::signer);
         return Err(GrantRefusal::TooFew(Shortfall {
             needed,
             known: holders().count(),
-            valid: group.iter().map(|valid| valid.key.id.clone()).collect(),
+            valid: group.iter().map(|valid| valid.key.signer()).collect(),
             created_at: terms.created_at,
             missing: missing.collect(),
             faults,
         }));
     }
     let far = group.iter().filter(|valid| valid.key.endpoints != Some(Endpoints::Loopback)).count();
-    let signer = |it: &&Valid<'_>| Signer { id: it.key.id.clone(), hint: it.key.public.hint() };
-    let mut signers: Vec<_> = group.iter().map(signer).collect();
+    let mut signers: Vec<_> = group.iter().map(|it| it.key.signer()).collect();
     signers.sort_by(|one, other| one.id.cmp(&other.id));
     Ok(Endorsed {
         terms,
@@ -314,6 +332,7 @@ fn settle(
         signers,
         is_loopback_only: far < needed,
         warnings: faults.iter().map(|it| format!("`{}`: {}", it.file, it.cause)).collect(),
+        proof: Proof::of(text, group.iter().map(|it| (it.file, it.bytes))),
     })
 }
 
@@ -323,25 +342,53 @@ pub fn stated_grant(bytes: &[u8], grant: &[u8], bench: Bench<'_>) -> Result<Gran
     signature("", bytes, grant, bench).map(|valid| valid.statement)
 }
 
-/// Judges again who answered for a grant when its run began: `signers` by what the keyring called
-/// them, and the digest of the file. That a key has merely expired since then stops no run.
-pub fn recheck_grant<'a>(
-    grant: &Digest,
-    signers: impl Iterator<Item = (&'a str, &'a Hint)>,
-    keyring: &Keyring,
-) -> Result<(), GrantRefusal> {
+/// Who answered for a grant when a run began, by its journal.
+#[derive(Debug, Clone, Copy)]
+pub struct PastGrant<'a> {
+    /// The digest of the file.
+    pub grant: &'a Digest,
+    /// The statement that was signed.
+    pub statement: &'a Digest,
+    /// The keys, by what the keyring called them.
+    pub signers: &'a BTreeMap<String, String>,
+    /// The grant with its signatures; nothing in journals of earlier versions.
+    pub proof: Option<&'a Proof>,
+}
+
+/// Judges again who answered for a grant when its run began. That a key has merely expired since
+/// then stops no run.
+pub fn recheck_grant(past: &PastGrant<'_>, keyring: &Keyring) -> Result<(), GrantRefusal> {
+    let PastGrant { grant, signers, proof, .. } = past;
     if let Some(reason) = keyring.revoked_digest(grant) {
         let (digest, reason) = (grant.to_string(), reason.to_owned());
         return Err(GrantRefusal::Revoked { digest, reason });
     }
-    let counts = |hint: &Hint| keyring.holders(Role::Grant).any(|key| key.public.hint() == *hint);
-    let (left, gone): (Vec<_>, Vec<_>) = signers.partition(|(_, hint)| counts(hint));
+    let counts = |hint: &str| keyring.holders(Role::Grant).any(|key| key.is(hint));
+    let gone: Vec<String> =
+        signers.iter().filter(|(_, hint)| !counts(hint)).map(|(id, _)| id.clone()).collect();
     let needed = keyring.needed(Role::Grant);
-    match left.len() >= needed {
-        true => Ok(()),
-        false => {
-            let gone = gone.into_iter().map(|(id, _)| id.to_owned()).collect();
-            Err(GrantRefusal::Withdrawn { needed, gone })
-        }
+    if signers.len() - gone.len() < needed {
+        return Err(GrantRefusal::Withdrawn { needed, gone });
     }
+    let Some(proof) = proof else { return Ok(()) };
+    let is_signer = |key: &&Key| signers.values().any(|hint| key.is(hint));
+    let keys = keyring.holders(Role::Grant).filter(is_signer);
+    match keys.filter(|key| !is_proven(past, proof, key)).map(|key| key.id.clone()).collect() {
+        by if Vec::is_empty(&by) => Ok(()),
+        by => Err(GrantRefusal::Unproven(by)),
+    }
+}
+
+/// Returns whether a proof holds what `key` signed, and that is what the journal says.
+fn is_proven(past: &PastGrant<'_>, proof: &Proof, key: &Key) -> bool {
+    let text = proof.text.as_bytes();
+    let is_it = |statement: GrantStatement| statement.is_about(text);
+    Digest::of(text) == *past.grant
+        && proof.signatures.values().any(|file| {
+            bundle::decode(file.as_bytes()).is_ok_and(|envelope| {
+                envelope.is_by(&key.public)
+                    && Digest::of(&envelope.payload) == *past.statement
+                    && GrantStatement::decode(&envelope.payload).is_ok_and(is_it)
+            })
+        })
 }

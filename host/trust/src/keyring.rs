@@ -12,7 +12,7 @@ use runwrit_model::id::Digest;
 use serde::{Deserialize, Serialize};
 use toml::value::Datetime;
 
-use crate::public_key::{Hint, PublicKey};
+use crate::public_key::{Hint, PublicKey, Signer};
 
 /// The whole file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -79,6 +79,8 @@ pub struct Policy {
     pub reapprove_wider: bool,
     /// The largest step that a sequence may take at once.
     pub max_sequence_jump: Option<u64>,
+    /// How many days old the newest release may be before its age is told.
+    pub max_age_days: Option<u32>,
     /// Where floors are remembered, relative to the file.
     pub state: Option<String>,
 }
@@ -403,6 +405,16 @@ impl Key {
 
     pub(crate) fn within(self, endpoints: Option<Endpoints>) -> Self {
         Self { endpoints, ..self }
+    }
+
+    /// Returns it as a signer.
+    pub fn signer(&self) -> Signer {
+        Signer { id: self.id.clone(), hint: self.public.hint() }
+    }
+
+    /// Returns whether it has the hint.
+    pub fn is(&self, hint: &str) -> bool {
+        self.public.hint().as_str() == hint
     }
 
     /// Returns whether it may sign in a role.

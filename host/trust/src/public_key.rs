@@ -153,6 +153,15 @@ impl From<PublicKey> for String {
 #[serde(try_from = "String", into = "String")]
 pub struct Hint(String);
 
+/// A key of the keyring: what people call it, and what files and other hosts know it by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Signer {
+    /// What the keyring calls it.
+    pub id: String,
+    /// The key.
+    pub hint: Hint,
+}
+
 /// A text that names no key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no key hint: expected Base64 of 32 bytes, as `runwrit key show` prints it")]

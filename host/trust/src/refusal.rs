@@ -1,11 +1,13 @@
 //! Why something signed does not count, in words: the file, the key, the rule and the way out.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use runwrit_model::limits::SIGNATURES_MAX;
 
 use crate::bundle::BundleError;
 use crate::parcel::SIGNATURES;
-use crate::public_key::Hint;
+use crate::public_key::{Hint, Signer};
 use crate::statement::StatementError;
 
 /// What is wrong with the file of one signer.
@@ -13,6 +15,8 @@ use crate::statement::StatementError;
 pub struct Fault {
     /// The file in `signatures/`.
     pub file: String,
+    /// The key that it names, where the keyring knows it.
+    pub key: Option<Signer>,
     /// What is wrong with it.
     pub cause: Cause,
 }
@@ -119,11 +123,11 @@ pub struct Shortfall {
     /// How many keys might sign, revoked ones among them.
     pub known: usize,
     /// Those that signed.
-    pub valid: Vec<String>,
+    pub valid: Vec<Signer>,
     /// When it was signed first.
     pub created_at: Timestamp,
     /// Those that may sign and did not.
-    pub missing: Vec<String>,
+    pub missing: Vec<Signer>,
     /// What is wrong with other files.
     pub faults: Vec<Fault>,
 }
@@ -196,6 +200,8 @@ pub enum Refusal {
         channel: String,
         /// The sequence.
         sequence: u64,
+        /// Who signed the one at hand.
+        by: Vec<Signer>,
     },
     /// A number that would lock later releases out.
     #[error("{id} has sequence {sequence}, more than {max}, the largest that may follow now")]
@@ -206,6 +212,8 @@ pub enum Refusal {
         sequence: u64,
         /// The largest that may follow.
         max: u64,
+        /// Who signed it.
+        by: Vec<Signer>,
     },
     /// The statement and `runbook.toml` disagree.
     #[error("the statement says {field} `{signed}`, and `runbook.toml` says `{found}`")]
@@ -226,6 +234,14 @@ pub enum Refusal {
         needed: usize,
         /// Those that were revoked or taken away.
         gone: Vec<String>,
+    },
+    /// The record of a run says of keys what their signatures do not.
+    #[error("{}", unproven_words(id, by))]
+    Unproven {
+        /// The release.
+        id: String,
+        /// The keys.
+        by: Vec<String>,
     },
     /// The root that says who may sign has expired.
     #[error("root {version}, which says who may sign, has expired on {until}")]
@@ -259,8 +275,15 @@ impl Refusal {
     pub fn details(&self) -> Vec<String> {
         let shown = |fault: &Fault| format!("`{SIGNATURES}/{}`: {}", fault.file, fault.cause);
         match self {
-            Self::NoneCounts(faults) => faults.iter().skip(1).map(shown).collect(),
-            Self::TooFew(short) => short.faults.iter().map(shown).collect(),
+            Self::NoneCounts(faults) => {
+                let others = faults.iter().skip(1).map(shown);
+                others.chain(named(faults.iter().filter_map(|it| it.key.as_ref()))).collect()
+            }
+            Self::TooFew(short) => {
+                let others = short.faults.iter().map(shown);
+                others.chain(named(short.keys())).collect()
+            }
+            Self::Equivocation { by, .. } | Self::Leap { by, .. } => named(by.iter()),
             _ => Vec::new(),
         }
     }
@@ -298,7 +321,7 @@ impl Refusal {
                 "a sequence counts up from 1, or is the time in seconds: have it signed again, and \
                  look whether somebody stole the key"
             }
-            Self::Withdrawn { .. } => {
+            Self::Withdrawn { .. } | Self::Unproven { .. } => {
                 "`runwrit rollback` still undoes the run; it asks nobody who vouched for it"
             }
             Self::Mismatch { .. } => "have the package signed again as it stands",
@@ -308,7 +331,19 @@ impl Refusal {
     }
 }
 
+/// Says by which hints the keys are known that a refusal is about, each once.
+pub(crate) fn named<'a>(keys: impl Iterator<Item = &'a Signer>) -> Vec<String> {
+    let keys: BTreeSet<&Signer> = keys.collect();
+    keys.into_iter().map(|key| format!("the key `{}` is {}", key.id, key.hint)).collect()
+}
+
 impl Shortfall {
+    /// Returns the keys that it is about.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Signer> {
+        let faulty = self.faults.iter().filter_map(|fault| fault.key.as_ref());
+        self.valid.iter().chain(&self.missing).chain(faulty)
+    }
+
     fn needed_words(&self) -> String {
         let Self { needed, known, .. } = self;
         match known {
@@ -321,7 +356,7 @@ impl Shortfall {
     fn valid_words(&self) -> String {
         let day = self.created_at.to_string();
         let day = day.split('T').next().unwrap_or_default();
-        let ids: Vec<_> = self.valid.iter().map(|id| format!("`{id}` of {day}")).collect();
+        let ids: Vec<_> = self.valid.iter().map(|key| format!("`{}` of {day}", key.id)).collect();
         ids.join(", ")
     }
 
@@ -329,8 +364,11 @@ impl Shortfall {
         match (&self.missing[..], &self.faults[..]) {
             ([], []) => "the keyring holds no other key that may sign it".to_owned(),
             ([], [fault, ..]) => format!("another does not count: {}", fault.cause),
-            ([one], _) => format!("missing `{one}`"),
-            (more, _) => format!("missing one of `{}`", more.join("`, `")),
+            ([one], _) => format!("missing `{}`", one.id),
+            (more, _) => {
+                let ids: Vec<_> = more.iter().map(|key| key.id.as_str()).collect();
+                format!("missing one of `{}`", ids.join("`, `"))
+            }
         }
     }
 }
@@ -362,6 +400,12 @@ impl Cause {
             Self::NotYet { .. } => "wait, or look whether the clock of this host is right",
         }
     }
+}
+
+/// Says that the record of a run holds no signature of keys over what it says they signed.
+pub(crate) fn unproven_words(what: &str, by: &[String]) -> String {
+    let ids = by.join("`, `");
+    format!("its record says that `{ids}` signed {what}, and holds no signature that says so")
 }
 
 /// Says that too few still count of those who had `done` something.

@@ -146,6 +146,12 @@ impl Statement {
         &self.predicate
     }
 
+    /// Returns whether it is about files with these digests.
+    pub fn is_about(&self, manifest: &Digest, component: &Digest) -> bool {
+        let [one, other] = self.subject.as_slice() else { return false };
+        one.is(manifest) && other.is(component)
+    }
+
     /// Returns the first file that is not the one that the signer saw, by its name.
     pub fn changed_file(&self, found: &Hashed<'_>) -> Option<&'static str> {
         let is_other =

@@ -6,13 +6,14 @@ use jiff::Timestamp;
 use runwrit_model::id::Digest;
 use runwrit_model::journal::UnixMs;
 use runwrit_model::limits;
+use runwrit_model::provenance::Proof;
 
 use crate::bundle;
 use crate::envelope::Envelope;
 use crate::floors::{Floors, Seen, timestamp};
 use crate::keyring::{Endpoints, ExpiredRelease, ExpiredRoot, Key, Keyring, Newest, Role};
 use crate::parcel::Hashed;
-use crate::public_key::Hint;
+use crate::public_key::Signer;
 use crate::refusal::{Cause, Fault, Refusal, Shortfall};
 use crate::statement::{Release, Statement};
 
@@ -47,20 +48,14 @@ pub struct Vouched {
     pub is_loopback_only: bool,
     /// What is not in order and does not stand against it.
     pub warnings: Vec<String>,
-}
-
-/// One of those who signed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Signer {
-    /// What the keyring calls it.
-    pub id: String,
-    /// The key.
-    pub hint: Hint,
+    /// What others need to judge it anew.
+    pub proof: Proof,
 }
 
 /// A signature that counts.
 struct Valid<'a> {
     file: &'a str,
+    bytes: &'a [u8],
     key: &'a Key,
     statement: Statement,
     digest: Digest,
@@ -174,15 +169,19 @@ pub struct Past<'a> {
     pub sequence: u64,
     /// The component.
     pub component: &'a Digest,
+    /// The statement that was signed.
+    pub statement: &'a Digest,
     /// The keys, by what the keyring called them.
     pub signers: &'a BTreeMap<String, String>,
+    /// What was signed, with the signatures; nothing in journals of earlier versions.
+    pub proof: Option<&'a Proof>,
 }
 
 /// Judges again what was vouched for when a run began: whatever was revoked or taken away since
 /// then stops it. That a key or a release has merely expired meanwhile, or that a newer release
 /// ran, does not: half a run helps nobody.
 pub fn recheck(past: &Past<'_>, keyring: &Keyring) -> Result<(), Refusal> {
-    let Past { package, version, channel, sequence, component, signers } = past;
+    let Past { package, version, channel, sequence, component, signers, .. } = past;
     let id = format!("{package}@{version}");
     if let Some(reason) = keyring.revoked_digest(component) {
         let (digest, reason) = (component.to_string(), reason.to_owned());
@@ -196,15 +195,37 @@ pub fn recheck(past: &Past<'_>, keyring: &Keyring) -> Result<(), Refusal> {
         let (channel, sequence) = (channel.to_string(), *sequence);
         return Err(Refusal::Downgrade { id, channel, sequence, floor });
     }
-    let counts =
-        |hint: &str| keyring.signers(package).any(|key| key.public.hint().as_str() == hint);
+    let counts = |hint: &str| keyring.signers(package).any(|key| key.is(hint));
     let gone: Vec<String> =
         signers.iter().filter(|(_, hint)| !counts(hint)).map(|(id, _)| id.clone()).collect();
     let needed = keyring.threshold.runbook;
-    match signers.len() - gone.len() >= needed {
-        true => Ok(()),
-        false => Err(Refusal::Withdrawn { id, needed, gone }),
+    if signers.len() - gone.len() < needed {
+        return Err(Refusal::Withdrawn { id, needed, gone });
     }
+    let Some(proof) = past.proof else { return Ok(()) };
+    let keys = || keyring.signers(package).filter(|key| signers.values().any(|it| key.is(it)));
+    let unproven = keys().filter(|key| !is_proven(past, proof, key));
+    match unproven.map(|key| key.id.clone()).collect::<Vec<_>>() {
+        by if by.is_empty() => Ok(()),
+        by => Err(Refusal::Unproven { id, by }),
+    }
+}
+
+/// Returns whether a proof holds what `key` signed, and that is what the journal says.
+fn is_proven(past: &Past<'_>, proof: &Proof, key: &Key) -> bool {
+    let is_it = |statement: &Statement| {
+        let Release { package, version, channel, sequence, .. } = statement.release();
+        statement.is_about(&Digest::of(proof.text.as_bytes()), past.component)
+            && (package.as_str(), version.as_str()) == (past.package, past.version)
+            && (channel.as_str(), *sequence) == (past.channel, past.sequence)
+    };
+    proof.signatures.values().any(|file| {
+        bundle::decode(file.as_bytes()).is_ok_and(|envelope| {
+            envelope.is_by(&key.public)
+                && Digest::of(&envelope.payload) == *past.statement
+                && Statement::decode(&envelope.payload).is_ok_and(|it| is_it(&it))
+        })
+    })
 }
 
 /// Counts the signatures of the release that most have signed.
@@ -216,11 +237,14 @@ fn count(hashed: &Hashed<'_>, bench: Bench<'_>) -> Result<Vouched, Refusal> {
                 let group = groups.entry((valid.statement.release().sequence, valid.digest));
                 let group = group.or_default();
                 match group.iter().any(|it| it.key.public == valid.key.public) {
-                    true => faults.push(fault(file, Cause::Again(valid.key.id.clone()))),
+                    true => {
+                        let cause = Cause::Again(valid.key.id.clone());
+                        faults.push(fault(file, Some(valid.key), cause));
+                    }
                     false => group.push(valid),
                 }
             }
-            Err(cause) => faults.push(fault(file, cause)),
+            Err(cause) => faults.push(fault(file, known(bytes, bench.keyring), cause)),
         }
     }
     // Files are named after keys; people compare what is wrong, whatever the names are.
@@ -235,36 +259,45 @@ fn count(hashed: &Hashed<'_>, bench: Bench<'_>) -> Result<Vouched, Refusal> {
     let group = groups.remove(&place).unwrap_or_default();
     for other in groups.into_values().flatten() {
         let (id, sequence) = (other.key.id.clone(), other.statement.release().sequence);
-        faults.push(fault(other.file, Cause::OtherRelease { id, sequence }));
+        let cause = Cause::OtherRelease { id, sequence };
+        faults.push(fault(other.file, Some(other.key), cause));
     }
-    settle(group, faults, bench)
+    settle(group, faults, hashed, bench)
 }
 
-pub(crate) fn fault(file: &str, cause: Cause) -> Fault {
-    Fault { file: runwrit_model::text::escape(file), cause }
+pub(crate) fn fault(file: &str, key: Option<&Key>, cause: Cause) -> Fault {
+    Fault { file: runwrit_model::text::escape(file), key: key.map(Key::signer), cause }
 }
 
-fn settle(group: Vec<Valid<'_>>, faults: Vec<Fault>, bench: Bench<'_>) -> Result<Vouched, Refusal> {
+/// Returns the key that the file of a signer names, where the keyring knows it.
+pub(crate) fn known<'a>(bytes: &[u8], keyring: &'a Keyring) -> Option<&'a Key> {
+    keyring.key(&bundle::decode(bytes).ok()?.hint)
+}
+
+fn settle(
+    group: Vec<Valid<'_>>,
+    faults: Vec<Fault>,
+    hashed: &Hashed<'_>,
+    bench: Bench<'_>,
+) -> Result<Vouched, Refusal> {
     let Some(first) = group.first() else { return Err(Refusal::NoneCounts(faults)) };
     let release = first.statement.release().clone();
     let needed = bench.keyring.threshold.runbook;
     if group.len() < needed {
         let has_signed = |key: &Key| group.iter().any(|valid| valid.key.id == key.id);
         let signers = || bench.keyring.signers(&release.package);
-        let missing = signers().filter(|key| !has_signed(key)).map(|key| key.id.clone());
+        let missing = signers().filter(|key| !has_signed(key)).map(Key::signer);
         return Err(Refusal::TooFew(Shortfall {
             needed,
             known: bench.keyring.named_for(&release.package).count(),
-            valid: group.iter().map(|valid| valid.key.id.clone()).collect(),
+            valid: group.iter().map(|valid| valid.key.signer()).collect(),
             created_at: release.created_at,
             missing: missing.collect(),
             faults,
         }));
     }
     let far = group.iter().filter(|valid| valid.key.endpoints != Some(Endpoints::Loopback)).count();
-    let signer =
-        |valid: &Valid<'_>| Signer { id: valid.key.id.clone(), hint: valid.key.public.hint() };
-    let mut signers: Vec<_> = group.iter().map(signer).collect();
+    let mut signers: Vec<_> = group.iter().map(|valid| valid.key.signer()).collect();
     signers.sort_by(|one, other| one.id.cmp(&other.id));
     let warning = |fault: &Fault| format!("`signatures/{}`: {}", fault.file, fault.cause);
     let mut warnings: Vec<_> = faults.iter().map(warning).collect();
@@ -280,19 +313,36 @@ fn settle(group: Vec<Valid<'_>>, faults: Vec<Fault>, bench: Bench<'_>) -> Result
             }
         }
     }
+    warnings.extend(staleness(&release, bench));
     Ok(Vouched {
         statement: first.digest,
         signers,
         is_loopback_only: far < needed,
         warnings,
         release,
+        proof: Proof::of(&hashed.parcel().manifest, group.iter().map(|it| (it.file, it.bytes))),
+    })
+}
+
+/// Tells the age of a release that is older than the keyring likes. Who holds newer ones back
+/// forges nothing, so a host without a network cannot tell that from silence: age is all it sees.
+fn staleness(release: &Release, bench: Bench<'_>) -> Option<String> {
+    let max = bench.keyring.policy.max_age_days?;
+    let age = bench.floors.time(bench.clock).duration_since(release.created_at);
+    let days = age.as_hours() / 24;
+    (days > i64::from(max)).then(|| {
+        let (id, at) = (release.id(), release.created_at);
+        format!(
+            "the release {id} is of {at}, {days} days old, and `max-age-days` is {max}: look \
+             whether somebody holds newer ones back"
+        )
     })
 }
 
 /// Checks one signature. The statement is parsed only once its signature holds.
 fn signature<'a>(
     file: &'a str,
-    bytes: &[u8],
+    bytes: &'a [u8],
     hashed: &Hashed<'_>,
     bench: Bench<'a>,
 ) -> Result<Valid<'a>, Cause> {
@@ -303,7 +353,7 @@ fn signature<'a>(
         return Err(Cause::Changed { file, id: key.id.clone() });
     }
     may_sign(key, statement.release(), bench)?;
-    Ok(Valid { file, key, digest: Digest::of(&envelope.payload), statement })
+    Ok(Valid { file, bytes, key, digest: Digest::of(&envelope.payload), statement })
 }
 
 /// Reads the file of a signer and verifies it with the key of the keyring that it names. What was
@@ -371,7 +421,8 @@ pub fn within_rules(vouched: &Vouched, bench: Bench<'_>) -> Result<(), Refusal> 
     }
     let is_other = |seen: &Seen| seen.sequence == sequence && seen.statement != vouched.statement;
     if seen.is_some_and(is_other) {
-        return Err(Refusal::Equivocation { id, channel, sequence });
+        let by = vouched.signers.clone();
+        return Err(Refusal::Equivocation { id, channel, sequence, by });
     }
     let ahead = limits::SEQUENCE_AHEAD_MAX.as_secs();
     let jump = keyring.policy.max_sequence_jump;
@@ -379,7 +430,7 @@ pub fn within_rules(vouched: &Vouched, bench: Bench<'_>) -> Result<(), Refusal> 
     let step = jump.filter(|_| floor > 0).map(|jump| floor.saturating_add(jump));
     let max = (clock / 1_000 + ahead).min(step.unwrap_or(u64::MAX));
     match sequence > max {
-        true => Err(Refusal::Leap { id, sequence, max }),
+        true => Err(Refusal::Leap { id, sequence, max, by: vouched.signers.clone() }),
         false => Ok(()),
     }
 }

@@ -8,7 +8,7 @@ mod claims;
 mod clock;
 mod doctor;
 mod drift;
-mod losing;
+pub mod losing;
 mod moving;
 mod resolve;
 mod sweep;

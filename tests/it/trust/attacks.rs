@@ -3,8 +3,11 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
+use runwrit_trust::bundle;
+use runwrit_trust::envelope::Envelope;
 use runwrit_trust::private_key::PrivateKey;
 use runwrit_trust::roots::Root;
+use runwrit_trust::statement::{Release, Statement};
 
 use super::roots::{SUCCESSION, house, release, rotate, sign_root};
 use super::*;
@@ -19,7 +22,7 @@ struct Row {
 }
 
 /// A host that follows roots, on which release 3 of `acme:hello` has run.
-const ROWS: [Row; 27] = [
+const ROWS: [Row; 29] = [
     row("a stick and no key", "replays the newest release", |_| {}, 0, "succeeded"),
     row("a stick and no key", "strips the signatures", strip, 4, "the package is not signed"),
     row("a stick and no key", "changes a bit of the code", flip, 4, "`component.wasm` is not the"),
@@ -33,6 +36,13 @@ const ROWS: [Row; 27] = [
         "has more than 65536 bytes",
     ),
     row("a stick and no key", "hands over a heap of signatures", heap, 4, "holds 65 files"),
+    row(
+        "a stick and no key",
+        "holds newer releases back",
+        freeze,
+        0,
+        "look whether somebody holds newer ones back",
+    ),
     row("a stick and no key", "links to a file of the host", link, 4, "no regular file"),
     row("a stick and no key", "takes the roots away", cut, 4, "this host had come to root 2"),
     row("a stick and no key", "lays a pipe among the roots", pipe, 4, "it is no regular file"),
@@ -50,6 +60,13 @@ const ROWS: [Row; 27] = [
         other_namesake,
         5,
         "`guest:hello@0.1.0` is not what the grant is for, `acme:hello`",
+    ),
+    row(
+        "a runbook key",
+        "ships code that was compiled elsewhere",
+        compiled,
+        4,
+        "it is compiled code, not a component",
     ),
     row("a runbook key", "takes a number that locks others out", leap, 4, "more than"),
     row("a runbook key", "says two things under one number", twice, 4, "two things under one num"),
@@ -103,6 +120,31 @@ fn every_attacker_of_the_threat_model_gets_as_far_as_it_says() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Floors and revocations belong to the keyring: another state directory has the same ones.
+#[test]
+fn another_state_directory_forgets_neither_floors_nor_revocations() {
+    let shell = house();
+    let elsewhere = |state: &str| {
+        let run = ["--state", state, "run", "./package", "--grant", "hello.toml"];
+        shell.run(&[&run[..], &["--input", "name=you"]].concat())
+    };
+    succeeds(&run(&shell, "./package", &[]));
+    release(&shell, "ops-1", 2);
+    refused(&elsewhere("one"), "has sequence 2 in `stable`, and this host has come to 3");
+    release(&shell, "ops-1", 4);
+    succeeds(&elsewhere("two"));
+    release(&shell, "ops-1", 3);
+    refused(&run(&shell, "./package", &[]), "and this host has come to 4");
+    release(&shell, "ops-1", 5);
+    let path = shell.path("host/trust.toml");
+    let text = fs::read_to_string(&path).expect("readable");
+    let entry = "[[revoked]]\npackage = \"acme:hello\"\nreason = \"it was bad\"\n";
+    fs::write(path, format!("{text}\n{entry}")).expect("writable");
+    for state in ["state", "one", "three"] {
+        refused(&elsewhere(state), "acme:hello@0.1.0 was revoked: it was bad");
+    }
 }
 
 fn strip(shell: &Shell) {
@@ -191,6 +233,45 @@ fn take_in_a_guest(shell: &Shell) {
     rotate(shell, "2.root.json", &guest);
     sign_root(shell, "2.root.json", &["alice", "bob"]);
     carry(shell, "2.root.json");
+}
+
+/// What ran on this host lies compiled in its cache: the one file that Wasmtime would take.
+fn compiled(shell: &Shell) {
+    let names = fs::read_dir(shell.path("state/code")).expect("something ran").flatten();
+    let mut paths = names.map(|it| it.path());
+    let code = paths.find(|path| path.extension().is_some_and(|it| it == "cwasm"));
+    fs::copy(code.expect("compiled code"), shell.path("package/component.wasm")).expect("ours");
+    sign_by_hand(shell, "2026-11-20T00:00:00Z");
+}
+
+/// A host that hears of nothing newer, and would rather know.
+fn freeze(shell: &Shell) {
+    let path = shell.path("host/trust.toml");
+    let text = fs::read_to_string(&path).expect("readable");
+    let alarmed = text.replacen("[policy]\n", "[policy]\nmax-age-days = 30\n", 1);
+    fs::write(path, alarmed).expect("writable");
+    sign_by_hand(shell, "2026-01-02T00:00:00Z");
+}
+
+/// Signs release 4 with a program that is not ours, which signs whatever lies there.
+fn sign_by_hand(shell: &Shell, created_at: &str) {
+    let read = |name: &str| fs::read(shell.path(name)).expect("readable");
+    let release = Release {
+        package: "acme:hello".to_owned(),
+        version: "0.1.0".to_owned(),
+        channel: "stable".to_owned(),
+        sequence: 4,
+        created_at: created_at.parse().expect("a time"),
+        expires_at: None,
+        world: "runwrit:host/everything@0.1.0".to_owned(),
+        asks: Vec::new(),
+        critical: Vec::new(),
+    };
+    let (manifest, code) = (read("package/runbook.toml"), read("package/component.wasm"));
+    let key = PrivateKey::from_pem(&String::from_utf8_lossy(&read("ops-1")), None).expect("a key");
+    let payload = Statement::new(&manifest, &code, release).encode();
+    let envelope = Envelope::sign(payload, &key).expect("randomness");
+    fs::write(signature_file(shell), bundle::encode(&envelope)).expect("writable");
 }
 
 fn leap(shell: &Shell) {

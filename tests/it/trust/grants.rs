@@ -6,7 +6,7 @@ use super::*;
 use crate::cli::shell::Cloud;
 
 /// Takes away what the keyring of tests allows, and trusts `desk` for grants.
-fn strict(shell: &Shell) {
+pub fn strict(shell: &Shell) {
     key(shell, "desk");
     let path = shell.path("trust.toml");
     let text = fs::read_to_string(&path).expect("readable");
@@ -145,16 +145,8 @@ fn a_person_at_the_terminal_answers_for_a_grant_that_nobody_signed() {
     let shell = Shell::new();
     strict(&shell);
     let arguments = ["run", "hello", "--grant", "hello.toml", "--input", "name=you", "--yes"];
-    let template = shell.command(&arguments);
-    let line = format!("{} {}", template.get_program().display(), arguments.join(" "));
-    // `script` gives the command a terminal of its own.
-    let mut command = std::process::Command::new("script");
-    command.args(["-qec", &line, "/dev/null"]).current_dir(shell.path(".")).env_clear();
-    command.envs(template.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let output = command.env("PATH", "/usr/bin:/bin").stdin(std::process::Stdio::null()).output();
-    let output = output.expect("`script` is part of util-linux");
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{told}");
+    let (is_done, told) = at_terminal(&shell, &arguments);
+    assert!(is_done, "{told}");
     let shown = shell.run(&["show", &shell.last_run(), "--json"]);
     let record = &shown.objects()[0]["created"]["endorsement"]["person"];
     assert!(record["name"].as_str().is_some_and(|name| name.starts_with("tester")), "{record}");

@@ -1,5 +1,6 @@
 //! Whose packages run, seen from the shell: keyrings, signatures, memory and revocations.
 
+mod arrivals;
 mod attacks;
 mod grants;
 mod keyrings;
@@ -53,6 +54,18 @@ fn refused(printed: &Printed, fragment: &str) {
     assert_eq!(printed.code, Some(4), "{}", printed.stderr);
     assert!(printed.stderr.contains(fragment), "`{fragment}` is not told: {}", printed.stderr);
     assert!(printed.stderr.contains("hint: "), "{}", printed.stderr);
+}
+
+/// Types a command at a terminal of its own, and returns whether it succeeded and what it said.
+fn at_terminal(shell: &Shell, arguments: &[&str]) -> (bool, String) {
+    let template = shell.command(arguments);
+    let line = format!("{} {}", template.get_program().display(), arguments.join(" "));
+    let mut command = std::process::Command::new("script");
+    command.args(["-qec", &line, "/dev/null"]).current_dir(shell.path(".")).env_clear();
+    command.envs(template.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = command.env("PATH", "/usr/bin:/bin").stdin(std::process::Stdio::null()).output();
+    let output = output.expect("`script` is part of util-linux");
+    (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn exists(path: &Path) -> bool {

@@ -121,6 +121,14 @@ pub fn publish(what: &str, from: &Path, to: &Path) -> Result<(), Error> {
     })
 }
 
+/// Has the names of what stands in a directory on disk before it returns.
+#[expect(clippy::disallowed_methods, reason = "this is where files enter")]
+pub fn keep_names(what: &str, folder: &Path) -> Result<(), Error> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|source| {
+        Error::usage(format!("the {what} in `{}` cannot be kept: {source}", folder.display()))
+    })
+}
+
 /// Removes a file.
 #[expect(clippy::disallowed_methods, reason = "this is where files enter")]
 pub fn remove(what: &str, path: &Path) -> Result<(), Error> {

@@ -20,6 +20,7 @@ use tar::Archive;
 
 use super::{COMPONENTS, COVER, Cover, FORMAT, KEY, STORE, VERSION, component, is_lent};
 use crate::ambient;
+use crate::arrival;
 use crate::epoch;
 use crate::error::Error;
 use crate::host_key;
@@ -88,6 +89,7 @@ impl Place {
         let moved = || {
             sync(&self.folder.join(COMPONENTS))?;
             sync(&self.folder.join(lent::FOLDER))?;
+            sync(&self.folder.join(arrival::FOLDER))?;
             sync(&self.folder)?;
             crash_point("before-rename", "restore");
             // The kernel refuses a directory that is not empty, whoever filled it meanwhile.
@@ -206,7 +208,7 @@ fn unpack_one(mut entry: tar::Entry<'_, impl Read>, folder: &Path) -> io::Result
     if size > bytes_max {
         return Err(refused(format!("`{path}` has {size} bytes; the limit is {bytes_max}")));
     }
-    for name in [COMPONENTS, lent::FOLDER] {
+    for name in [COMPONENTS, lent::FOLDER, arrival::FOLDER] {
         DirBuilder::new().recursive(true).mode(0o700).create(folder.join(name))?;
     }
     let mut options = File::options();
@@ -233,6 +235,10 @@ async fn verify(folder: &Path) -> Result<(usize, Vec<RunId>), Error> {
         let is_over = matches!(row.state, RunState::Finished(_));
         if kept.is_none() && !is_over {
             return Err(damaged(format!("the component of run `{run}` is missing: {digest}")));
+        }
+        // The row and the journal were in one file, and only the journal says what goes on.
+        if !is_over || history.finished.is_none() {
+            arrival::note(folder, run)?;
         }
         open.extend((!is_over).then(|| run.clone()));
     }

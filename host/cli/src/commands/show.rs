@@ -8,6 +8,7 @@ use runwrit_model::journal::{Resolved, UndoOutcome, Verdict};
 use runwrit_model::provenance::{Endorsement, Provenance, Signed};
 
 use super::runs;
+use crate::arrival;
 use crate::configuration::Configuration;
 use crate::error::Error;
 use crate::installation::Installation;
@@ -31,19 +32,25 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
         let view = installation.engine.show(&arguments.run).await?;
         match session.output.is_json {
             true => session.output.object(&view),
-            false => print(&view, &session.output),
+            false => print(&view, arrival::is_noted(installation.state(), &view.run), session),
         }
         Ok(Exit::Done)
     })
 }
 
-fn print(view: &RunView, output: &Output) {
+fn print(view: &RunView, has_arrived: bool, session: &Session) {
+    let output = &session.output;
     let created = &view.created;
     let state = runs::state(&view.state, view.is_alive);
     output.styled_data(Style::Strong, &format!("run {}: {state}", view.run));
     output.data(&format!("runbook   {} ({})", created.runbook, created.component));
     print_provenance(created.provenance.as_ref(), output);
     print_endorsement(created.endorsement.as_ref(), output);
+    if has_arrived {
+        let text =
+            "arrived   it came from elsewhere: signers are what its file says, until it goes on";
+        output.styled_data(Style::Warning, text);
+    }
     output.data(&format!("scope     {}", created.scope));
     output.data(&format!("started   {} by {}", view::time(view.created_at), created.starter));
     output.data(&format!("heard of  {}", view::time(view.last_at)));

@@ -17,6 +17,7 @@ use crate::ambient;
 use crate::configuration::Configuration;
 use crate::error::Error;
 use crate::installation::Installation;
+use crate::readmission::Word;
 use crate::session::Session;
 use crate::site::Site;
 use crate::units;
@@ -57,7 +58,7 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
         for (run, why) in installation.engine.due_runs().await? {
             // One rollback that waits for its endpoint must not keep the others back.
             let patience = Some(SLEEP_INLINE_MAX);
-            let ended = match resume::go_on(&run, patience, session).await {
+            let ended = match resume::go_on(&run, patience, Word::Nothing, session).await {
                 Ok(ended) => ended,
                 // Another process was faster.
                 Err(error) if error.exit == Exit::Busy => continue,

@@ -30,6 +30,7 @@ const POLICY: &[Field] = &[
     field("other-keyrings", Optional, Kind::Text(&OTHER), "whether another may be named"),
     field("reapprove-wider", Optional, Kind::Boolean, "whether a wider ask takes an approval"),
     field("max-sequence-jump", Optional, Kind::Integer(1, i64::MAX), "the largest step forward"),
+    field("max-age-days", Optional, Kind::Integer(1, 36_500), "the age that raises an alarm"),
     field("state", Optional, Kind::Text(&PATH), "where floors are remembered"),
 ];
 

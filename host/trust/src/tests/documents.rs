@@ -23,6 +23,11 @@ fn a_keyring_is_read_strictly() {
         (one.entry("colour = \"red\""), "key[0].colour"),
         ("[threshold]\nrunbook = 0".to_owned(), "threshold.runbook"),
         ("[policy]\nunsigned = \"allow\"".to_owned(), "policy.unsigned"),
+        ("[policy]\nmax-age-days = 0".to_owned(), "policy.max-age-days"),
+        ("[policy]\nmax-age-days = -1".to_owned(), "policy.max-age-days"),
+        ("[policy]\nmax-age-days = \"120\"".to_owned(), "policy.max-age-days"),
+        ("[policy]\nmax-age-days = 36501".to_owned(), "policy.max-age-days"),
+        ("[policy]\nmax-age-days = 9223372036854775807".to_owned(), "policy.max-age-days"),
         ("[[revoked]]\nreason = \"x\"".to_owned(), "revoked[0]"),
         ("[[revoked]]\ndigest = \"sha256:00\"\nreason = \"x\"".to_owned(), "revoked[0].digest"),
         (

@@ -2,9 +2,11 @@
 
 use super::*;
 use crate::endorsement::{
-    Endorsed, GrantRefusal, GrantStatement, Terms, judge_grant, recheck_grant,
+    Endorsed, GrantRefusal, GrantStatement, PastGrant, Terms, judge_grant, recheck_grant,
 };
 use runwrit_model::id::Digest;
+use runwrit_model::provenance::Proof;
+use std::collections::BTreeMap;
 
 const TEXT: &[u8] = b"version = 1\nexpires = 2099-01-01T00:00:00Z\nrunbook.name = \"hello\"\n";
 const ROLE: &str = "roles = [\"grant\"]\nnames = []";
@@ -158,9 +160,9 @@ fn what_was_revoked_since_then_stops_a_run_and_what_expired_does_not() {
     let one = person("desk-1");
     let hint = one.key.public().hint();
     let digest = Digest::of(TEXT);
-    let again = |entries: &[String]| {
-        recheck_grant(&digest, [("desk-1", &hint)].into_iter(), &keyring(entries))
-    };
+    let signers = BTreeMap::from([("desk-1".to_owned(), hint.to_string())]);
+    let past = PastGrant { grant: &digest, statement: &digest, signers: &signers, proof: None };
+    let again = |entries: &[String]| recheck_grant(&past, &keyring(entries));
     assert_eq!(again(&[one.entry(ROLE)]), Ok(()));
     let expired = one.entry(&format!("{ROLE}\nnot-after = 2026-01-01T00:00:00Z"));
     assert_eq!(again(&[expired]), Ok(()));
@@ -174,6 +176,32 @@ fn what_was_revoked_since_then_stops_a_run_and_what_expired_does_not() {
     assert_eq!(raised, "it takes 2 keys by now, and fewer have signed its grant");
     let revoked = format!("[[revoked]]\ndigest = \"{digest}\"\nreason = \"too wide\"");
     assert!(again(&[one.entry(ROLE), revoked]).is_err());
+}
+
+#[test]
+fn a_record_of_a_grant_counts_only_with_the_signatures_that_it_tells_of() {
+    let (one, other) = (person("desk-1"), person("desk-2"));
+    let keyring = keyring(&[one.entry(ROLE), other.entry(ROLE)]);
+    let good = judged(TEXT, &by(&[&one], &terms()), &keyring).unwrap();
+    let signers =
+        |by: &Person| BTreeMap::from([(by.id.into(), by.key.public().hint().to_string())]);
+    let again = |signers: &BTreeMap<String, String>, (grant, statement), proof: &Proof| {
+        let past = PastGrant { grant, statement, signers, proof: Some(proof) };
+        recheck_grant(&past, &keyring)
+    };
+    let written = (&good.grant, &good.statement);
+    assert_eq!(again(&signers(&one), written, &good.proof), Ok(()));
+    let by_another = judged(TEXT, &by(&[&other], &terms()), &keyring).unwrap().proof;
+    let wider = Proof { text: "wider".to_owned(), ..good.proof.clone() };
+    let bare = Proof { signatures: BTreeMap::new(), ..good.proof.clone() };
+    let unproven = |id: &str| Err(GrantRefusal::Unproven(vec![id.to_owned()]));
+    assert_eq!(again(&signers(&other), written, &good.proof), unproven("desk-2"));
+    assert_eq!(again(&signers(&one), written, &by_another), unproven("desk-1"));
+    assert_eq!(again(&signers(&one), written, &bare), unproven("desk-1"));
+    assert_eq!(again(&signers(&one), written, &wider), unproven("desk-1"));
+    let widened = Digest::of(b"wider");
+    assert_eq!(again(&signers(&one), (&widened, written.1), &wider), unproven("desk-1"));
+    assert_eq!(again(&signers(&one), (written.0, &widened), &good.proof), unproven("desk-1"));
 }
 
 #[test]

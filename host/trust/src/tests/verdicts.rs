@@ -1,6 +1,12 @@
 //! One table for the whole verdict: each way to be refused, with its words.
 
+use std::collections::BTreeMap;
+
+use runwrit_model::id::Digest;
+use runwrit_model::provenance::Proof;
+
 use super::*;
+use crate::verdict::{Past, recheck};
 
 /// Refused for exactly this reason.
 #[track_caller]
@@ -191,4 +197,122 @@ fn an_expired_release_runs_where_the_keyring_only_warns() {
     let expired = Release { expires_at: "2026-11-21T00:00:00Z".parse().ok(), ..release(7) };
     let vouched = verdict(&signed(&[&one], &expired), &keyring).unwrap();
     assert!(vouched.warnings[0].contains("has expired"), "{:?}", vouched.warnings);
+}
+
+#[test]
+fn a_record_of_a_release_counts_only_with_the_signatures_that_it_tells_of() {
+    let (one, other) = (person("ops-1"), person("ops-2"));
+    let keyring = keyring(&[one.entry(""), other.entry("")]);
+    let vouched = |by: &Person| verdict(&signed(&[by], &release(7)), &keyring).unwrap();
+    let (good, by_another) = (vouched(&one), vouched(&other));
+    let component = Digest::of(&parcel().component);
+    let signers =
+        |by: &Person| BTreeMap::from([(by.id.into(), by.key.public().hint().to_string())]);
+    let (ones, others) = (signers(&one), signers(&other));
+    let past = Past {
+        package: "acme:provision",
+        version: "0.1.0",
+        channel: "stable",
+        sequence: 7,
+        component: &component,
+        statement: &good.statement,
+        signers: &ones,
+        proof: Some(&good.proof),
+    };
+    assert_eq!(recheck(&past, &keyring), Ok(()));
+    assert_eq!(recheck(&Past { proof: None, ..past }, &keyring), Ok(()), "an earlier version");
+    let otherwise = Proof { text: "name = \"x\"".to_owned(), ..good.proof.clone() };
+    let bare = Proof { signatures: BTreeMap::new(), ..good.proof.clone() };
+    let another = Digest::of(b"another");
+    let rows = [
+        ("other signers", "ops-2", Past { signers: &others, ..past }),
+        ("other signatures", "ops-1", Past { proof: Some(&by_another.proof), ..past }),
+        ("no signature", "ops-1", Past { proof: Some(&bare), ..past }),
+        ("another text", "ops-1", Past { proof: Some(&otherwise), ..past }),
+        ("another component", "ops-1", Past { component: &another, ..past }),
+        ("another statement", "ops-1", Past { statement: &another, ..past }),
+        ("another package", "ops-1", Past { package: "acme:other", ..past }),
+        ("another version", "ops-1", Past { version: "0.2.0", ..past }),
+        ("another channel", "ops-1", Past { channel: "edge", ..past }),
+        ("another sequence", "ops-1", Past { sequence: 8, ..past }),
+    ];
+    for (row, id, past) in rows {
+        let refusal = recheck(&past, &keyring).expect_err(row);
+        let Refusal::Unproven { by, .. } = &refusal else { panic!("{row}: {refusal}") };
+        assert_eq!(by, &[id], "{row}");
+    }
+}
+
+#[test]
+fn a_release_that_has_been_the_newest_for_long_is_told_and_runs() {
+    let one = person("ops-1");
+    let parcel = signed(&[&one], &release(7));
+    let day = 24 * 3_600_000;
+    let told = |days: u32, clock| {
+        let keyring = keyring(&[format!("[policy]\nmax-age-days = {days}"), one.entry("")]);
+        let bench = Bench { keyring: &keyring, floors: &Floors::default(), clock };
+        judge(&Hashed::of(&parcel), bench).unwrap().warnings
+    };
+    // It was signed on the day before, at midnight.
+    assert_eq!(told(1, NOW), Vec::<String>::new());
+    assert_eq!(told(1, NOW + day / 2 - 1), Vec::<String>::new(), "less than two days");
+    let late = told(120, NOW + 120 * day);
+    assert_eq!(
+        late,
+        ["the release acme:provision@0.1.0 is of 2026-11-20T00:00:00Z, 121 days old, and \
+          `max-age-days` is 120: look whether somebody holds newer ones back"]
+    );
+    // A clock that was turned back makes nothing young.
+    let mut floors = Floors::default();
+    floors.note_time(NOW + 120 * day);
+    let keyring = keyring(&["[policy]\nmax-age-days = 120".to_owned(), one.entry("")]);
+    let bench = Bench { keyring: &keyring, floors: &floors, clock: NOW };
+    assert_eq!(judge(&Hashed::of(&parcel), bench).unwrap().warnings, late);
+    // One that is of tomorrow by a clock that is behind is not old.
+    assert_eq!(told(1, NOW - 3 * day), Vec::<String>::new());
+    assert_eq!(told(36_500, NOW + 10_000 * day), Vec::<String>::new());
+}
+
+#[test]
+fn a_refusal_tells_the_hints_of_the_keys_that_it_is_about() {
+    let [one, two, three] = ["ops-1", "ops-2", "ops-3"].map(person);
+    let all = || vec![one.entry(""), two.entry(""), three.entry("")];
+    let with = |rest: &str, by: &[&Person]| {
+        let others = by.iter().map(|it| it.entry(rest));
+        keyring(&others.collect::<Vec<_>>())
+    };
+    let good = signed(&[&one], &release(7));
+    let two_of_three = keyring(&[vec!["[threshold]\nrunbook = 2".to_owned()], all()].concat());
+    let revoked = format!("[[revoked]]\nkey = \"{}\"\nreason = \"lost\"", one.key.public().hint());
+    let mut seen = Floors::default();
+    let any = keyring(&all());
+    let vouched = verdict(&signed(&[&one, &two], &release(7)), &any).unwrap();
+    let other = crate::floors::Seen { statement: Digest::of(b"another"), ..vouched.seen() };
+    seen.raise(other, &any, NOW);
+    let floors = Floors::default();
+    let both = signed(&[&one, &two], &release(7));
+    let leap = signed(&[&one], &release(u64::MAX));
+    let early = with("not-before = 2027-01-01T00:00:00Z", &[&one]);
+    let rows: [(&str, &Parcel, &Keyring, &Floors, &[&Person]); 8] = [
+        ("one short", &good, &two_of_three, &floors, &[&one, &two, &three]),
+        ("role", &good, &with("roles = [\"bundle\"]", &[&one]), &floors, &[&one]),
+        ("namespace", &good, &with("names = [\"other:*\"]", &[&one]), &floors, &[&one]),
+        ("early", &good, &early, &floors, &[&one]),
+        ("revoked", &good, &keyring(&[one.entry(""), revoked]), &floors, &[&one]),
+        ("tampered", &Parcel { component: vec![0], ..both.clone() }, &any, &floors, &[&one, &two]),
+        ("equivocating", &both, &any, &seen, &[&one, &two]),
+        ("leaping", &leap, &any, &floors, &[&one]),
+    ];
+    for (row, parcel, keyring, floors, keys) in rows {
+        let found = judge(&Hashed::of(parcel), Bench { keyring, floors, clock: NOW });
+        let told = found.expect_err(row).details();
+        for key in keys {
+            let line = format!("the key `{}` is {}", key.id, key.key.public().hint());
+            let count = told.iter().filter(|it| **it == line).count();
+            assert_eq!(count, 1, "{row}: `{line}` in {told:?}");
+        }
+    }
+    // A key that nobody here knows has no name: its hint is all there is.
+    let unknown = verdict(&good, &keyring(&[two.entry("")])).unwrap_err().to_string();
+    assert!(unknown.contains(one.key.public().hint().as_str()), "{unknown}");
 }
