@@ -33,9 +33,7 @@ pub fn admit(
         return Ok(());
     }
     if !trust.keyring.policy.reapprove_wider {
-        for change in changes {
-            session.note(Style::Warning, &format!("{id} {change}"));
-        }
+        tell(trust, vouching, package, session);
         return Ok(());
     }
     let file = trust.file.display();
@@ -43,6 +41,20 @@ pub fn admit(
     let error = changes.iter().fold(untrusted(message), |error, it| error.detail(it.to_string()));
     let folder = package.folder.display();
     Err(error.hint(format!("after a look, `runwrit trust approve {folder}` lets it run")))
+}
+
+/// Tells whoever plans what a package newly wants, and whether its run will wait for a word.
+pub fn tell(trust: &Trust, vouching: &Vouching, package: &Package, session: &Session) {
+    let Vouching::Signed(vouched, _) = vouching else { return };
+    let (changes, id) = (newly(trust, &vouched.release.package, package), vouched.release.id());
+    for change in &changes {
+        session.note(Style::Warning, &format!("{id} {change}"));
+    }
+    if trust.keyring.policy.reapprove_wider && !changes.is_empty() {
+        let folder = package.folder.display();
+        let text = format!("`run` will refuse it until `runwrit trust approve {folder}`");
+        session.note(Style::Warning, &text);
+    }
 }
 
 /// Remembers what a package wants before its run begins. What was approved stays approved.

@@ -4,6 +4,8 @@ use super::*;
 
 const RUN: [&str; 6] = ["run", "./hello", "--grant", "hello.toml", "--input", "name=you"];
 
+const PLAN: [&str; 6] = ["plan", "./hello", "--grant", "hello.toml", "--input", "name=you"];
+
 /// Makes a version of `hello` that asks for names in the DNS.
 fn widen(shell: &Shell) {
     let path = shell.path("hello/runbook.toml");
@@ -82,6 +84,10 @@ fn a_version_that_wants_more_waits_for_somebody_who_agrees() {
     fs::write(&path, text.replacen("[policy]\n", strict, 1)).expect("writable");
     assert_eq!(shell.run(&RUN).code, Some(0), "the first one is known from then on");
     widen(&shell);
+    let told = "`run` will refuse it until `runwrit trust approve ./hello`";
+    let planned = shell.run(&PLAN);
+    assert!(planned.stderr.contains(told), "{}", planned.stderr);
+    assert!(planned.stderr.contains("now asks for `dns/records`"), "{}", planned.stderr);
     let waits = shell.run(&RUN);
     refused(&waits, 4, "wants more than was approved here");
     assert!(waits.stderr.contains("now asks for `dns/records`"), "{}", waits.stderr);
@@ -90,6 +96,7 @@ fn a_version_that_wants_more_waits_for_somebody_who_agrees() {
     assert_eq!(approved.code, Some(0), "{}", approved.stderr);
     assert!(approved.stdout.contains("approved runwrit:hello@0.1.0"), "{}", approved.stdout);
     assert!(approved.stdout.contains("now asks for `dns/records`"), "{}", approved.stdout);
+    assert!(!shell.run(&PLAN).stderr.contains(told), "somebody agreed");
     assert_eq!(shell.run(&RUN).code, Some(5), "from here on the grant decides");
     // Nobody agrees to what nobody vouches for.
     fs::write(shell.path("hello/component.wasm"), b"\0asm").expect("writable");

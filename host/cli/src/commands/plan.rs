@@ -22,6 +22,7 @@ use crate::pins::{self, Pinning};
 use crate::rehearsal;
 use crate::session::Session;
 use crate::signals;
+use crate::widening;
 
 /// What to plan, and with what.
 #[derive(Debug, Args)]
@@ -54,6 +55,7 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
     let by = (&trust, is_unsigned_allowed);
     let (package, (vouching, trust)) =
         pins::find(&arguments.runbook, &arguments.pinning, by, &configuration, session)?;
+    widening::tell(&trust, &vouching, &package, session);
     let order = Order {
         origin: trust.origin(&vouching),
         package,
