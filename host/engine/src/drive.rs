@@ -13,10 +13,10 @@ use runwrit_model::id::RunId;
 use runwrit_model::journal::{CancelRequested, Ending, Finished, Record, RollbackStarted, UnixMs};
 use runwrit_model::limits;
 use runwrit_model::next::{self, Next, Park};
+use runwrit_model::orphan::reports;
 use runwrit_model::plan::{Follower, Plan};
 use runwrit_model::replay;
 use runwrit_model::timing::after;
-use runwrit_model::undo;
 
 use crate::books::Books;
 use crate::error::EngineError;
@@ -445,7 +445,7 @@ impl Work {
     /// Gives the run back and tells how it stands.
     async fn leave(&self, outcome: RunOutcome, message: String) -> Result<RunOutcome, EngineError> {
         self.recorder.flush().await.map_err(|stop| self.error(stop))?;
-        let (left, price) = self.recorder.with(|history| (undo::left(history), standing(history)));
+        let (left, price) = self.recorder.with(|history| (reports(history), standing(history)));
         if outcome != RunOutcome::Interrupted {
             for orphan in left {
                 self.host.report(Event::Orphaned { run: self.run(), orphan });

@@ -6,6 +6,7 @@ use runwrit_model::call::UndoPlan;
 use runwrit_model::event::Event;
 use runwrit_model::history::Effect;
 use runwrit_model::journal::{Outcome, Record, UndoIntent};
+use runwrit_model::orphan::OrphanReport;
 use runwrit_model::undo::{Tried, UndoAct, UndoStep, judge};
 
 use crate::books::Books;
@@ -69,7 +70,10 @@ impl Work {
                 self.host.report(Event::UndoEnded { run, call, subject, outcome });
             }
             Record::UndoQuarantined(orphan) => {
-                self.host.report(Event::Orphaned { run, orphan });
+                let told = self.recorder.with(|history| OrphanReport::of(history, orphan));
+                if let Some(orphan) = told {
+                    self.host.report(Event::Orphaned { run, orphan });
+                }
             }
             _ => {}
         }

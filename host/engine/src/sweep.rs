@@ -63,6 +63,8 @@ pub enum Fate {
 /// What a sweep of one project found.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Swept {
+    /// Which project it is; nothing where it carries no marker.
+    pub world: Option<World>,
     /// What is left over.
     pub leftovers: Vec<Leftover>,
     /// How many things are where a journal wants them.
@@ -82,7 +84,7 @@ impl Engine {
         let sightings = place.look().await?;
         // Read after the look: what was seen was promised before it was made.
         let journals = self.journals(&sightings).await?;
-        let mut swept = Swept::default();
+        let mut swept = Swept { world: world.clone(), ..Swept::default() };
         let idle = self.claims(&sightings).await?;
         let sightings = sightings.into_iter().filter(|it| claimed(it).is_none());
         for sighting in sightings {

@@ -8,11 +8,12 @@ use runwrit_model::cost::{Cost, is_standing};
 use runwrit_model::history::{Effect, History, HistoryError};
 use runwrit_model::id::{RunId, Scope};
 use runwrit_model::journal::{
-    Created, Ending, Entry, Observed, Orphan, Outcome, Record, Resolved, UndoOutcome, UnixMs,
-    Verdict, Wait, WaitReason,
+    Created, Ending, Entry, Observed, Outcome, Record, Resolved, UndoOutcome, UnixMs, Verdict,
+    Wait, WaitReason,
 };
 use runwrit_model::money::Eur;
 use runwrit_model::next::{Next, Park, next};
+use runwrit_model::orphan::{self, OrphanReport};
 use runwrit_model::timing::Timing;
 use runwrit_model::undo;
 use serde::Serialize;
@@ -37,7 +38,7 @@ pub struct RunView {
     /// Its steps in order; calls before the first step stand under an empty title.
     pub steps: Vec<StepView>,
     /// What is left for a person.
-    pub left: Vec<Orphan>,
+    pub left: Vec<OrphanReport>,
     /// What a rollback leaves as it is without asking: it cannot be reverted, or is kept.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lasting: Vec<CallId>,
@@ -192,7 +193,7 @@ impl RunView {
             last_at: history.last_at,
             is_alive,
             steps: steps(entries, &history),
-            left: undo::left(&history),
+            left: orphan::reports(&history),
             lasting: lasting(&history),
             eur_per_month: eur_per_month(&history),
             outputs: finished.map(|end| end.outputs).unwrap_or_default(),

@@ -5,7 +5,8 @@ use serde::Serialize;
 use crate::call::CallId;
 use crate::departure::Departure;
 use crate::id::RunId;
-use crate::journal::{Ending, Orphan, UndoOutcome};
+use crate::journal::{Ending, UndoOutcome};
+use crate::orphan::OrphanReport;
 
 /// One event. With `--json` each is one object on a line of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -43,7 +44,7 @@ pub enum Event {
     /// An undo is over, for now or for good.
     UndoEnded { run: RunId, call: CallId, subject: String, outcome: UndoOutcome },
     /// Something is left for a person.
-    Orphaned { run: RunId, orphan: Orphan },
+    Orphaned { run: RunId, orphan: OrphanReport },
     /// The process stops working on the run: always the last event.
     Finished { run: RunId, outcome: RunOutcome, message: String, eur_per_month: Option<String> },
 }

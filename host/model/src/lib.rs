@@ -30,6 +30,7 @@ pub mod due;
 pub mod labels;
 pub mod claim;
 pub mod hetzner;
+pub mod orphan;
 pub mod dns;
 pub mod operations;
 pub mod manifest;

@@ -1,10 +1,12 @@
 //! `runwrit sweep`: what runs left behind, found by label and proof, with its price.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use runwrit_engine::sweep::{Fate, Leftover, Place as _, SweepError, Swept};
+use runwrit_model::cost::Cost;
 use runwrit_model::exit::Exit;
+use runwrit_model::journal::World;
 use runwrit_model::labels;
 use runwrit_model::money::Eur;
 use runwrit_model::sweep::Cause;
@@ -31,16 +33,19 @@ pub struct Arguments {
 struct Line<'a> {
     event: &'static str,
     credential: &'a str,
+    /// What tells it from other projects; nothing where no run has marked it.
+    project: Option<&'a str>,
     kind: &'a str,
     id: &'a str,
     name: &'a str,
+    labels: &'a BTreeMap<String, String>,
     /// By its labels, true or not.
     scope: Option<&'a str>,
     /// Of this store where it knows it, else the short name in the labels.
     run: Option<String>,
     call: Option<String>,
     since: Option<&'a str>,
-    eur_per_month: Option<Eur>,
+    eur_per_month: Cost,
     cause: &'static str,
     why: String,
     fate: &'static str,
@@ -48,17 +53,40 @@ struct Line<'a> {
 }
 
 /// The end, for a program.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Sum {
     event: &'static str,
     left: usize,
     deleted: usize,
     in_place: usize,
-    /// Of what is left.
-    eur_per_month: Eur,
+    /// Of what is left and has a known price; unknown where nothing of it has one.
+    eur_per_month: Cost,
     /// How many have no known price.
     unpriced: usize,
+    #[serde(skip)]
+    known: Eur,
+}
+
+impl Sum {
+    fn new() -> Self {
+        let (eur_per_month, known) = (Cost::Known(Eur::ZERO), Eur::ZERO);
+        let (left, deleted, in_place, unpriced) = (0, 0, 0, 0);
+        Self { event: "swept", left, deleted, in_place, eur_per_month, unpriced, known }
+    }
+
+    /// Adds something that is left, at its price where that is known.
+    fn add(&mut self, price: Option<Eur>) {
+        self.left += 1;
+        match price {
+            Some(price) => self.known = self.known + price,
+            None => self.unpriced += 1,
+        }
+        self.eur_per_month = match self.unpriced == self.left {
+            true => Cost::Unknown,
+            false => Cost::Known(self.known),
+        };
+    }
 }
 
 /// Sweeps.
@@ -67,7 +95,7 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
     let names = site::credentials(session, &configuration)?;
     session.block_on(async {
         let installation = Installation::open(session, &configuration)?;
-        let mut sum = Sum { event: "swept", ..Sum::default() };
+        let mut sum = Sum::new();
         let (mut exit, mut markers) = (Exit::Done, BTreeSet::new());
         for name in names {
             let looked = async {
@@ -112,20 +140,17 @@ fn tell_error(name: &str, error: &Error, session: &Session) {
 fn tell(name: &str, swept: &Swept, sum: &mut Sum, session: &Session) -> Exit {
     let mut exit = Exit::Done;
     sum.in_place += swept.in_place;
+    let of = (name, swept.world.as_ref());
     for leftover in &swept.leftovers {
         match session.output.is_json {
-            true => session.output.object(&Line::of(name, leftover)),
-            false => session.output.data(&text(name, leftover)),
+            true => session.output.object(&Line::of(of, leftover)),
+            false => session.output.data(&text(of, leftover)),
         }
         if leftover.fate == Fate::Deleted {
             sum.deleted += 1;
             continue;
         }
-        sum.left += 1;
-        match leftover.sighting.eur_per_month {
-            Some(price) => sum.eur_per_month = sum.eur_per_month + price,
-            None => sum.unpriced += 1,
-        }
+        sum.add(leftover.sighting.eur_per_month);
         if leftover.left.cause.is_ours() {
             exit = Exit::Stuck;
         }
@@ -140,33 +165,38 @@ fn conclude(sum: &Sum, session: &Session) {
     if session.output.is_json {
         return session.output.object(sum);
     }
-    let Sum { left, deleted, in_place, eur_per_month, unpriced, .. } = sum;
+    let Sum { left, deleted, in_place, known: sum, unpriced, .. } = sum;
     let price = match (left, unpriced) {
         (0, _) => String::new(),
-        (_, 0) => format!(", together EUR {eur_per_month} a month, net"),
-        _ => format!(", together EUR {eur_per_month} a month and {unpriced} without a known price"),
+        (left, unpriced) if left == unpriced => ", of unknown price".to_owned(),
+        (_, 0) => format!(", together EUR {sum} a month, net"),
+        _ => format!(", together EUR {sum} a month and {unpriced} without a known price"),
     };
     let style = if *left == 0 { Style::Good } else { Style::Warning };
     let text = format!("{left} left over{price}; {deleted} deleted; {in_place} in place");
     session.note(style, &text);
 }
 
-fn text(credential: &str, leftover: &Leftover) -> String {
-    let line = Line::of(credential, leftover);
+fn text(of: (&str, Option<&World>), leftover: &Leftover) -> String {
+    let line = Line::of(of, leftover);
     let kind = line.kind.rsplit('.').next().unwrap_or(line.kind);
     let price = match line.eur_per_month {
-        Some(price) if price == Eur::ZERO => "free".to_owned(),
-        Some(price) => format!("EUR {price} a month"),
-        None => "price unknown".to_owned(),
+        Cost::Known(price) if price == Eur::ZERO => "free".to_owned(),
+        Cost::Known(price) => format!("EUR {price} a month"),
+        Cost::Unknown => "price unknown".to_owned(),
     };
     let since = line.since.map_or(String::new(), |since| format!(", since {since}"));
     let run = line.run.map_or(String::new(), |run| format!(", run {run}"));
     let call = line.call.map_or(String::new(), |call| format!(" call {call}"));
     let error = line.error.map_or(String::new(), |error| format!(": {error}"));
-    let Line { name, why, fate, .. } = line;
+    let project = line.project.map_or(String::new(), |project| format!(", project {project}"));
+    let labels = line.labels.iter().map(|(key, value)| format!("{key}={value}"));
+    let labels = labels.collect::<Vec<_>>().join(" ");
+    let Line { credential, name, why, fate, .. } = line;
     // A set of records is its name.
     let id = if line.id == name { String::new() } else { format!(" (id {})", line.id) };
-    format!("{fate}: {kind} {name}{id} of `{credential}`, {price}{since}{run}{call}: {why}{error}")
+    let made = format!("{price}{since}{run}{call}{project}, labelled {labels}");
+    format!("{fate}: {kind} {name}{id} of `{credential}`, {made}: {why}{error}")
 }
 
 /// Returns the command that helps.
@@ -183,7 +213,7 @@ fn next(leftover: &Leftover) -> Option<String> {
 }
 
 impl<'a> Line<'a> {
-    fn of(credential: &'a str, leftover: &'a Leftover) -> Self {
+    fn of((credential, world): (&'a str, Option<&'a World>), leftover: &'a Leftover) -> Self {
         let Leftover { sighting, left, fate } = leftover;
         let label = |key: &str| sighting.labels.get(key).map(String::as_str);
         let made_by = left.made_by.as_ref();
@@ -197,14 +227,16 @@ impl<'a> Line<'a> {
         Self {
             event: "leftover",
             credential,
+            project: world.map(|world| world.marker.as_str()),
             kind: &sighting.kind,
             id: &sighting.id,
             name: &sighting.name,
+            labels: &sighting.labels,
             scope: label(labels::TENANT),
             run: run.or_else(|| label(labels::RUN).map(str::to_owned)),
             call: call.or_else(|| label(labels::CALL).map(str::to_owned)),
             since: sighting.since.as_deref(),
-            eur_per_month: sighting.eur_per_month,
+            eur_per_month: sighting.eur_per_month.map_or(Cost::Unknown, Cost::Known),
             cause: left.cause.word(),
             why: left.cause.to_string(),
             fate,

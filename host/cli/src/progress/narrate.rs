@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use runwrit_engine::view;
 use runwrit_model::call::CallId;
+use runwrit_model::cost::Cost;
 use runwrit_model::departure::Departure;
 use runwrit_model::event::Event;
-use runwrit_model::journal::{Orphan, UndoOutcome};
+use runwrit_model::journal::{UndoOutcome, World};
+use runwrit_model::money::Eur;
+use runwrit_model::orphan::OrphanReport;
 
 use crate::output::Style;
 
@@ -149,15 +153,24 @@ impl Narrator {
     }
 }
 
-/// Describes something that is left for a person, with its price.
-pub fn describe(orphan: &Orphan) -> String {
+/// Describes something that is left for a person, with all that helps to find it.
+pub fn describe(orphan: &OrphanReport) -> String {
+    let OrphanReport { kind, name, call, error, labels, .. } = orphan;
     let id = orphan.remote_id.as_ref().map_or(String::new(), |id| format!(" (id {id})"));
-    let price = match &orphan.eur_per_month {
-        Some(amount) => format!(", EUR {amount} a month"),
-        None => ", free".to_owned(),
+    let price = match orphan.eur_per_month {
+        Cost::Known(amount) if amount == Eur::ZERO => "free".to_owned(),
+        Cost::Known(amount) => format!("EUR {} a month", amount.plain()),
+        Cost::Unknown => "price unknown".to_owned(),
     };
-    let Orphan { kind, name, call, error, .. } = orphan;
-    format!("{kind} `{name}`{id} of call {call}{price}: {error}")
+    let project = orphan.project.as_ref().map_or(String::new(), |world| {
+        let World { credential, marker, .. } = world;
+        format!(", in the project {marker} of `{credential}`")
+    });
+    let labels: Vec<_> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let labels =
+        if labels.is_empty() { String::new() } else { format!(", labelled {}", labels.join(" ")) };
+    let since = view::time(orphan.since);
+    format!("{kind} `{name}`{id} of call {call}, {price}, since {since}{project}{labels}: {error}")
 }
 
 /// Shows a duration with one decimal.
