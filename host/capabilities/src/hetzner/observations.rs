@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use runwrit_model::call::{Call, CallClass, Reference};
 use runwrit_model::failure::{Denial, Failure, Problem};
-use runwrit_model::grant::Permit;
+use runwrit_model::grant::{Permit, Situation};
+use runwrit_model::hetzner::{Candidate, Kind};
 use runwrit_model::limits::LIST_ITEMS_MAX;
 use runwrit_model::money::Eur;
 use serde::Serialize;
@@ -16,6 +17,7 @@ use super::Hetzner;
 use super::batch::Batch;
 use super::effects::{Order, Purpose};
 use super::offers::{Market, Offer, kinds_of};
+use super::price::{VOLUME_GB_MIN, holding};
 use super::scope::{Nothing, kind_of, not_found};
 use super::wire::{Firewall, Image, Location, Network, Resource, Server, SshKey, Volume};
 use crate::bindings::runwrit::hetzner::{
@@ -326,6 +328,10 @@ impl Observation for Check {
         }
         if let Some(order) = self.orders.first() {
             gaps.extend(order.hetzner.names_taken().await?);
+            // Without all servers there is no sum that a volume could be added to.
+            if denials.is_empty() {
+                denials.extend(order.unpaid_volumes(provenance, &chosen).await?);
+            }
         }
         match (Denial::together(denials), together(gaps)) {
             (Some(mut denial), gap) => {
@@ -368,6 +374,30 @@ impl Order {
             gaps.push(taken(&format!("server `{name}`"), "already"));
         }
         Ok(gaps)
+    }
+}
+
+impl Order {
+    /// Adds the volumes that the grant lists and that do not stand yet to the price of the servers:
+    /// they are made last, and a cap that has no room for them would be found out only after the
+    /// servers were ordered. How large each will be nobody knows yet, so the smallest counts. An
+    /// address that is made by itself may cost nothing, so none is added.
+    async fn unpaid_volumes(
+        &self,
+        provenance: &dyn Provenance,
+        chosen: &[(String, Candidate)],
+    ) -> Result<Vec<Denial>, Failure> {
+        let (hetzner, batch) = (&self.hetzner, &self.batch);
+        let smallest = batch.prices(hetzner).await?.volume(VOLUME_GB_MIN);
+        let mut alive = batch.paid(hetzner, provenance).await?.to_vec();
+        alive.extend(chosen.iter().map(|(name, it)| holding(Kind::Server, name, it.eur_per_month)));
+        let mut denials = Vec::new();
+        for name in hetzner.grant.volumes_to_come(&alive) {
+            let situation = Situation { now: hetzner.now(), alive: &alive };
+            denials.extend(hetzner.grant.check_volume(name, smallest, &situation).err());
+            alive.push(holding(Kind::Volume, name, smallest));
+        }
+        Ok(denials)
     }
 }
 

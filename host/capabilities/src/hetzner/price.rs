@@ -9,6 +9,9 @@ use runwrit_model::money::{Eur, Percent};
 
 use super::wire::{LocalPrice, Pricing, PrimaryIp, Server, Volume};
 
+/// The size of the smallest volume that the API sells.
+pub const VOLUME_GB_MIN: u32 = 10;
+
 /// Net prices per month.
 #[derive(Debug, Clone)]
 pub struct Prices {

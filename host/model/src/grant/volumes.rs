@@ -1,7 +1,7 @@
 //! Permits for volumes.
 
 use super::asked::Refusal;
-use super::{Grant, Permit, Rule, Situation};
+use super::{Grant, Holding, Permit, Rule, Situation};
 use crate::failure::Denial;
 use crate::hetzner::{Kind, VolumeSpec};
 use crate::money::Eur;
@@ -30,5 +30,31 @@ impl Grant {
         asked.cost(eur_per_month, situation)?;
         let permit = Permit::mint("hetzner.volumes").counting(Kind::Volume, situation);
         Ok(permit.costing(eur_per_month, situation))
+    }
+
+    /// Returns the volumes that a run may still create beside what is alive, by name.
+    pub fn volumes_to_come(&self, alive: &[Holding]) -> Vec<&str> {
+        let Some(hetzner) = &self.document().hetzner else { return Vec::new() };
+        let is_volume = |holding: &&Holding| holding.kind == Kind::Volume;
+        let standing: Vec<&str> =
+            alive.iter().filter(is_volume).map(|holding| holding.name.as_str()).collect();
+        let count = hetzner.counts.of(Kind::Volume) as usize;
+        let room = count.saturating_sub(standing.len());
+        let is_granted = self.names_operation("hetzner.volumes.create");
+        let names = hetzner.volumes.iter().map(|volume| volume.name.as_str());
+        let names = names.filter(|name| is_granted && !standing.contains(name));
+        names.take(room).collect()
+    }
+
+    /// Checks whether a volume of this price could be paid for, before anything is ordered that
+    /// would come before it.
+    pub fn check_volume(
+        &self,
+        name: &str,
+        eur_per_month: Eur,
+        situation: &Situation<'_>,
+    ) -> Result<(), Denial> {
+        let asked = self.ask("hetzner.volumes.create", name, situation.now)?;
+        asked.cost(eur_per_month, situation)
     }
 }

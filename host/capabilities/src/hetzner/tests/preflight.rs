@@ -96,6 +96,30 @@ fn all_that_is_in_the_way_is_told_together() {
 }
 
 #[test]
+fn a_cap_without_room_for_the_volume_is_told_before_anything_is_made() {
+    run(async {
+        // The server costs 5.99, the smallest volume 0.572.
+        let volumeless = grant("max-monthly-eur = \"5.99\"").replace("\"volumes.create\", ", "");
+        let rows = [
+            ("no room", grant("max-monthly-eur = \"6.561\""), None, true),
+            ("room", grant("max-monthly-eur = \"6.562\""), None, false),
+            ("it stands", grant("max-monthly-eur = \"6.562\""), Some(Planted::Ours), false),
+            ("no volume is granted", volumeless, None, false),
+        ];
+        for (row, granting, planted, is_denied) in rows {
+            let mut bench = Bench::granting(&granting).await;
+            if let Some(owner) = planted {
+                plant(&bench, "acme-data", owner).await;
+            }
+            let told = gap(&mut bench).await;
+            let is_told = matches!(&told, Some(Failure::Denied(denial))
+                if denial.resource == "acme-data" && denial.hint.contains("\"6.562\""));
+            assert_eq!((is_told, told.is_some()), (is_denied, is_denied), "{row}: {told:?}");
+        }
+    });
+}
+
+#[test]
 fn an_image_that_the_api_does_not_offer_is_told_before_anything_is_made() {
     run(async {
         let granting = grant("").replace("\"debian-12\"", "\"debian-99\"");
