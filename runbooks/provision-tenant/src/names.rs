@@ -71,13 +71,15 @@ impl Place {
     /// Verifies that the name leads to a gateway, as whoever serves the zone says it. No resolver
     /// is asked: it may remember an older answer.
     pub fn verify(&self, layout: &Layout, gateway: &Server) -> Result {
-        for set in self.records(gateway)? {
-            dns::verify(&set).context("verifying the name")?;
-            let RecordSet { kind, values, .. } = &set;
-            let (hostname, value) = (layout.hostname(), values.join(", "));
-            verified(&format!("{hostname} {kind} is {value} for {TTL_SECONDS} seconds"))?;
-        }
-        Ok(())
+        self.records(gateway)?.iter().try_for_each(|set| self.verify_record(layout, set))
+    }
+
+    /// The same for one set of records.
+    pub fn verify_record(&self, layout: &Layout, set: &RecordSet) -> Result {
+        dns::verify(set).context("verifying the name")?;
+        let RecordSet { kind, values, .. } = set;
+        let (hostname, value) = (layout.hostname(), values.join(", "));
+        verified(&format!("{hostname} {kind} is {value} for {TTL_SECONDS} seconds"))
     }
 }
 

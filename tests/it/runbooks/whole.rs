@@ -102,6 +102,45 @@ async fn a_tenant_that_stands_otherwise_is_told_and_not_touched() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn all_that_differs_is_told_at_once() {
+    let bench = Bench::start().await;
+    assert_eq!(bench.provision().await.code, Some(0));
+    let act = |what: &str, collection: &str, action: &str| {
+        format!("/{collection}/{}/actions/{action}", bench.id_of(what))
+    };
+    bench.by_hand(&act("acme-fw", "firewalls", "set_rules"), json!({"rules": []})).await;
+    bench.by_hand(&act("acme-data", "volumes", "detach"), json!({})).await;
+    bench.by_hand(&act("acme-gateway", "servers", "poweroff"), json!({})).await;
+    for (kind, value) in [("A", "203.0.113.9"), ("AAAA", "2001:db8::9")] {
+        let set = format!("/zones/example.org/rrsets/acme/{kind}/actions/set_records");
+        bench.by_hand(&set, json!({"records": [{"value": value}]})).await;
+    }
+    let changes = || {
+        let count = |method| bench.cloud.desk().request_count(method, "/**");
+        ["POST", "PUT", "DELETE"].map(count)
+    };
+    let before = (changes(), bench.alive());
+    let again = bench.provision_with("octet=8").await;
+    assert_eq!(again.code, Some(1), "{again:?}");
+    for told in ["not so: acme is active with octet 8", "not so: network acme-net is 10.8.0.0/16"] {
+        assert!(again.tells(told), "`{told}` is missing: {again:?}");
+    }
+    let again = bench.provision().await;
+    assert_eq!(again.code, Some(1), "{again:?}");
+    for told in [
+        "not so: acme-fw admits 443 from all and 22 from 203.0.113.7/32 only",
+        "not so: volume acme-data is attached to acme-db",
+        "not so: acme-gateway is running as cx23 in nbg1",
+        "`203.0.113.9`",
+        "`2001:db8::9`",
+        "and 4 more differences",
+    ] {
+        assert!(again.tells(told), "`{told}` is missing: {again:?}");
+    }
+    assert_eq!((changes(), bench.alive()), before, "a comparison only reads");
+}
+
 /// The first request lands when one sent again at once would have made a second network.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_network_is_made_once_where_names_are_not_unique() {
@@ -121,6 +160,21 @@ async fn a_network_is_made_once_where_names_are_not_unique() {
         assert_eq!(networks, usize::from(!is_refused_later), "{ended:?}");
         assert_eq!(bench.cloud.desk().request_count("POST", "/networks"), 1, "{ended:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cap_without_room_for_the_volume_orders_nothing() {
+    let bench = Bench::start().await;
+    // The servers alone cost 22.97 a month, with the volume it is 23.542.
+    let grant = Bench::example_grant().replace("\"95.00\"", "\"23.00\"");
+    let refused = bench.provision_under(&grant).await;
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.tells("23.542 EUR a month net, 23 are granted"), "{refused:?}");
+    for path in ["/networks", "/firewalls", "/servers", "/volumes"] {
+        assert_eq!(bench.cloud.desk().request_count("POST", path), 0, "{path}: {refused:?}");
+    }
+    let made = bench.provision_under(&grant.replace("\"23.00\"", "\"23.542\"")).await;
+    assert_eq!(made.code, Some(0), "{made:?}");
 }
 
 /// Each call of the way forward is refused once it is reached, and from then on. The first look at
