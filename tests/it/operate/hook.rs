@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub struct Hook {
     address: SocketAddr,
     taken: Arc<AtomicUsize>,
+    read: Arc<AtomicUsize>,
 }
 
 impl Hook {
@@ -26,8 +27,8 @@ impl Hook {
     fn answering(silent: usize, answer: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let taken = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&taken);
+        let (taken, read) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (count, reads) = (Arc::clone(&taken), Arc::clone(&read));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let mut stream = stream;
@@ -35,12 +36,13 @@ impl Hook {
                 if !stream.read(&mut buffer).is_ok_and(|read| read > 0) {
                     continue;
                 }
+                reads.fetch_add(usize::from(buffer.starts_with(b"GET ")), Ordering::SeqCst);
                 if count.fetch_add(1, Ordering::SeqCst) >= silent {
                     let _ = stream.write_all(answer.as_bytes());
                 }
             }
         });
-        Self { address, taken }
+        Self { address, taken, read }
     }
 
     /// Returns its URL.
@@ -51,5 +53,10 @@ impl Hook {
     /// Returns how many requests it has taken.
     pub fn taken(&self) -> usize {
         self.taken.load(Ordering::SeqCst)
+    }
+
+    /// Returns how many of them could change something.
+    pub fn changes(&self) -> usize {
+        self.taken() - self.read.load(Ordering::SeqCst)
     }
 }

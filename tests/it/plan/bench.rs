@@ -225,7 +225,8 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests stand in the root")
 }
 
-fn package(name: &str) -> PathBuf {
+/// Returns the package of a runbook or a guest.
+pub fn package(name: &str) -> PathBuf {
     let folder = root().join("target/packages").join(name);
     assert!(folder.is_dir(), "`{}` is missing: run `cargo xtask guests`", folder.display());
     folder

@@ -2,6 +2,7 @@
 
 mod bench;
 mod drift;
+pub mod everything;
 mod files;
 mod grants;
 mod whole;

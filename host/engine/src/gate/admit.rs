@@ -7,7 +7,7 @@ use runwrit_model::event::Event;
 use runwrit_model::failure::Failure;
 use runwrit_model::journal::{Intent, Observed, Outcome, Record, UnixMs};
 use runwrit_model::labels::Thing;
-use runwrit_model::plan::Asked;
+use runwrit_model::plan::{Asked, without_proof};
 use runwrit_model::replay::Request;
 use serde_json::Value;
 
@@ -123,7 +123,7 @@ fn asked<E: Effect>(effects: &[E], calls: &[Call], ids: &[CallId], ready: &[Read
             subject: call.subject.clone(),
             request: effect.request(),
             found: effect.found(),
-            before: previous.clone(),
+            before: previous.as_ref().map(without_proof),
             eur_per_month: permit.eur_per_month().copied(),
             scope_eur_per_month: permit.scope_eur_per_month(),
             scope_count: permit.scope_count(),

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::call::{CallClass, CallId};
 use crate::journal::{Outcome, Refinement};
+use crate::labels;
 use crate::money::Eur;
 
 /// One thing that was noted.
@@ -47,7 +48,7 @@ pub struct Asked {
     pub request: Value,
     /// What the permit found.
     pub found: Option<Value>,
-    /// The state before.
+    /// The state before, `without_proof`.
     pub before: Option<Value>,
     /// The price.
     pub eur_per_month: Option<Eur>,
@@ -55,4 +56,18 @@ pub struct Asked {
     pub scope_eur_per_month: Option<Eur>,
     /// How many of the kind are alive afterwards.
     pub scope_count: Option<u32>,
+}
+
+/// Returns a state before without the host's own labels: they name the run that made it, and where
+/// that is the run itself, it is another one when the plan is applied.
+pub fn without_proof(before: &Value) -> Value {
+    let is_proof = |key: &str| key.starts_with(labels::PREFIX);
+    match before {
+        Value::Object(fields) => {
+            let kept = fields.iter().filter(|(key, _)| !is_proof(key));
+            kept.map(|(key, value)| (key.clone(), without_proof(value))).collect()
+        }
+        Value::Array(items) => items.iter().map(without_proof).collect(),
+        other => other.clone(),
+    }
 }

@@ -350,3 +350,16 @@ fn rows_name_step_choice_and_price() {
     ];
     assert_eq!(shown, expected);
 }
+
+#[test]
+fn a_state_before_is_planned_without_the_labels_that_name_its_run() {
+    let set = |run: &str, role: &str| {
+        json!({"set": {"ttl": 300, "records": [{"value": "192.0.2.1"}],
+            "labels": {"runwrit/run": run, "runwrit/mac": "x", "role": role}}})
+    };
+    let expected = json!({"set": {"ttl": 300, "records": [{"value": "192.0.2.1"}],
+        "labels": {"role": "web"}}});
+    assert_eq!(without_proof(&set("one", "web")), expected);
+    assert_eq!(without_proof(&set("one", "web")), without_proof(&set("other", "web")));
+    assert_ne!(without_proof(&set("one", "web")), without_proof(&set("one", "db")));
+}
