@@ -6,7 +6,7 @@ use super::{only_run, run_breakable};
 use crate::cli::shell::Shell;
 
 /// Returns kind and subject of every event of the audit log, oldest first.
-fn events(shell: &Shell) -> Vec<String> {
+pub fn events(shell: &Shell) -> Vec<String> {
     let database = rusqlite::Connection::open(shell.path("state/store.sqlite")).expect("a store");
     let mut query = database.prepare("SELECT * FROM audit ORDER BY rowid").expect("a table");
     let names: Vec<String> = query.column_names().map(str::to_owned).collect();

@@ -12,7 +12,9 @@ pub mod losing;
 mod moving;
 mod resolve;
 mod sweep;
+mod names;
 mod tick;
+mod undo_order;
 mod zombies;
 
 use std::io::{BufRead, BufReader};
