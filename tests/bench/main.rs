@@ -10,6 +10,7 @@ mod whole;
 mod tenant;
 mod toy;
 mod calls;
+mod cell;
 mod store;
 mod crowd;
 mod packages;
@@ -22,10 +23,11 @@ use row::{Row, table};
 /// A measurement: its name, and what does it.
 type Measurement = (&'static str, fn() -> Result<Vec<Row>, String>);
 
-const MEASUREMENTS: [Measurement; 7] = [
+const MEASUREMENTS: [Measurement; 8] = [
     ("whole", whole::measure),
     ("tenant", tenant::measure),
     ("calls", calls::measure),
+    ("cell", cell::measure),
     ("store", store::measure),
     ("crowd", crowd::measure),
     ("packages", packages::measure),

@@ -28,7 +28,8 @@ const END: &str = "<!-- bench: end -->";
 /// What to measure.
 #[derive(Debug, clap::Args)]
 pub struct Settings {
-    /// Only these: `whole`, `tenant`, `calls`, `store`, `crowd`, `packages`, `binary`; else all.
+    /// Only these: `whole`, `tenant`, `calls`, `cell`, `store`, `crowd`, `packages`, `binary`; else
+    /// all.
     only: Vec<String>,
     /// Build a static release from nothing as well, and measure that.
     #[arg(long)]
