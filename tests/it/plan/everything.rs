@@ -9,6 +9,7 @@ use runwrit_model::plan::{End, Plan};
 use serde_json::Value;
 
 use super::bench::{Bench, Order, TOKEN, package};
+use super::grants::suggest;
 use crate::operate::hook::Hook;
 
 /// What the guest needs to name, beside every operation.
@@ -139,6 +140,34 @@ async fn every_operation_that_exists_is_planned_without_a_change_and_done_as_pla
         plan.effects.iter().map(|it| (it.call.to_string(), it.operation.clone())).collect();
     assert_eq!(effects_of(&shown), planned, "every effect was a planned one");
     assert_eq!(bench.alive(), Vec::<String>::new(), "the guest takes down what it made");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suggested_grant_is_enough_for_every_operation_and_none_of_them_can_be_spared() {
+    let (bench, hook) = (Bench::start().await, Hook::start(0));
+    let again = suggest(&bench, &order(&bench, &hook, "well")).await;
+    let suggested = fs::read_to_string(&again.grant).expect("it was just written");
+    let before = bench.changes();
+    let operations = offered().into_iter().filter(|(capability, _)| *capability != "http");
+    for (_, operation) in operations {
+        let spelled = ["\"X\",", ", \"X\"", "\"X\""].map(|it| it.replace('X', &operation));
+        let line = spelled.iter().find(|it| suggested.contains(it.as_str()));
+        let line = line.unwrap_or_else(|| panic!("no `{operation}` in {suggested}"));
+        let fewer = suggested.replacen(line, "", 1);
+        fs::write(bench.path("fewer.toml"), fewer).expect("writable");
+        let order = Order { grant: bench.path("fewer.toml"), ..again.clone() };
+        let refused = bench.plan(&order).await;
+        // The last operation of an interface is missed before the runbook is called at all.
+        let (part, code) = match refused.stderr.contains("the run was not started") {
+            true => ("nothing of it is granted", 5),
+            false => ("no grant names this operation", 1),
+        };
+        assert_eq!(refused.code, Some(code), "without `{operation}`: {refused:?}");
+        assert!(refused.stderr.contains(part), "without `{operation}`: {refused:?}");
+    }
+    assert_eq!((bench.changes(), hook.changes()), (before, 0), "a plan changes nothing");
+    let done = bench.run(&again, &[]).await;
+    assert_eq!(done.code, Some(0), "{done:?}\n{suggested}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

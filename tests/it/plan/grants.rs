@@ -76,7 +76,7 @@ async fn a_grant_that_replaces_the_set_of_another_is_suggested_as_such() {
 }
 
 /// Plans an order, and returns it under the grant that its plan suggests.
-async fn suggest(bench: &Bench, order: &Order) -> Order {
+pub async fn suggest(bench: &Bench, order: &Order) -> Order {
     let planned = bench.plan(order).await;
     assert_eq!(planned.code, Some(0), "{planned:?}");
     let plan = bench.path("plan.json").display().to_string();
