@@ -88,8 +88,10 @@ impl Trust {
             signers: &signed.signers,
             proof: signed.proof.as_ref(),
         };
-        recheck(&past, &self.keyring)
-            .map_err(|refusal| stopped(created, &refusal.to_string()).hint(undo.clone()))?;
+        recheck(&past, &self.keyring).map_err(|refusal| {
+            let error = stopped(created, &refusal.to_string()).hint(undo.clone());
+            refusal.details().into_iter().fold(error, Error::detail)
+        })?;
         match &signed.proof {
             Some(proof) if !is_same_manifest(proof, created)? => {
                 Err(stopped(created, OTHER_MANIFEST).hint(undo))
@@ -108,7 +110,8 @@ impl Trust {
                     proof: signed.proof.as_ref(),
                 };
                 recheck_grant(&past, &self.keyring).map_err(|refusal| {
-                    stopped(created, &refusal.to_string()).hint(refusal.hint())
+                    let error = stopped(created, &refusal.to_string()).hint(refusal.hint());
+                    refusal.details().into_iter().fold(error, Error::detail)
                 })?;
                 match &signed.proof {
                     Some(proof) if !is_same_grant(proof, created)? => {

@@ -137,10 +137,5 @@ pub fn keep(chain: &Chain, keyring: &Keyring, state: &Path) -> Result<(), Error>
 pub fn refused(path: &Path, error: &RootError) -> Error {
     let message = format!("the root `{}` is refused: {error}", path.display());
     let refusal = Error::new(Exit::Untrusted, message);
-    let details = match error {
-        RootError::Policy(faults) => faults.faults.iter().skip(1).collect(),
-        _ => Vec::new(),
-    };
-    let told = details.iter().fold(refusal, |refusal, fault| refusal.detail(fault.to_string()));
-    told.hint(error.hint())
+    error.details().into_iter().fold(refusal, Error::detail).hint(error.hint())
 }

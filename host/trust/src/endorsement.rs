@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::bundle;
 use crate::keyring::{Endpoints, Key, Keyring, Role};
-use crate::public_key::Signer;
+use crate::public_key::{Signer, named};
 use crate::refusal::{
-    AHEAD, Cause, Fault, MORE_KEYS, ROOT_EXPIRED, Shortfall, named, unproven_words, withdrawn_words,
+    AHEAD, Cause, Fault, MORE_KEYS, ROOT_EXPIRED, Shortfall, unproven_words, withdrawn_words,
 };
 use crate::statement::{StatementError, Subject, TYPE, parse};
 use crate::verdict::{Bench, authentic, fault, holds, known, root_age};
@@ -107,11 +107,11 @@ pub enum GrantRefusal {
         /// How many it takes.
         needed: usize,
         /// Those that were revoked or taken away.
-        gone: Vec<String>,
+        gone: Vec<Signer>,
     },
     /// The record of a run says of keys what their signatures do not.
     #[error("{}", unproven_words("its grant", .0))]
-    Unproven(Vec<String>),
+    Unproven(Vec<Signer>),
     /// The root that says who may sign has expired.
     #[error("root {version}, which says who may sign, has expired on {until}")]
     RootExpired {
@@ -201,6 +201,7 @@ impl GrantRefusal {
                 let others = short.faults.iter().map(shown);
                 others.chain(named(short.keys())).collect()
             }
+            Self::Withdrawn { gone, .. } | Self::Unproven(gone) => named(gone.iter()),
             _ => Vec::new(),
         }
     }
@@ -364,16 +365,16 @@ pub fn recheck_grant(past: &PastGrant<'_>, keyring: &Keyring) -> Result<(), Gran
         return Err(GrantRefusal::Revoked { digest, reason });
     }
     let counts = |hint: &str| keyring.holders(Role::Grant).any(|key| key.is(hint));
-    let gone: Vec<String> =
-        signers.iter().filter(|(_, hint)| !counts(hint)).map(|(id, _)| id.clone()).collect();
+    let (left, gone): (Vec<_>, Vec<_>) = signers.iter().partition(|(_, hint)| counts(hint));
     let needed = keyring.needed(Role::Grant);
-    if signers.len() - gone.len() < needed {
+    if left.len() < needed {
+        let gone = gone.into_iter().filter_map(Signer::recorded).collect();
         return Err(GrantRefusal::Withdrawn { needed, gone });
     }
     let Some(proof) = proof else { return Ok(()) };
     let is_signer = |key: &&Key| signers.values().any(|hint| key.is(hint));
     let keys = keyring.holders(Role::Grant).filter(is_signer);
-    match keys.filter(|key| !is_proven(past, proof, key)).map(|key| key.id.clone()).collect() {
+    match keys.filter(|key| !is_proven(past, proof, key)).map(Key::signer).collect() {
         by if Vec::is_empty(&by) => Ok(()),
         by => Err(GrantRefusal::Unproven(by)),
     }

@@ -1,5 +1,6 @@
 //! Public keys: what verifies a signature, and the hint by which a signature names its key.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -160,6 +161,19 @@ pub struct Signer {
     pub id: String,
     /// The key.
     pub hint: Hint,
+}
+
+impl Signer {
+    /// Reads one from a record; what names no key in it is nobody.
+    pub(crate) fn recorded((id, hint): (&String, &String)) -> Option<Self> {
+        Some(Self { id: id.clone(), hint: hint.parse().ok()? })
+    }
+}
+
+/// Says by which hints the keys are known that a refusal is about, each once.
+pub(crate) fn named<'a>(keys: impl Iterator<Item = &'a Signer>) -> Vec<String> {
+    let keys: BTreeSet<&Signer> = keys.collect();
+    keys.into_iter().map(|key| format!("the key `{}` is {}", key.id, key.hint)).collect()
 }
 
 /// A text that names no key.

@@ -1,13 +1,11 @@
 //! Why something signed does not count, in words: the file, the key, the rule and the way out.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use runwrit_model::limits::SIGNATURES_MAX;
 
 use crate::bundle::BundleError;
 use crate::parcel::SIGNATURES;
-use crate::public_key::{Hint, Signer};
+use crate::public_key::{Hint, Signer, named};
 use crate::statement::StatementError;
 
 /// What is wrong with the file of one signer.
@@ -233,7 +231,7 @@ pub enum Refusal {
         /// How many it takes.
         needed: usize,
         /// Those that were revoked or taken away.
-        gone: Vec<String>,
+        gone: Vec<Signer>,
     },
     /// The record of a run says of keys what their signatures do not.
     #[error("{}", unproven_words(id, by))]
@@ -241,7 +239,7 @@ pub enum Refusal {
         /// The release.
         id: String,
         /// The keys.
-        by: Vec<String>,
+        by: Vec<Signer>,
     },
     /// The root that says who may sign has expired.
     #[error("root {version}, which says who may sign, has expired on {until}")]
@@ -284,6 +282,7 @@ impl Refusal {
                 others.chain(named(short.keys())).collect()
             }
             Self::Equivocation { by, .. } | Self::Leap { by, .. } => named(by.iter()),
+            Self::Withdrawn { gone, .. } | Self::Unproven { by: gone, .. } => named(gone.iter()),
             _ => Vec::new(),
         }
     }
@@ -331,12 +330,6 @@ impl Refusal {
     }
 }
 
-/// Says by which hints the keys are known that a refusal is about, each once.
-pub(crate) fn named<'a>(keys: impl Iterator<Item = &'a Signer>) -> Vec<String> {
-    let keys: BTreeSet<&Signer> = keys.collect();
-    keys.into_iter().map(|key| format!("the key `{}` is {}", key.id, key.hint)).collect()
-}
-
 impl Shortfall {
     /// Returns the keys that it is about.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &Signer> {
@@ -365,10 +358,7 @@ impl Shortfall {
             ([], []) => "the keyring holds no other key that may sign it".to_owned(),
             ([], [fault, ..]) => format!("another does not count: {}", fault.cause),
             ([one], _) => format!("missing `{}`", one.id),
-            (more, _) => {
-                let ids: Vec<_> = more.iter().map(|key| key.id.as_str()).collect();
-                format!("missing one of `{}`", ids.join("`, `"))
-            }
+            (more, _) => format!("missing one of `{}`", listed(more)),
         }
     }
 }
@@ -403,18 +393,23 @@ impl Cause {
 }
 
 /// Says that the record of a run holds no signature of keys over what it says they signed.
-pub(crate) fn unproven_words(what: &str, by: &[String]) -> String {
-    let ids = by.join("`, `");
+pub(crate) fn unproven_words(what: &str, by: &[Signer]) -> String {
+    let ids = listed(by);
     format!("its record says that `{ids}` signed {what}, and holds no signature that says so")
 }
 
 /// Says that too few still count of those who had `done` something.
-pub(crate) fn withdrawn_words(done: &str, gone: &[String], needed: usize) -> String {
-    let ids = gone.join("`, `");
+pub(crate) fn withdrawn_words(done: &str, gone: &[Signer], needed: usize) -> String {
+    let ids = listed(gone);
     match gone.len() {
         // The threshold was raised since then.
         0 => format!("it takes {needed} keys by now, and fewer have {done}"),
         1 => format!("of the keys that {done}, `{ids}` no longer counts, and {needed} are needed"),
         _ => format!("of the keys that {done}, `{ids}` no longer count, and {needed} are needed"),
     }
+}
+
+fn listed(keys: &[Signer]) -> String {
+    let ids: Vec<_> = keys.iter().map(|key| key.id.as_str()).collect();
+    ids.join("`, `")
 }

@@ -196,16 +196,16 @@ pub fn recheck(past: &Past<'_>, keyring: &Keyring) -> Result<(), Refusal> {
         return Err(Refusal::Downgrade { id, channel, sequence, floor });
     }
     let counts = |hint: &str| keyring.signers(package).any(|key| key.is(hint));
-    let gone: Vec<String> =
-        signers.iter().filter(|(_, hint)| !counts(hint)).map(|(id, _)| id.clone()).collect();
+    let (left, gone): (Vec<_>, Vec<_>) = signers.iter().partition(|(_, hint)| counts(hint));
     let needed = keyring.threshold.runbook;
-    if signers.len() - gone.len() < needed {
+    if left.len() < needed {
+        let gone = gone.into_iter().filter_map(Signer::recorded).collect();
         return Err(Refusal::Withdrawn { id, needed, gone });
     }
     let Some(proof) = past.proof else { return Ok(()) };
     let keys = || keyring.signers(package).filter(|key| signers.values().any(|it| key.is(it)));
     let unproven = keys().filter(|key| !is_proven(past, proof, key));
-    match unproven.map(|key| key.id.clone()).collect::<Vec<_>>() {
+    match unproven.map(Key::signer).collect::<Vec<_>>() {
         by if by.is_empty() => Ok(()),
         by => Err(Refusal::Unproven { id, by }),
     }

@@ -5,6 +5,7 @@ use runwrit_model::id::Digest;
 use serde_json::{Value, json};
 
 use super::grants::strict;
+use super::keyrings::until;
 use super::*;
 use crate::cli::shell::Cloud;
 use crate::operate::losing::{backup, program, recipient, restore};
@@ -225,4 +226,21 @@ fn a_run_that_stands_here_does_not_become_one_from_elsewhere() {
     assert_eq!(printed.code, Some(2), "{}", printed.stderr);
     assert!(printed.stderr.contains("exists already"), "{}", printed.stderr);
     assert!(!exists(&shell.path(&format!("there/arrived/{run}"))), "it was not touched");
+}
+
+/// Nobody can tell what a key signed in time from what whoever stole it signs afterwards.
+#[test]
+fn a_run_that_comes_after_a_key_has_expired_does_not_go_on_and_the_time_is_remembered() {
+    let cloud = Cloud::start();
+    let (shell, run) = signed_half(&cloud);
+    export(&shell, &run);
+    import(&shell, "run.age", "there");
+    until(&shell, &in_an_hour());
+    let resume = ["--state", "there", "resume", &run];
+    refused(&two_hours_later(&shell, &resume), "its key `development` has expired on TIME");
+    let remembered = shell.run(&resume);
+    refused(&remembered, "its key `development` has expired on TIME");
+    assert!(remembered.stderr.contains("`runwrit trust reset-clock` forgets"), "{remembered:?}");
+    succeeds(&shell.run(&["trust", "reset-clock"]));
+    succeeds(&shell.run(&resume));
 }

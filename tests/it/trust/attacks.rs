@@ -354,20 +354,15 @@ fn forget(shell: &Shell) {
 }
 
 fn turned_back(shell: &Shell) {
-    let hour = Command::new("date").args(["-u", "-d", "+1 hour", "+%Y-%m-%dT%H:%M:%SZ"]).output();
-    let hour = String::from_utf8(hour.expect("a clock").stdout).expect("digits");
-    let until = format!("ops-1={}", hour.trim());
+    let until = format!("ops-1={}", in_an_hour());
     let other = ["--key", "ops-2=ops-2.pub", "--role", "runbook=ops-2", "--name", "ops-2=acme:*"];
     rotate(shell, "2.root.json", &[&["--not-after", until.as_str()], &other[..]].concat());
     sign_root(shell, "2.root.json", &["alice", "bob"]);
     carry(shell, "2.root.json");
     release(shell, "ops-2", 4);
     // Two hours later something else runs; then the clock is turned back to now.
-    let breakable = Path::new(env!("CARGO_BIN_EXE_runwrit-breakable"));
     let arguments = ["run", "./package", "--grant", "hello.toml", "--input", "name=you"];
-    let mut later = shell.command_of(breakable, &arguments);
-    later.env("RUNWRIT_CLOCK_SHIFT_MS", "7200000");
-    succeeds(&shell.wait(later.spawn().expect("the product starts")));
+    succeeds(&two_hours_later(shell, &arguments));
     release(shell, "ops-1", 5);
 }
 

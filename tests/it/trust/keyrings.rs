@@ -146,7 +146,7 @@ fn a_keyring_is_made_filled_shown_and_checked() {
 }
 
 /// Lets the keys of the tests count until `until`.
-fn until(shell: &Shell, until: &str) {
+pub fn until(shell: &Shell, until: &str) {
     let path = shell.path("trust.toml");
     let text = fs::read_to_string(&path).expect("readable");
     let names = "names = [\"runwrit:*\"]";
@@ -174,14 +174,8 @@ fn a_clock_that_had_jumped_ahead_is_told_with_its_way_out() {
 #[test]
 fn a_look_at_a_package_remembers_the_time_as_well() {
     let shell = Shell::new();
-    let hour = std::process::Command::new("date")
-        .args(["-u", "-d", "+1 hour", "+%Y-%m-%dT%H:%M:%SZ"])
-        .output();
-    let hour = String::from_utf8(hour.expect("a clock").stdout).expect("digits");
-    until(&shell, hour.trim());
+    until(&shell, &in_an_hour());
     let plan = ["plan", "hello", "--grant", "hello.toml", "--input", "name=you"];
-    let mut later = shell.command_of(Path::new(env!("CARGO_BIN_EXE_runwrit-breakable")), &plan);
-    later.env("RUNWRIT_CLOCK_SHIFT_MS", "7200000");
-    refused(&shell.wait(later.spawn().expect("the product starts")), "has expired on TIME");
+    refused(&two_hours_later(&shell, &plan), "has expired on TIME");
     refused(&run(&shell, "hello", &[]), "has expired on TIME");
 }

@@ -56,6 +56,22 @@ fn refused(printed: &Printed, fragment: &str) {
     assert!(printed.stderr.contains("hint: "), "{}", printed.stderr);
 }
 
+/// Returns the time in an hour.
+fn in_an_hour() -> String {
+    let mut date = std::process::Command::new("date");
+    let hour = date.args(["-u", "-d", "+1 hour", "+%Y-%m-%dT%H:%M:%SZ"]).output();
+    let hour = String::from_utf8(hour.expect("a clock").stdout).expect("digits");
+    hour.trim().to_owned()
+}
+
+/// Types a command two hours later.
+fn two_hours_later(shell: &Shell, arguments: &[&str]) -> Printed {
+    let breakable = Path::new(env!("CARGO_BIN_EXE_runwrit-breakable"));
+    let mut later = shell.command_of(breakable, arguments);
+    later.env("RUNWRIT_CLOCK_SHIFT_MS", "7200000");
+    shell.wait(later.spawn().expect("the product starts"))
+}
+
 /// Types a command at a terminal of its own, and returns whether it succeeded and what it said.
 fn at_terminal(shell: &Shell, arguments: &[&str]) -> (bool, String) {
     let template = shell.command(arguments);

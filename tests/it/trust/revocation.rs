@@ -2,6 +2,7 @@
 
 use runwrit_tests::keyring;
 
+use super::keyrings::until;
 use super::*;
 use crate::cli::shell::Cloud;
 
@@ -62,4 +63,16 @@ fn a_rollback_needs_no_keyring_at_all() {
     refused(&shell.run(&["resume", &run]), "there is no keyring");
     assert_eq!(shell.run(&["rollback", &run]).code, Some(1));
     assert!(cloud.alive().is_empty(), "{:?}", cloud.alive());
+}
+
+/// That a key has expired meanwhile stops no run; what its clock said is remembered all the same.
+#[test]
+fn a_run_that_goes_on_remembers_the_time() {
+    let cloud = Cloud::start();
+    let shell = Shell::new().with_cloud(&cloud);
+    let run = half_a_tenant(&shell);
+    until(&shell, &in_an_hour());
+    succeeds(&super::run(&shell, "hello", &[]));
+    succeeds(&two_hours_later(&shell, &["resume", &run]));
+    refused(&super::run(&shell, "hello", &[]), "has expired on TIME");
 }

@@ -3,6 +3,8 @@
 use runwrit_model::document::Faults;
 use runwrit_model::limits::{ROOT_BYTES_MAX, ROOTS_MAX};
 
+use crate::public_key::{Signer, named};
+
 /// Why a `root.json` is not followed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RootError {
@@ -69,6 +71,8 @@ pub enum RootError {
         valid: Vec<String>,
         /// Whose would count.
         missing: Vec<String>,
+        /// All of those keys.
+        keys: Vec<Signer>,
     },
     /// Too many links.
     #[error("it is the {count}th root after the pinned one, and at most {ROOTS_MAX} are followed")]
@@ -120,6 +124,17 @@ impl RootError {
                 "bring them back with `runwrit trust advance FILE…`; they are public, and every \
                  package that carries `trust/` has them"
             }
+        }
+    }
+}
+
+impl RootError {
+    /// Returns what else is wrong and which keys it is about, a line each.
+    pub fn details(&self) -> Vec<String> {
+        match self {
+            Self::Policy(faults) => faults.faults.iter().skip(1).map(ToString::to_string).collect(),
+            Self::TooFew { keys, .. } => named(keys.iter()),
+            _ => Vec::new(),
         }
     }
 }

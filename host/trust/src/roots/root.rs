@@ -15,7 +15,7 @@ use super::canonical::Json;
 use super::policy::Policy;
 use super::refusal::RootError;
 use crate::keyring::{Keyring, Newest};
-use crate::public_key::{Algorithm, PublicKey};
+use crate::public_key::{Algorithm, PublicKey, Signer};
 
 /// The field that holds what this product adds; TUF has readers keep such fields.
 pub const POLICY: &str = "x-runwrit-policy";
@@ -220,7 +220,12 @@ impl Root {
             ids.sort();
             ids
         };
+        let signer = |(id, key): (&String, &PublicKey)| {
+            let (id, hint) = (self.name_of(id), key.hint());
+            Signer { id, hint }
+        };
         Err(RootError::TooFew {
+            keys: self.holders.iter().map(signer).collect(),
             version: next.version,
             of: self.version,
             needed: self.threshold,

@@ -4,6 +4,7 @@ use super::*;
 use crate::endorsement::{
     Endorsed, GrantRefusal, GrantStatement, PastGrant, Terms, judge_grant, recheck_grant,
 };
+use crate::public_key::Signer;
 use runwrit_model::id::Digest;
 use runwrit_model::provenance::Proof;
 use std::collections::BTreeMap;
@@ -194,14 +195,17 @@ fn a_record_of_a_grant_counts_only_with_the_signatures_that_it_tells_of() {
     let by_another = judged(TEXT, &by(&[&other], &terms()), &keyring).unwrap().proof;
     let wider = Proof { text: "wider".to_owned(), ..good.proof.clone() };
     let bare = Proof { signatures: BTreeMap::new(), ..good.proof.clone() };
-    let unproven = |id: &str| Err(GrantRefusal::Unproven(vec![id.to_owned()]));
-    assert_eq!(again(&signers(&other), written, &good.proof), unproven("desk-2"));
-    assert_eq!(again(&signers(&one), written, &by_another), unproven("desk-1"));
-    assert_eq!(again(&signers(&one), written, &bare), unproven("desk-1"));
-    assert_eq!(again(&signers(&one), written, &wider), unproven("desk-1"));
+    let unproven = |by: &Person| {
+        let (id, hint) = (by.id.to_owned(), by.key.public().hint());
+        Err(GrantRefusal::Unproven(vec![Signer { id, hint }]))
+    };
+    assert_eq!(again(&signers(&other), written, &good.proof), unproven(&other));
+    assert_eq!(again(&signers(&one), written, &by_another), unproven(&one));
+    assert_eq!(again(&signers(&one), written, &bare), unproven(&one));
+    assert_eq!(again(&signers(&one), written, &wider), unproven(&one));
     let widened = Digest::of(b"wider");
-    assert_eq!(again(&signers(&one), (&widened, written.1), &wider), unproven("desk-1"));
-    assert_eq!(again(&signers(&one), (written.0, &widened), &good.proof), unproven("desk-1"));
+    assert_eq!(again(&signers(&one), (&widened, written.1), &wider), unproven(&one));
+    assert_eq!(again(&signers(&one), (written.0, &widened), &good.proof), unproven(&one));
 }
 
 #[test]

@@ -239,7 +239,8 @@ fn a_record_of_a_release_counts_only_with_the_signatures_that_it_tells_of() {
     for (row, id, past) in rows {
         let refusal = recheck(&past, &keyring).expect_err(row);
         let Refusal::Unproven { by, .. } = &refusal else { panic!("{row}: {refusal}") };
-        assert_eq!(by, &[id], "{row}");
+        assert_eq!(by.iter().map(|key| key.id.as_str()).collect::<Vec<_>>(), [id], "{row}");
+        assert!(refusal.details()[0].starts_with(&format!("the key `{id}` is ")), "{row}");
     }
 }
 
@@ -312,6 +313,19 @@ fn a_refusal_tells_the_hints_of_the_keys_that_it_is_about() {
             assert_eq!(count, 1, "{row}: `{line}` in {told:?}");
         }
     }
+    let hint = one.key.public().hint();
+    let past = Past {
+        package: "acme:provision",
+        version: "0.1.0",
+        channel: "stable",
+        sequence: 7,
+        component: &Digest::of(b""),
+        statement: &Digest::of(b""),
+        signers: &BTreeMap::from([("ops-1".to_owned(), hint.to_string())]),
+        proof: None,
+    };
+    let withdrawn = recheck(&past, &keyring(&[two.entry("")])).unwrap_err();
+    assert_eq!(withdrawn.details(), [format!("the key `ops-1` is {hint}")]);
     // A key that nobody here knows has no name: its hint is all there is.
     let unknown = verdict(&good, &keyring(&[two.entry("")])).unwrap_err().to_string();
     assert!(unknown.contains(one.key.public().hint().as_str()), "{unknown}");
