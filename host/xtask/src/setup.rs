@@ -36,7 +36,7 @@ struct Tool {
     purpose: &'static str,
 }
 
-const TOOLS: [Tool; 6] = [
+const TOOLS: [Tool; 7] = [
     Tool {
         name: "nft",
         packages: &["nftables"],
@@ -67,6 +67,12 @@ const TOOLS: [Tool; 6] = [
         packages: &["npm"],
         is_there: || answers(&["node", "npm"], "--version"),
         purpose: "signatures and roots, read by the libraries of sigstore and TUF for JavaScript",
+    },
+    Tool {
+        name: "faketime",
+        packages: &["faketime"],
+        is_there: || answers(&["faketime"], "--version"),
+        purpose: "roots that expire, by the conformance suite of TUF",
     },
     Tool {
         name: "kill",

@@ -2,6 +2,7 @@
 
 mod arrivals;
 mod attacks;
+mod conformance;
 mod grants;
 mod keyrings;
 mod openssl;
