@@ -68,11 +68,9 @@ pub fn compare(layout: &Layout, tenant: &Tenant) -> Result<Provisioned> {
     compare_servers(layout, &found, &mut differences)?;
     compare_volumes(layout, &found, &mut differences)?;
     // Without one of the servers, which was told by name, nobody can say what the registry misses.
-    if is_complete {
-        if let Some(expected) = differences.note(endpoints(layout, &found.servers))? {
-            let holds = same(&tenant.endpoints, &expected);
-            differences.note(verify(holds, "the registry names the addresses as they are"))?;
-        }
+    if is_complete && let Some(expected) = differences.note(endpoints(layout, &found.servers))? {
+        let holds = same(&tenant.endpoints, &expected);
+        differences.note(verify(holds, "the registry names the addresses as they are"))?;
     }
     compare_names(layout, &found, &mut differences)?;
     differences.told()?;
