@@ -65,20 +65,27 @@ pub enum Vouching {
 
 /// Returns where the keyring of this use of the command line stands.
 pub fn place(session: &Session) -> Result<PathBuf, Error> {
-    let system = Path::new(SYSTEM);
-    let (named, by) = match (&session.shared.trust, session.ambient.variable("RUNWRIT_TRUST")) {
-        (Some(path), _) => (path.clone(), "--trust"),
-        (None, Some(path)) => (PathBuf::from(path), "RUNWRIT_TRUST"),
-        (None, None) => return Ok(system.to_owned()),
+    let named = match (&session.shared.trust, session.ambient.variable("RUNWRIT_TRUST")) {
+        (Some(path), _) => Some((path.clone(), "--trust")),
+        (None, Some(path)) => Some((PathBuf::from(path), "RUNWRIT_TRUST")),
+        (None, None) => None,
     };
-    let named = session.ambient.directory.join(named);
+    let directory = &session.ambient.directory;
+    choose(Path::new(SYSTEM), named.map(|(path, by)| (directory.join(path), by)))
+}
+
+/// Returns the keyring that counts, where that of the machine belongs to `system`. Another one that
+/// was named counts only where the machine has none, or its own one says so.
+fn choose(system: &Path, named: Option<(PathBuf, &str)>) -> Result<PathBuf, Error> {
+    let Some((named, by)) = named else { return Ok(system.to_owned()) };
     if named == system || !ambient::exists(system) || allows_others(system)? {
         return Ok(named);
     }
+    let shown = system.display();
     let message =
-        format!("`{by}` names another keyring than `{SYSTEM}`, which is that of this host");
+        format!("`{by}` names another keyring than `{shown}`, which is that of this host");
     Err(untrusted(message).hint(format!(
-        "leave it out; `other-keyrings = \"allow\"` under `[policy]` in `{SYSTEM}` would allow it"
+        "leave it out; `other-keyrings = \"allow\"` under `[policy]` in `{shown}` would allow it"
     )))
 }
 
@@ -430,6 +437,34 @@ pub fn vouched_line(vouched: &Vouched) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_option_moves_the_keyring_of_a_machine_that_has_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let system = folder.path().join("etc-trust.toml");
+        let other = || folder.path().join("other.toml");
+        let named = |by| choose(&system, Some((other(), by)));
+        let write = |text: &str| {
+            trusted::replace("keyring", &system, text.as_bytes(), 0o644).unwrap();
+        };
+        assert_eq!(choose(&system, None).unwrap(), system, "nothing was named");
+        assert_eq!(named("--trust").unwrap(), other(), "the machine has none");
+        for text in ["version = 1\n", "version = 1\n[policy]\nother-keyrings = \"deny\"\n"] {
+            write(text);
+            assert_eq!(choose(&system, None).unwrap(), system);
+            assert_eq!(choose(&system, Some((system.clone(), "--trust"))).unwrap(), system);
+            for by in ["--trust", "RUNWRIT_TRUST"] {
+                let refused = named(by).unwrap_err();
+                assert_eq!(refused.exit, Exit::Untrusted, "{text}");
+                assert!(refused.message.starts_with(&format!("`{by}` names another")), "{text}");
+                assert!(!refused.hints.is_empty());
+            }
+        }
+        write("version = 1\n[policy]\nother-keyrings = \"allow\"\n");
+        assert_eq!(named("RUNWRIT_TRUST").unwrap(), other(), "its own one says so");
+        write("version = 1\nnonsense\n");
+        assert_eq!(named("--trust").unwrap_err().exit, Exit::Untrusted, "who knows what it says");
+    }
 
     #[test]
     fn only_the_keyring_says_where_it_remembers() {
