@@ -1,6 +1,7 @@
 //! Compares a tenant that is active already with the inputs, all at once, and changes nothing.
 
 use runwrit_sdk::hetzner::locations;
+use runwrit_sdk::hetzner::servers::Server;
 use runwrit_sdk::registry::Tenant;
 use runwrit_sdk::{
     Context as _, Error, Failure, Result, failed, info, step, verified, verify, warn,
@@ -115,10 +116,23 @@ fn compare_servers(layout: &Layout, found: &Found, differences: &mut Differences
                 "{name} stands in {at}, not in {input}: as a fallback, or as it was asked"
             ));
         }
+        differences.note(verify_role(layout, server))?;
         let holds = found.firewalls.iter().any(|firewall| is_applied(&firewall.id, server));
         differences.note(verify(holds, &format!("the firewall is in force on {}", server.name)))?;
     }
     Ok(())
+}
+
+/// Compares the label by which others find a server with what its name says.
+fn verify_role(layout: &Layout, server: &Server) -> Result {
+    let mut roles = layout.roles().into_iter();
+    let Some(role) = roles.find(|role| layout.server_name(*role) == server.name) else {
+        // That the inputs mean no such server was told already.
+        return Ok(());
+    };
+    let mut labels = server.labels.iter();
+    let holds = labels.any(|label| label.key == "role" && label.value == role.name());
+    verify(holds, &format!("{} is labelled role={}", server.name, role.name()))
 }
 
 fn compare_volumes(layout: &Layout, found: &Found, differences: &mut Differences) -> Result {

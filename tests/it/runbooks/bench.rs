@@ -87,10 +87,10 @@ impl Bench {
         runwrit_tests::keyring::install(folder.path());
         let bench = Self { cloud, folder, _watch: watch };
         let key = json!({ "name": "ops", "public_key": PUBLIC_KEY }).to_string();
-        let answer = post(bench.cloud.api, "/v1/ssh_keys", &key).await;
+        let answer = send(bench.cloud.api, ("POST", "/v1/ssh_keys"), &key).await;
         assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
         let zone = json!({ "name": "example.org", "mode": "primary" }).to_string();
-        let answer = post(bench.cloud.api, "/v1/zones", &zone).await;
+        let answer = send(bench.cloud.api, ("POST", "/v1/zones"), &zone).await;
         assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
         bench
     }
@@ -126,13 +126,26 @@ impl Bench {
         let mut answer = String::new();
         // Two changes of one zone meet on a fast machine: the first action still locks it.
         for _ in 0..200 {
-            answer = post(self.cloud.api, &format!("/v1{path}"), &body.to_string()).await;
+            let path = format!("/v1{path}");
+            answer = send(self.cloud.api, ("POST", &path), &body.to_string()).await;
             if !answer.starts_with("HTTP/1.1 423") {
                 break;
             }
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
         assert!(answer.starts_with("HTTP/1.1 201"), "{path}: {answer}");
+    }
+
+    /// Changes a label of a server by hand, and none of the others.
+    pub async fn relabel(&self, name: &str, (key, value): (&str, &str)) {
+        let report = self.cloud.desk().leaks("runwrit/run").expect("a sound selector");
+        let found = report.alive.into_iter().find(|thing| thing.name == name);
+        let found = found.unwrap_or_else(|| panic!("`{name}` does not stand"));
+        let mut labels = json!(found.labels);
+        labels[key] = json!(value);
+        let (path, body) = (format!("/v1/servers/{}", found.id), json!({"labels": labels}));
+        let answer = send(self.cloud.api, ("PUT", &path), &body.to_string()).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{name}: {answer}");
     }
 
     /// Deprovisions that tenant.
@@ -193,11 +206,11 @@ fn program() -> PathBuf {
 }
 
 /// Sends one request and returns the whole answer.
-async fn post(address: SocketAddr, path: &str, body: &str) -> String {
+async fn send(address: SocketAddr, (method, path): (&str, &str), body: &str) -> String {
     let mut stream = TcpStream::connect(address).await.expect("the simulator listens");
     let length = body.len();
     let request = format!(
-        "POST {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {TOKEN}\r\n\
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {TOKEN}\r\n\
          content-type: application/json\r\ncontent-length: {length}\r\n\
          connection: close\r\n\r\n{body}"
     );

@@ -116,6 +116,7 @@ async fn all_that_differs_is_told_at_once() {
         let set = format!("/zones/example.org/rrsets/acme/{kind}/actions/set_records");
         bench.by_hand(&set, json!({"records": [{"value": value}]})).await;
     }
+    bench.relabel("acme-db", ("role", "bastion")).await;
     let changes = || {
         let count = |method| bench.cloud.desk().request_count(method, "/**");
         ["POST", "PUT", "DELETE"].map(count)
@@ -134,7 +135,8 @@ async fn all_that_differs_is_told_at_once() {
         "not so: acme-gateway is running as cx23 in nbg1",
         "`203.0.113.9`",
         "`2001:db8::9`",
-        "and 4 more differences",
+        "not so: acme-db is labelled role=db",
+        "and 5 more differences",
     ] {
         assert!(again.tells(told), "`{told}` is missing: {again:?}");
     }
