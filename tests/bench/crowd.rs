@@ -51,13 +51,8 @@ async fn crowd() -> Result<(f64, f64), String> {
     let mut runs = Vec::new();
     for _ in 0..RUNS {
         let code = cache.load(&wasmtime, &wasm).await.map_err(told("the guest"))?;
-        let guest = CellGuest {
-            program: product()?,
-            code,
-            bounds: Bounds::default(),
-            granted: BTreeSet::new(),
-            assemble: capabilities,
-        };
+        let (program, granted) = (product()?, BTreeSet::new());
+        let guest = CellGuest::new(program, code, Bounds::default(), &granted, capabilities);
         runs.push(engine.start(toy::created(engine.new_run_id()), guest, &Nowhere));
     }
     tokio::select! {

@@ -1,5 +1,6 @@
 //! Test harness.
 
 pub mod openapi;
+pub mod hook;
 pub mod keyring;
 pub mod matrix;

@@ -136,7 +136,7 @@ impl Installation {
     pub async fn guest<F>(
         &self,
         component: &[u8],
-        granted: BTreeSet<String>,
+        granted: &BTreeSet<String>,
         assemble: F,
     ) -> Result<CellGuest<F>, Error> {
         let engine =
@@ -145,7 +145,7 @@ impl Installation {
         let compiler = Compiler { program: program.clone(), bounds: CompileBounds::default() };
         let cache = CodeCache::open(&self.state.join("code"), &self.key, compiler)?;
         let code = cache.load(&engine, component).await?;
-        Ok(CellGuest { program, code, bounds: Bounds::default(), granted, assemble })
+        Ok(CellGuest::new(program, code, Bounds::default(), granted, assemble))
     }
 
     /// Turns what the engine said into an exit code, with the summary for people before it.
@@ -193,7 +193,9 @@ impl From<CodeError> for Error {
         let exit = match &error {
             CodeError::Precompiled | CodeError::Compile(_) => Exit::Untrusted,
             CodeError::Load { .. } => Exit::Bug,
-            CodeError::Folder { .. } | CodeError::Open { .. } => Exit::Usage,
+            CodeError::Folder { .. } | CodeError::Open { .. } | CodeError::Foreign { .. } => {
+                Exit::Usage
+            }
         };
         Self::of(exit, &error)
     }

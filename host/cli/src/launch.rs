@@ -98,7 +98,7 @@ impl Admitted {
     ) -> Result<Exit, Error> {
         let Self { package, inputs, run, .. } = &self;
         let assemble = surroundings.assembler(&package.manifest, inputs);
-        let guest = installation.guest(&package.component, package.linked(), assemble).await?;
+        let guest = installation.guest(&package.component, &package.linked(), assemble).await?;
         let home = installation.engine.home(&self.scope()).await?;
         let worlds = surroundings.enter(home.as_ref()).await?;
         installation.store.put_component(package.component.clone()).await?;

@@ -173,7 +173,7 @@ impl Play<'_> {
         let worlds = surroundings.enter(None).await?;
         let package = admitted.package();
         let assemble = surroundings.assembler(&package.manifest, admitted.inputs_given());
-        let guest = real.guest(&package.component, package.linked(), assemble).await?;
+        let guest = real.guest(&package.component, &package.linked(), assemble).await?;
         let settings = serde_json::to_value(surroundings.settings())
             .expect("settings are maps of strings and numbers");
         let created = Created { worlds, settings, ..admitted.created(session) };

@@ -100,7 +100,7 @@ impl Standing {
         let Some(bytes) = component else { return Ok(None) };
         let assemble = self.surroundings.assembler(&self.manifest, &self.created.inputs);
         let granted = linked(&self.manifest);
-        let guest = self.installation.guest(&bytes, granted, assemble).await?;
+        let guest = self.installation.guest(&bytes, &granted, assemble).await?;
         Ok(Some(Runbook::Component(guest)))
     }
 }

@@ -227,11 +227,14 @@ impl Work {
         // Whatever the end is: it came later when the recorded calls were made.
         let unconsumed = self.recorder.with(|history| replay::unconsumed(history, seat.consumed()));
         if let Some(mismatch) = unconsumed {
+            if let GuestEnd::Starved(cause) = end {
+                return self.leave_parked(format!("its replay broke off: {cause}")).await;
+            }
             return self.stopped(nondeterministic(mismatch), outside).await;
         }
         let failure = match end {
             GuestEnd::Failed(failure) => Some(failure.to_string()),
-            GuestEnd::Trapped(message) => Some(message),
+            GuestEnd::Trapped(message) | GuestEnd::Starved(message) => Some(message),
             GuestEnd::Returned | GuestEnd::Stopped(_) => None,
         };
         match (seat.watch.end(failure.as_deref()), failure) {

@@ -162,6 +162,7 @@ impl Engine {
             return Err(EngineError::Over { run: run.clone(), ending });
         }
         self.store.request_cancel(run, by).await?;
+        crash_point("cancel-requested", "run");
         match self.take(run, true).await {
             Ok(work) => work.drive(None::<NoGuest>, outside).await.map(Canceled::Ended),
             Err(EngineError::Store(StoreError::Live { .. })) => Ok(Canceled::Requested),
@@ -179,6 +180,7 @@ impl Engine {
         let history = self.history_here(run).await?;
         resolve::check(&history, word.call)?;
         self.store.resolve(run, word, self.host.clock.now()).await?;
+        crash_point("resolve-committed", "run");
         // The last word on what was left of a rollback ends it.
         let history = self.history(run).await?;
         match next(&history, self.host.clock.now(), &self.host.timing) {

@@ -30,8 +30,11 @@ pub enum GuestEnd {
     Returned,
     /// It returned an error.
     Failed(Failure),
-    /// It trapped, looped, or passed a limit of the sandbox; the text says which.
+    /// It trapped, or passed a limit of the sandbox; the text says which.
     Trapped(String),
+    /// It computed for too long, or its cell broke down. In a replay that says nothing about it: a
+    /// slower or a fuller machine is reason enough.
+    Starved(String),
     /// A call stopped it; the gate says why, so this only has to be true.
     Stopped(Stop),
 }

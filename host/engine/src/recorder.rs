@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use runwrit_capabilities::gate::Stop;
+use runwrit_model::breakable::crash_point;
 use runwrit_model::history::History;
 use runwrit_model::id::RunId;
 use runwrit_model::journal::{Ending, Entry, Finished, Record, UnixMs, VERSION};
@@ -83,12 +84,19 @@ impl Recorder {
     /// After a failure nothing is written any more: what is on disk is unknown then, and only a
     /// new attempt that reads it again may go on.
     pub async fn append(&self, records: Vec<Record>) -> Result<UnixMs, Stop> {
-        self.write(records, After::GoOn).await
+        let boundaries: Vec<_> = records.iter().filter_map(boundary).collect();
+        let at = self.write(records, After::GoOn).await?;
+        for name in boundaries {
+            crash_point(name, "run");
+        }
+        Ok(at)
     }
 
     /// Writes what was noted and marks the run as waiting: until a time, or for a person.
     pub async fn park(&self, until: Option<UnixMs>) -> Result<(), Stop> {
-        self.write(Vec::new(), After::Wait(until)).await.map(drop)
+        self.write(Vec::new(), After::Wait(until)).await?;
+        crash_point("parked", "run");
+        Ok(())
     }
 
     /// Writes the end, and what is to be looked for after it.
@@ -187,6 +195,19 @@ impl Recorder {
 
     fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Names the boundary behind a record that has none of its own where it is written.
+fn boundary(record: &Record) -> Option<&'static str> {
+    match record {
+        Record::Refined(_) => Some("refined-committed"),
+        Record::Wait(_) => Some("wait-committed"),
+        Record::Woken(_) => Some("woken-committed"),
+        Record::CancelRequested(_) => Some("cancel-committed"),
+        Record::PlanLeft(_) => Some("plan-left-committed"),
+        Record::UndoQuarantined(_) => Some("quarantine-committed"),
+        _ => None,
     }
 }
 

@@ -1,17 +1,13 @@
 //! What to do about a promised effect whose outcome is not on record.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::breakable::is_broken;
-use crate::call::CallClass;
+use crate::call::{CallClass, CallId};
 use crate::failure::{Failure, Problem};
 use crate::history::{Effect, History};
 use crate::journal::{Accepted, UnixMs, Verdict};
+use crate::labels::Owner;
 use crate::timing::{Timing, after};
-
-/// The labels of this prefix prove whose a thing is; people may change the others.
-const OWNED_PREFIX: &str = "runwrit/";
 
 /// How a run that goes forward settles an effect without a result.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,17 +82,10 @@ pub enum Ownership {
     Foreign,
 }
 
-/// Judges a thing found under the key of a call by its labels: all labels under `runwrit/` must be
-/// equal, and the proof among them must have been verified.
-pub fn ownership(
-    wanted: &BTreeMap<String, String>,
-    found: &BTreeMap<String, String>,
-    is_mac_valid: bool,
-) -> Ownership {
-    let mut proofs = wanted.iter().filter(|(name, _)| name.starts_with(OWNED_PREFIX)).peekable();
-    let is_marked = proofs.peek().is_some();
-    let is_equal = proofs.all(|(name, value)| found.get(name) == Some(value));
-    match is_mac_valid && is_marked && is_equal && !is_broken("no-adoption") {
+/// Judges a thing found under the key of a call by who made it, as its labels prove; nothing where
+/// they prove nothing.
+pub fn ownership(maker: Option<&Owner>, run: &str, call: CallId) -> Ownership {
+    match maker.is_some_and(|maker| maker.run == run && maker.call == call) {
         true => Ownership::Ours,
         false => Ownership::Foreign,
     }
@@ -181,7 +170,6 @@ fn deleted(effect: &Effect) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use crate::breakable::with_broken;
     use crate::call::Rank;
     use crate::tale::{Tale, call, intent};
 
@@ -236,29 +224,19 @@ mod tests {
     }
 
     #[test]
-    fn only_labels_that_prove_it_make_a_thing_ours() {
-        let labels = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
-            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    fn only_the_call_of_the_run_makes_a_thing_ours() {
+        let maker = |run: &str, at: &str| {
+            Some(Owner { run: run.to_owned(), call: call(at), tenant: "acme".to_owned() })
         };
-        let wanted = labels(&[("runwrit/run", "a"), ("runwrit/call", "4.1"), ("tier", "db")]);
         let rows = [
-            ("all", &[("runwrit/run", "a"), ("runwrit/call", "4.1"), ("tier", "db")][..], true),
-            ("a label more", &[("runwrit/run", "a"), ("runwrit/call", "4.1"), ("x", "y")], true),
-            ("another call", &[("runwrit/run", "a"), ("runwrit/call", "4.2")], false),
-            ("another run", &[("runwrit/run", "b"), ("runwrit/call", "4.1")], false),
-            ("one missing", &[("runwrit/run", "a")], false),
-            ("none", &[], false),
+            ("the call", maker("a", "4.1"), Ownership::Ours),
+            ("another call", maker("a", "4.2"), Ownership::Foreign),
+            ("another run", maker("b", "4.1"), Ownership::Foreign),
+            ("nobody", None, Ownership::Foreign),
         ];
-        for (name, found, is_ours) in rows {
-            let verdict = ownership(&wanted, &labels(found), true);
-            assert_eq!(verdict == Ownership::Ours, is_ours, "{name}");
-            let forged = ownership(&wanted, &labels(found), false);
-            assert_eq!(forged, Ownership::Foreign, "{name}, forged");
+        for (name, maker, expected) in rows {
+            assert_eq!(ownership(maker.as_ref(), "a", call("4.1")), expected, "{name}");
         }
-        let unmarked = ownership(&labels(&[("tier", "db")]), &labels(&[("tier", "db")]), true);
-        assert_eq!(unmarked, Ownership::Foreign, "no label of ours was asked for");
-        let broken = with_broken("no-adoption", || ownership(&wanted, &wanted, true));
-        assert_eq!(broken, Ownership::Foreign);
     }
 
     #[test]

@@ -22,6 +22,9 @@ pub fn workspaces(place: &Place) -> Vec<PathBuf> {
     folders.filter(|folder| folder.join("Cargo.toml").is_file()).collect()
 }
 
+/// What runbooks in Rust are written with, as their workspace knows it.
+const SDK: &str = "runwrit-sdk";
+
 /// Builds all guests, packs them as `target/packages/<name>/{runbook.toml,component.wasm}`, and
 /// signs them with the development key.
 /// `only` names workspaces; all are built where it is empty.
@@ -45,10 +48,15 @@ pub fn build(place: &Place, toolchain: &Toolchain, only: &[String]) -> Result<()
 pub fn check(place: &Place, toolchain: &Toolchain) -> Result<Option<String>, Failure> {
     let has_clippy = command::succeeds(Command::new("cargo").args(["clippy", "--version"]));
     let is_linted = has_clippy && *toolchain == Toolchain::Plain;
-    for folder in workspaces(place) {
+    let test = |folder: &Path, what: &[&str]| {
         let mut test = Command::new("cargo");
-        test.args(["test", "--quiet", "--release", "--workspace", "--lib", "--target-dir"]);
-        command::run(test.arg(place.guest_target()).current_dir(&folder))?;
+        test.args(["test", "--quiet", "--release", "--lib"]).args(what).arg("--target-dir");
+        command::run(test.arg(place.guest_target()).current_dir(folder))
+    };
+    // It is no member of a workspace, so that a runbook anywhere can depend on its folder.
+    test(&place.root().join(WORKSPACES[0]), &["--package", SDK])?;
+    for folder in workspaces(place) {
+        test(&folder, &["--workspace"])?;
         if is_linted {
             let mut clippy = Command::new("cargo");
             clippy.args(["clippy", "--quiet", "--release", "--workspace", "--all-targets"]);

@@ -2,10 +2,9 @@
 //! of them, so nothing that is refused ends it.
 
 use misbehaving_guests::bindings::runwrit::audit::events;
-use misbehaving_guests::bindings::runwrit::hetzner::networks::{self, NetworkSpec, Subnet};
 use misbehaving_guests::bindings::runwrit::http::requests::{self, Header, Request};
 use misbehaving_guests::bindings::runwrit::registry::tenants;
-use misbehaving_guests::{Ending, Failure, inputs, log, steps};
+use misbehaving_guests::{Ending, inputs, note, steps, tell, text};
 
 /// Names that look like `acme` and are not: capitals, a Cyrillic letter, a space, a hidden one.
 const TRICKS: [&str; 5] = ["bolt", "ACME", "\u{430}cme", "acme ", "ac\u{200b}me"];
@@ -27,8 +26,6 @@ fn run() -> Ending {
     }
     steps::begin("http")?;
     web(&inputs::text("url")?);
-    steps::begin("hetzner")?;
-    cloud(&inputs::text("foreign-network")?);
     Ok(())
 }
 
@@ -77,49 +74,6 @@ fn request(method: &str, url: &str, header: Option<(&str, &str)>) -> Request {
         body: Vec::new(),
         timeout_seconds: 5,
     }
-}
-
-fn cloud(foreign: &str) {
-    for name in ["bolt-net", "ACME-net", "\u{430}cme-net", "acme-net "] {
-        tell("create", name, networks::create(&network(name, "10.7.0.0/16")));
-    }
-    for range in ["10.0.0.0/8", "10.8.0.0/16", "10.7.0.0/15", "0.0.0.0/0"] {
-        tell("create", range, networks::create(&network("acme-net", range)));
-    }
-    for id in [foreign, &format!("0{foreign}"), &format!("{foreign} "), "../servers/1", ""] {
-        let name = if id == foreign { "a foreign id" } else { "a trick with an id" };
-        tell("delete", name, networks::delete(id));
-    }
-}
-
-fn network(name: &str, range: &str) -> NetworkSpec {
-    let zone = "eu-central".to_owned();
-    NetworkSpec {
-        name: name.to_owned(),
-        ip_range: range.to_owned(),
-        subnets: vec![Subnet { ip_range: "10.7.1.0/24".to_owned(), network_zone: zone }],
-        labels: Vec::new(),
-    }
-}
-
-fn tell<T>(function: &str, attempt: &str, outcome: Result<T, Failure>) {
-    match outcome {
-        Ok(_) => note(function, attempt, "PASSED"),
-        Err(failure) => note(function, attempt, &text(failure)),
-    }
-}
-
-fn text(failure: Failure) -> String {
-    match failure {
-        Failure::Denied(denial) => format!("denied: {}", denial.reason),
-        Failure::Invalid(problem) => format!("invalid: {}", problem.message),
-        Failure::NotFound(problem) => format!("not found: {}", problem.message),
-        other => format!("{other:?}"),
-    }
-}
-
-fn note(function: &str, attempt: &str, verdict: &str) {
-    log::write(log::Level::Info, &format!("{function} {attempt:?}: {verdict}"));
 }
 
 misbehaving_guests::main!(run);

@@ -27,6 +27,29 @@ pub fn reserve() -> Ending {
     steps::begin("misbehave")
 }
 
+/// Tells how an attempt ended, in a line that tests compare.
+pub fn tell<T>(function: &str, attempt: &str, outcome: Result<T, Failure>) {
+    match outcome {
+        Ok(_) => note(function, attempt, "PASSED"),
+        Err(failure) => note(function, attempt, &text(failure)),
+    }
+}
+
+/// Returns what kind of failure it was, and its words.
+pub fn text(failure: Failure) -> String {
+    match failure {
+        Failure::Denied(denial) => format!("denied: {}", denial.reason),
+        Failure::Invalid(problem) => format!("invalid: {}", problem.message),
+        Failure::NotFound(problem) => format!("not found: {}", problem.message),
+        other => format!("{other:?}"),
+    }
+}
+
+/// Writes such a line.
+pub fn note(function: &str, attempt: &str, verdict: &str) {
+    log::write(log::Level::Info, &format!("{function} {attempt:?}: {verdict}"));
+}
+
 /// Exports a function as the runbook's `run`.
 #[macro_export]
 macro_rules! main {

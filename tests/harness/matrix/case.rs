@@ -16,8 +16,22 @@ pub enum Scenario {
     FailsInside(Nth),
     /// A person cancels it after the first kill, so it rolls back.
     Canceled,
+    /// A person cancels it while a process works on it, so it rolls back.
+    CanceledAlive,
     /// It removes a tenant that stands.
     Deprovision,
+    /// A guest does what no shipped runbook does: it says how one thing is undone, keeps another,
+    /// waits, and sends what nobody can undo.
+    LongHaul(End),
+}
+
+/// How the long haul ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum End {
+    /// It passes its point of no return.
+    Well,
+    /// It fails, so it rolls back.
+    Badly,
 }
 
 /// A call that the cloud refuses for good.
@@ -62,9 +76,15 @@ pub enum Mood {
     RateLimited,
     /// It acts, then answers with the error page of a gateway or of a proxy.
     ErrorAfterCommit,
+    /// It acts and answers, but its lists show new things only after a while.
+    ListLag,
+    /// It takes its time for every action.
+    SlowActions,
+    /// The connection breaks, the request takes effect later, and networks may share a name.
+    SharedNames,
 }
 
-/// Every mood.
+/// Moods in which every scenario is played.
 pub const MOODS: [Mood; 7] = [
     Mood::Normal,
     Mood::LostReply,
@@ -75,13 +95,28 @@ pub const MOODS: [Mood; 7] = [
     Mood::ErrorAfterCommit,
 ];
 
+/// Moods that change how the cloud tells what it did. They meet whole procedures, forward and
+/// back; which call it was that failed makes no difference to them.
+pub const LATE_MOODS: [Mood; 3] = [Mood::ListLag, Mood::SlowActions, Mood::SharedNames];
+
 /// Returns every cell: each call that can fail fails once, in every mood.
 pub fn cells(calls: &Calls) -> Vec<(Scenario, Mood)> {
-    let mut scenarios = vec![Scenario::Success, Scenario::Canceled, Scenario::Deprovision];
+    let procedures = [
+        Scenario::Success,
+        Scenario::Canceled,
+        Scenario::CanceledAlive,
+        Scenario::Deprovision,
+        Scenario::LongHaul(End::Well),
+        Scenario::LongHaul(End::Badly),
+    ];
+    let mut scenarios = procedures.to_vec();
     scenarios.extend(REFUSED.iter().map(Scenario::Fails));
     scenarios.extend(calls.effects_inside().chain(calls.reads()).map(Scenario::FailsInside));
-    let every = |scenario: Scenario| MOODS.map(|mood| (scenario.clone(), mood));
-    scenarios.into_iter().flat_map(every).collect()
+    let each = |scenarios: Vec<Scenario>, moods: &'static [Mood]| {
+        let of_one = |scenario: Scenario| moods.iter().map(move |mood| (scenario.clone(), *mood));
+        scenarios.into_iter().flat_map(of_one)
+    };
+    each(scenarios, &MOODS).chain(each(procedures.to_vec(), &LATE_MOODS)).collect()
 }
 
 /// One cell.
@@ -91,13 +126,18 @@ pub struct Case {
     pub scenario: Scenario,
     /// How the cloud behaves.
     pub mood: Mood,
-    /// The boundary at which the first, second, … process is killed; later ones are left alone.
+    /// The boundary at which the first, second, … process is killed; [`SPARED`] ones and later ones
+    /// are left alone.
+    /// A process that is canceled while it works is stopped there, and goes on afterwards.
     pub kills: Vec<u64>,
     /// A rule of the protocol that this build is told to break.
     pub broken: Option<&'static str>,
     /// How long a late commit takes to land.
     pub late_by: Duration,
 }
+
+/// Stands for the boundary of a process that is not killed.
+pub const SPARED: u64 = 0;
 
 /// Longer than a retry, shorter than the settle time. Both are counted from events in their order,
 /// so a slow machine changes nothing: the cloud has taken in whatever a killed process sent before
@@ -114,6 +154,11 @@ impl Case {
     pub fn killed_at(mut self, kills: &[u64]) -> Self {
         self.kills = kills.to_vec();
         self
+    }
+
+    /// Returns how many processes are to be killed.
+    pub fn kills_meant(&self) -> usize {
+        self.kills.iter().filter(|kill| **kill != SPARED).count()
     }
 
     /// Breaks a rule.
@@ -134,7 +179,10 @@ impl fmt::Display for Scenario {
         match self {
             Self::Success => formatter.write_str("success"),
             Self::Canceled => formatter.write_str("cancel"),
+            Self::CanceledAlive => formatter.write_str("cancel while it works"),
             Self::Deprovision => formatter.write_str("deprovision"),
+            Self::LongHaul(End::Well) => formatter.write_str("long haul"),
+            Self::LongHaul(End::Badly) => formatter.write_str("long haul that fails"),
             Self::FailsInside(call) => write!(formatter, "{call} fails"),
             Self::Fails(Refused { method, path, nth }) => {
                 write!(formatter, "{method} {path} #{nth} fails")
@@ -153,6 +201,9 @@ impl fmt::Display for Mood {
             Self::Conflict => "conflict",
             Self::RateLimited => "rate limited",
             Self::ErrorAfterCommit => "error after commit",
+            Self::ListLag => "list lag",
+            Self::SlowActions => "slow actions",
+            Self::SharedNames => "shared names",
         })
     }
 }

@@ -73,8 +73,10 @@ pub fn let_land(handle: &Handle, delay: Duration) {
 
 /// Starts a cloud without faults, with the SSH key that the grant names. Actions take milliseconds,
 /// so that a run takes a fraction of a second.
-pub async fn start_calm(watch: &Watch) -> Handle {
-    let settings = Settings { action_ms: Some(1_000), ..Settings::default() };
+pub async fn start_calm(watch: &Watch, mood: Mood) -> Handle {
+    let action_ms = Some(if mood == Mood::SlowActions { 60_000 } else { 1_000 });
+    let network_names_unique = mood != Mood::SharedNames;
+    let settings = Settings { action_ms, network_names_unique, ..Settings::default() };
     let witness = watch.judge().map(witness);
     let options = Options { time_factor: 0.001, settings, witness, ..Options::default() };
     let handle = Simulator::start(options).await.expect("a loopback port is free");
@@ -130,13 +132,12 @@ fn fault(case: &Case, path: &str) -> Option<Fault> {
         let message = String::new();
         Some(Fault::Refuse { status, code: code.to_owned(), message })
     };
+    let delay_ms = u64::try_from(case.late_by.as_millis()).expect("a short time");
     match case.mood {
-        Mood::Normal => None,
+        Mood::Normal | Mood::SlowActions => None,
         Mood::LostReply => Some(Fault::DropAfter),
-        Mood::LateCommit => {
-            let delay_ms = u64::try_from(case.late_by.as_millis()).expect("a short time");
-            Some(Fault::LateCommit { delay_ms })
-        }
+        Mood::LateCommit | Mood::SharedNames => Some(Fault::LateCommit { delay_ms }),
+        Mood::ListLag => Some(Fault::ListLag { delay_ms }),
         Mood::Locked => refuse(423, "locked"),
         Mood::Conflict => refuse(409, "conflict"),
         Mood::RateLimited => refuse(429, "rate_limit_exceeded"),

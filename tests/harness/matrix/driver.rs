@@ -2,18 +2,30 @@
 
 use std::time::Duration;
 
+use runwrit_model::journal::Record;
 use runwrit_simulator::hetzner::Handle;
+use tokio::time::timeout;
 
-use super::case::{Case, Scenario};
+use super::case::{Case, SPARED, Scenario};
 use super::cloud;
-use super::process::{Ended, Installation};
+use super::process::{self, Ended, Installation};
 use super::template;
 
 /// Processes that one case may need: kills, a cancel, and waits that park.
 const PROCESSES_MAX: usize = 60;
 
+/// What nobody can undo, and nobody but the hook can tell the outcome of.
+pub const SENT: &str = "http.requests.send";
+
 /// Exit code of a parked run.
-const PARKED: i32 = 8;
+pub const PARKED: i32 = 8;
+
+/// How much later somebody comes back to a parked run: later than any wait of the long haul.
+const LATER: Duration = Duration::from_secs(3_600);
+
+/// How long a stopped process is left alone: it may have been stopped while one of its threads
+/// writes, and whoever cancels it then waits for that.
+const STOPPED_MAX: Duration = Duration::from_millis(500);
 
 /// What became of a case.
 pub struct Trace<'a> {
@@ -29,6 +41,8 @@ pub struct Trace<'a> {
     pub processes: Vec<Ended>,
     /// Whether a cancel was accepted.
     pub is_canceled: bool,
+    /// How much later than it is processes believe to live.
+    later: Duration,
     /// Runs and requests that were there before the run under test.
     before: Before,
 }
@@ -69,15 +83,16 @@ pub async fn drive<'a>(case: &'a Case, installation: Installation<'a>, cloud: Ha
     let before = prepare(case, &installation, &cloud).await;
     cloud::disturb(&cloud, case);
     let processes = Vec::new();
-    let (run, is_canceled) = (None, false);
-    let mut trace = Trace { case, installation, cloud, run, processes, is_canceled, before };
+    let (run, is_canceled, later) = (None, false, Duration::ZERO);
+    let mut trace = Trace { case, installation, cloud, run, processes, is_canceled, later, before };
     let mut kills = case.kills.iter().copied();
     for _ in 0..PROCESSES_MAX {
-        let ended = step(&mut trace, kills.next()).await;
+        let Step { ended, is_work } =
+            step(&mut trace, kills.next().filter(|kill| *kill != SPARED)).await;
         cloud::drain(&trace.cloud).await;
         let is_over = !ended.is_killed && ended.code != Some(PARKED) && trace.run_is_made(&ended);
         trace.processes.push(ended);
-        if is_over && !trace.wants_cancel() {
+        if is_work && is_over && !trace.wants_cancel() {
             trace.find_run().await;
             return trace;
         }
@@ -100,21 +115,92 @@ async fn prepare(case: &Case, installation: &Installation<'_>, cloud: &Handle) -
     Before { runs: 1, requests: cloud.desk().ledger().len() }
 }
 
+/// What a process of a case did.
+struct Step {
+    ended: Ended,
+    /// Whether it worked on the run, and did not only answer for a call.
+    is_work: bool,
+}
+
 /// Starts the next process of a case.
-async fn step(trace: &mut Trace<'_>, kill: Option<u64>) -> Ended {
+async fn step(trace: &mut Trace<'_>, kill: Option<u64>) -> Step {
+    let work = |ended| Step { ended, is_work: true };
     trace.find_run().await;
     let Some(run) = trace.run.clone() else {
-        return trace.installation.run(kill).await;
+        return work(match kill {
+            Some(stop) if trace.case.scenario == Scenario::CanceledAlive => {
+                run_and_cancel(trace, stop).await
+            }
+            kill => trace.installation.run(kill).await,
+        });
     };
     if trace.wants_cancel() {
         let ended = trace.installation.process(&["cancel", &run], kill).await;
         trace.is_canceled |= !ended.is_killed;
-        return ended;
+        return work(ended);
     }
-    trace.installation.process(&["resume", &run], kill).await
+    if trace.exit() == Some(PARKED) && matches!(trace.case.scenario, Scenario::LongHaul(_)) {
+        if let Some(call) = trace.unanswered(&run).await {
+            return Step { ended: answer(trace, &run, &call, kill).await, is_work: false };
+        }
+        // Whoever comes back an hour later finds that everything has landed.
+        cloud::let_land(&trace.cloud, trace.case.late_by);
+        trace.later += LATER;
+    }
+    work(trace.installation.process_at(&["resume", &run], kill, trace.later).await)
+}
+
+/// Answers for a call whose outcome nobody but the hook knows.
+async fn answer(trace: &Trace<'_>, run: &str, call: &str, kill: Option<u64>) -> Ended {
+    let verdict = if trace.installation.sent() > 0 { "done" } else { "not-done" };
+    let words = ["resolve", run, call, "--as", verdict, "--reason", "the hook says so"];
+    trace.installation.process_at(&words, kill, trace.later).await
+}
+
+/// Starts the run, stops its process at a boundary, cancels the run, and lets the process go on.
+async fn run_and_cancel(trace: &mut Trace<'_>, stop: u64) -> Ended {
+    let process = trace.installation.spawn_stopping(stop);
+    let id = process.id().expect("nobody has waited for it");
+    if process::is_stopped(id).await {
+        // Opening the store may wait for the stopped process, too.
+        let asked = timeout(STOPPED_MAX, trace.cancel_made_run()).await;
+        process::go_on(id);
+        if asked.is_err() {
+            trace.cancel_made_run().await;
+        }
+    }
+    let output = process.wait_with_output().await;
+    Ended::from(output.expect("the process was started here"))
 }
 
 impl Trace<'_> {
+    /// Cancels the run under test, where there is one by now.
+    async fn cancel_made_run(&mut self) {
+        self.look_for_run().await;
+        if let Some(run) = self.run.clone() {
+            let ended = self.installation.process(&["cancel", &run], None).await;
+            self.is_canceled |= ended.code == Some(0);
+        }
+    }
+
+    /// Returns the call that was sent and has no outcome on record, and that nobody answered for.
+    async fn unanswered(&self, run: &str) -> Option<String> {
+        let store = template::open(&self.installation.state()).await.expect("nobody works on it");
+        let run = run.parse().expect("an id");
+        let journal = store.journal(&run).await.expect("a store that a process left can be read");
+        let records = || journal.iter().map(|entry| &entry.record);
+        let call = records().find_map(|record| match record {
+            Record::Intent(intent) if intent.operation == SENT => Some(intent.call),
+            _ => None,
+        })?;
+        let is_known = records().any(|record| match record {
+            Record::Result(result) => result.call == call,
+            Record::Resolved(word) => word.call == call,
+            _ => false,
+        });
+        (!is_known).then(|| call.to_string())
+    }
+
     /// Tells whether the cancel of this case is still to come: after the first kill.
     fn wants_cancel(&self) -> bool {
         self.case.scenario == Scenario::Canceled
@@ -130,10 +216,13 @@ impl Trace<'_> {
 
     /// Looks for the run under test, once a process may have made it.
     async fn find_run(&mut self) {
-        let state = self.installation.state();
-        if self.run.is_some() || self.processes.is_empty() {
-            return;
+        if self.run.is_none() && !self.processes.is_empty() {
+            self.look_for_run().await;
         }
+    }
+
+    async fn look_for_run(&mut self) {
+        let state = self.installation.state();
         let store = template::open(&state).await.expect("no process works on the store");
         let runs = store.runs().await.expect("a store that a process left can be read");
         if runs.len() > self.before.runs {

@@ -1,5 +1,6 @@
 //! Says what a finished case did wrong: leaks, doubles, wrong endings, broken chains, told secrets.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use runwrit_engine::store::Store;
 use runwrit_model::id::RunId;
 use runwrit_simulator::hetzner::ledger::Change;
 
-use super::case::Scenario;
+use super::case::{End, Scenario};
 use super::driver::Trace;
 use super::secrets::Search;
 use super::template;
@@ -52,6 +53,7 @@ pub async fn judge(trace: &Trace<'_>) -> Vec<Finding> {
     findings.extend(judge_ending(trace));
     findings.extend(judge_world(trace));
     findings.extend(judge_births(trace));
+    findings.extend(judge_hook(trace));
     match template::open(&trace.installation.state()).await {
         Ok(store) => {
             findings.extend(judge_chain(trace, &store).await);
@@ -75,14 +77,19 @@ fn should_stand(trace: &Trace<'_>) -> bool {
         Scenario::Fails(_) | Scenario::FailsInside(_) | Scenario::Deprovision => false,
         // A cancel that came after the end is refused and changes nothing; and so is the one after
         // a cancel that was killed when it had rolled back.
-        Scenario::Canceled => trace.exit() != Some(1) && !trace.has_turned_back(),
+        Scenario::Canceled | Scenario::CanceledAlive => {
+            trace.exit() != Some(1) && !trace.has_turned_back()
+        }
+        // What it makes is no tenant.
+        Scenario::LongHaul(_) => false,
     }
 }
 
 fn judge_ending(trace: &Trace<'_>) -> Option<Finding> {
     let expected: &[i32] = match trace.case.scenario {
-        Scenario::Success | Scenario::Deprovision => &[0],
-        Scenario::Fails(_) | Scenario::FailsInside(_) => &[1],
+        Scenario::Success | Scenario::Deprovision | Scenario::LongHaul(End::Well) => &[0],
+        Scenario::Fails(_) | Scenario::FailsInside(_) | Scenario::LongHaul(End::Badly) => &[1],
+        Scenario::CanceledAlive => &[0, 1],
         Scenario::Canceled if trace.is_canceled => &[0, 1, OVER],
         Scenario::Canceled => &[0],
     };
@@ -107,8 +114,13 @@ fn judge_world(trace: &Trace<'_>) -> Option<Finding> {
     for thing in report.alive.iter().filter(|thing| thing.kind != "primary_ip") {
         *alive.entry(thing.kind).or_default() += 1;
     }
-    let expected: BTreeMap<&str, usize> =
-        if should_stand(trace) { PROVISIONED.into() } else { BTreeMap::new() };
+    let expected: BTreeMap<&str, usize> = match trace.case.scenario {
+        Scenario::LongHaul(End::Well) => [("network", 2)].into(),
+        // One of two it keeps.
+        Scenario::LongHaul(End::Badly) => [("network", 1)].into(),
+        _ if should_stand(trace) => PROVISIONED.into(),
+        _ => BTreeMap::new(),
+    };
     let facts = || format!("alive {alive:?}, expected {expected:?}");
     if alive != expected {
         return Some(finding(Violation::Leak, facts()));
@@ -148,6 +160,18 @@ fn judge_births(trace: &Trace<'_>) -> Option<Finding> {
         }
     }
     (!doubles.is_empty()).then(|| finding(Violation::Double, format!("{doubles:?}")))
+}
+
+/// What nobody can undo was sent once, neither twice nor never.
+fn judge_hook(trace: &Trace<'_>) -> Option<Finding> {
+    let expected = usize::from(matches!(trace.case.scenario, Scenario::LongHaul(_)));
+    let sent = trace.installation.sent();
+    let facts = || format!("{sent} requests reached the hook, expected {expected}");
+    match sent.cmp(&expected) {
+        Ordering::Less => Some(finding(Violation::Ending, facts())),
+        Ordering::Equal => None,
+        Ordering::Greater => Some(finding(Violation::Double, facts())),
+    }
 }
 
 async fn judge_chain(trace: &Trace<'_>, store: &Arc<dyn Store>) -> Option<Finding> {

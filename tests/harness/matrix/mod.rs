@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use calls::Calls;
-use case::{Case, Mood, Scenario};
+use case::{Case, Mood, SPARED, Scenario};
 use process::{Installation, Places};
 use table::{Report, Row};
 
@@ -45,6 +45,8 @@ pub struct Verdict {
     pub case: Case,
     /// Where kills struck, as (boundary, operation).
     pub crashes: Vec<(String, String)>,
+    /// How many processes were killed or stopped.
+    pub strikes: usize,
     /// Every boundary passed, by the surviving processes too.
     pub passed: BTreeSet<(String, String)>,
     /// How many requests it sent.
@@ -56,10 +58,10 @@ pub struct Verdict {
 /// Runs one case on an installation and a cloud of its own.
 pub async fn run_case(places: &Places, case: Case) -> Verdict {
     let watch = Watch::new();
-    let cloud = cloud::start_calm(&watch).await;
+    let cloud = cloud::start_calm(&watch, case.mood).await;
     let installation = Installation::new(places, cloud.endpoint(), &case);
     let trace = driver::drive(&case, installation, cloud).await;
-    if case.mood == Mood::LateCommit {
+    if matches!(case.mood, Mood::LateCommit | Mood::SharedNames) {
         // Judged is what stays: whatever is still on its way lands first.
         cloud::let_land(&trace.cloud, case.late_by);
     }
@@ -68,26 +70,40 @@ pub async fn run_case(places: &Places, case: Case) -> Verdict {
     let boundaries = trace.installation.boundaries();
     let place = |boundary: &process::Boundary| (boundary.name.clone(), boundary.operation.clone());
     let crashes = boundaries.iter().filter(|boundary| boundary.is_crash).map(place).collect();
+    let is_struck = |boundary: &&process::Boundary| boundary.is_crash || boundary.is_stop;
+    let strikes = boundaries.iter().filter(is_struck).count();
     let passed = boundaries.iter().map(place).collect();
     trace.cloud.stop().await;
-    Verdict { case, crashes, passed, requests, findings }
+    Verdict { case, crashes, strikes, passed, requests, findings }
 }
 
 /// Kills at every `stride`-th boundary of one scenario and mood, `jobs` cases at once; where a
-/// person cancels, also at those of the rollback of everything; then a few times thrice, so that
-/// recoveries are killed too.
+/// person cancels, also at those of the rollback of everything; where a run parks, also at those of
+/// the process that takes it up; then a few times thrice, so that recoveries are killed too.
 pub async fn run_row(places: &Places, cell: (Scenario, Mood), stride: u64, jobs: usize) -> Row {
     let calm = run_case(places, Case::new(cell.0.clone(), cell.1)).await;
     let mut row = Row::new(cell, calm.requests);
     row.add(calm);
     let mut crew = Crew { places, slots: Arc::new(Semaphore::new(jobs)), running: JoinSet::new() };
-    let last = crew.kill_at_each(&mut row, None, stride).await;
-    if row.cell.0 == Scenario::Canceled {
-        let first = Some(row.last_call);
-        crew.kill_at_each(&mut row, first, stride).await;
+    let last = crew.kill_at_each(&mut row, &[], stride).await;
+    match row.cell.0 {
+        Scenario::Canceled => {
+            let first = [row.last_call];
+            crew.kill_at_each(&mut row, &first, stride).await;
+        }
+        Scenario::LongHaul(_) => {
+            crew.kill_at_each(&mut row, &[SPARED], stride).await;
+            if let Some(sent) = row.in_doubt {
+                // One asks what became of the request, and the one that answers is killed.
+                crew.begin(&row, &[SPARED, sent, SPARED, 1]).await;
+            }
+        }
+        _ => {}
     }
-    for kills in thrice(last) {
-        crew.begin(&row, &kills).await;
+    // A process is canceled once, so it is stopped once.
+    let recoveries = if row.cell.0 == Scenario::CanceledAlive { 0 } else { 4 };
+    for kills in thrice(last).iter().take(recoveries) {
+        crew.begin(&row, kills).await;
     }
     crew.finish(&mut row).await;
     row
@@ -126,12 +142,12 @@ impl Crew<'_> {
         });
     }
 
-    /// Kills at every `stride`-th boundary, after a first kill where there is one, until a kill is
+    /// Kills at every `stride`-th boundary, after the kills of processes before, until a kill is
     /// meant for a boundary past the end; returns the last one before it.
-    async fn kill_at_each(&mut self, row: &mut Row, first: Option<u64>, stride: u64) -> u64 {
+    async fn kill_at_each(&mut self, row: &mut Row, before: &[u64], stride: u64) -> u64 {
         let mut last = 1;
         for kill in (1..BOUNDARIES_MAX).step_by(stride as usize) {
-            let kills: Vec<u64> = first.into_iter().chain([kill]).collect();
+            let kills = [before, &[kill]].concat();
             self.begin(row, &kills).await;
             if self.collect(row) {
                 break;
@@ -147,7 +163,7 @@ impl Crew<'_> {
         let mut is_past_the_end = false;
         while let Some(done) = self.running.try_join_next() {
             let verdict = done.expect("a case does not panic");
-            is_past_the_end |= verdict.crashes.len() < verdict.case.kills.len();
+            is_past_the_end |= verdict.strikes < verdict.case.kills_meant();
             row.add(verdict);
         }
         is_past_the_end

@@ -5,7 +5,8 @@ use std::fmt;
 
 use super::Verdict;
 use super::calls::Calls;
-use super::case::{Mood, REFUSED, Scenario};
+use super::case::{Mood, REFUSED, SPARED, Scenario};
+use super::driver;
 use super::judge::{Finding, Violation};
 
 /// Boundaries that every call passes which may change something; a matrix that never killed at one
@@ -59,6 +60,8 @@ pub struct Row {
     /// The last boundary that belongs to a call of a run that was killed there: after it everything
     /// is made, and nothing is over.
     pub last_call: u64,
+    /// Where a process was killed that took a parked run up and had just sent what nobody can undo.
+    pub in_doubt: Option<u64>,
     /// Kills that struck, by boundary and operation.
     pub kills: BTreeMap<(String, String), usize>,
     /// Boundaries passed.
@@ -81,6 +84,7 @@ impl Row {
             requests_more: 0,
             cases: 0,
             last_call: 1,
+            in_doubt: None,
             kills: BTreeMap::new(),
             passed: BTreeSet::new(),
             violations: BTreeMap::new(),
@@ -104,6 +108,12 @@ impl Row {
         {
             self.last_call = self.last_call.max(*kill);
         }
+        if let ([SPARED, kill], [(name, operation)]) =
+            (&verdict.case.kills[..], &verdict.crashes[..])
+            && (name.as_str(), operation.as_str()) == ("sent", driver::SENT)
+        {
+            self.in_doubt = Some(*kill);
+        }
         for place in verdict.crashes {
             *self.kills.entry(place).or_default() += 1;
         }
@@ -112,8 +122,9 @@ impl Row {
 
     /// A kill may cost a few requests, not a second run.
     fn judge_requests(&mut self, verdict: &Verdict) -> Option<Finding> {
-        let kills = verdict.crashes.len();
-        let is_canceled = self.cell.0 == Scenario::Canceled && kills > 0;
+        let kills = verdict.strikes;
+        let is_cancel = matches!(self.cell.0, Scenario::Canceled | Scenario::CanceledAlive);
+        let is_canceled = is_cancel && kills > 0;
         let rollback = if is_canceled { REQUESTS_PER_ROLLBACK } else { 0 };
         let most = self.requests + REQUESTS_SPREAD + kills * REQUESTS_PER_KILL + rollback;
         let sent = verdict.requests;
@@ -271,7 +282,8 @@ mod tests {
     fn verdict(crashes: Vec<(String, String)>, requests: usize) -> Verdict {
         let case = Case::new(Scenario::Success, Mood::Normal);
         let passed = crashes.iter().cloned().collect();
-        Verdict { case, crashes, passed, requests, findings: Vec::new() }
+        let strikes = crashes.len();
+        Verdict { case, crashes, strikes, passed, requests, findings: Vec::new() }
     }
 
     /// A report of a run that makes one network, killed once at each of these places.

@@ -8,6 +8,7 @@ use runwrit_engine::store::{SqliteStore, Store};
 use super::calls::Calls;
 use super::case::{Case, Mood, Scenario};
 use super::cloud;
+use super::driver;
 use super::process::{Installation, Places};
 use runwrit_openapi::Watch;
 
@@ -36,7 +37,7 @@ pub async fn prepare(places: &Places) -> Calls {
     std::fs::write(configuration, CONFIGURATION).expect("the scratch folder is writable");
     crate::keyring::install(&places.template);
     let watch = Watch::new();
-    let calm = cloud::start_calm(&watch).await;
+    let calm = cloud::start_calm(&watch, Mood::Normal).await;
     let case = Case::new(Scenario::Deprovision, Mood::Normal);
     let installation = Installation::new(places, calm.endpoint(), &case);
     let ended = installation.prepare().await;
@@ -44,6 +45,8 @@ pub async fn prepare(places: &Places) -> Calls {
     let calls = calls(&installation.state()).await;
     let ended = installation.run(None).await;
     assert_eq!(ended.code, Some(0), "the runbook runs without faults: {}", ended.stderr);
+    let ended = installation.warm_up().await;
+    assert_eq!(ended.code, Some(driver::PARKED), "the guest waits: {}", ended.stderr);
     let state = places.template.join("state");
     std::fs::rename(installation.state(), &state).expect("both are in the scratch folder");
     forget_runs(&state);

@@ -1,6 +1,7 @@
 //! What auditors read of a tenant that failed.
 
-use super::hook::Hook;
+use runwrit_tests::hook::Hook;
+
 use super::resolve::webhook;
 use super::{only_run, run_breakable};
 use crate::cli::shell::Shell;

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use super::hook::Hook;
+use runwrit_tests::hook::Hook;
+
 use super::losing::{backup, lose, restore};
 use super::resolve::webhook;
 use super::{BREAKABLE, only_run, run_breakable};

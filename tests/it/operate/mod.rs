@@ -1,7 +1,5 @@
 //! What an operator needs at three in the morning: to find, to wait, to answer, to lose nothing.
 
-pub mod hook;
-
 mod adopt;
 mod audit;
 mod claims;

@@ -1,9 +1,9 @@
 //! `resolve`: what only a person can know, forward and backward.
 
 use runwrit_simulator::hetzner::{Fault, Rule};
+use runwrit_tests::hook::Hook;
 use serde_json::{Value, json};
 
-use super::hook::Hook;
 use super::{only_run, swept};
 use crate::cli::shell::{Cloud, Printed, Shell, grant};
 use crate::plan::everything;

@@ -3,8 +3,8 @@
 use std::process::Command;
 
 use runwrit_simulator::hetzner::{Fault, Rule};
+use runwrit_tests::hook::Hook;
 
-use super::hook::Hook;
 use super::resolve::webhook;
 use super::{breakable, kill_in, only_run, run_breakable, signal, until_stopped};
 use crate::cli::shell::{Cloud, Shell};

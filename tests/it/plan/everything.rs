@@ -6,11 +6,11 @@ use std::fs;
 use regex::Regex;
 use runwrit_model::operations::INTERFACES;
 use runwrit_model::plan::{End, Plan};
+use runwrit_tests::hook::Hook;
 use serde_json::Value;
 
 use super::bench::{Bench, Order, TOKEN, package};
 use super::grants::suggest;
-use crate::operate::hook::Hook;
 
 /// What the guest needs to name, beside every operation.
 const NAMES: &str = r#"locations = ["nbg1"]

@@ -134,6 +134,13 @@ async fn a_folder_that_others_can_write_to_is_refused() {
     let compiler = Compiler { program: bench::program(), bounds: CompileBounds::default() };
     let opened = CodeCache::open(&bench.path(), &HostKey::from_bytes([1; 32]), compiler);
     assert!(matches!(opened, Err(CodeError::Open { mode: 0o770, .. })));
+    // Only root can give a folder away; nobody else can be tricked so.
+    fs::set_permissions(bench.path(), fs::Permissions::from_mode(0o700)).expect("it is ours");
+    if std::os::unix::fs::chown(bench.path(), Some(12_345), None).is_ok() {
+        let compiler = Compiler { program: bench::program(), bounds: CompileBounds::default() };
+        let opened = CodeCache::open(&bench.path(), &HostKey::from_bytes([1; 32]), compiler);
+        assert!(matches!(opened, Err(CodeError::Foreign { owner: 12_345, .. })));
+    }
 }
 
 #[tokio::test]

@@ -2,11 +2,12 @@
 //! reason, and nobody outside hears of it.
 
 use regex::Regex;
+use runwrit_tests::hook::Hook;
 
-use crate::cli::shell::{Cloud, Shell, grant};
-use crate::operate::hook::Hook;
+use crate::cli::shell::{Cloud, Printed, Shell, grant};
+use serde_json::{Value, json};
 
-/// What the operator grants: one tenant, one kind of event, one URL, one network.
+/// What the operator grants the burglar: one tenant, one kind of event, one URL.
 fn granted(url: &str) -> String {
     let rest = format!(
         "[scope]\ntenant = \"acme\"\n\
@@ -14,42 +15,40 @@ fn granted(url: &str) -> String {
          [[registry.tenants]]\nid = \"acme\"\noctet = 7\n\
          [audit]\noperations = [\"events.append\"]\nkinds = [\"TENANT_PROVISIONED\"]\n\
          subjects = [\"acme\"]\n\
-         [http]\nrequests = [{{ method = \"POST\", url = \"{url}\" }}]\n\
-         [hetzner]\noperations = [\"networks.create\", \"networks.delete\"]\n\
-         max-monthly-eur = \"0.00\"\ncounts.networks = 1\n\
-         [[hetzner.networks]]\nname = \"acme-net\"\nip-range = \"10.7.0.0/16\"\n\
-         subnets = [\"10.7.1.0/24\"]\nnetwork-zone = \"eu-central\"\n"
+         [http]\nrequests = [{{ method = \"POST\", url = \"{url}\" }}]\n"
     );
     grant("burglar", &rest)
 }
 
-/// Runs it, sees that nothing of what it tried came through, and returns what it was told where it
-/// called one of these functions.
+/// Runs the burglar, sees that nothing of what it tried came through, and returns what it was told
+/// where it called one of these functions.
 fn refusals(functions: &[&str]) -> String {
     let (cloud, elsewhere) = (Cloud::start(), Hook::start(0));
     let hook = Hook::redirecting(&elsewhere.url());
     let shell = Shell::new().with_cloud(&cloud);
-    let foreign = cloud.plant_network("others-net");
     shell.write("burglar.toml", granted(&hook.url()));
-    let (url, network) = (format!("url={}", hook.url()), format!("foreign-network={foreign}"));
-    let inputs = ["--input", "tenant=acme", "--input", &url, "--input", &network];
+    let url = format!("url={}", hook.url());
+    let inputs = ["--input", "tenant=acme", "--input", &url];
     let run = ["run", "burglar", "--grant", "burglar.toml", "--json"];
-    let printed = shell.run(&[&run[..], &inputs[..]].concat());
-    assert_eq!(printed.code, Some(0), "{}", printed.stderr);
+    let told = told(&shell.run(&[&run[..], &inputs[..]].concat()));
     assert_eq!((hook.taken(), elsewhere.taken()), (1, 0), "what was granted, and nothing else");
-    assert_eq!(cloud.alive(), ["others-net"]);
-    let changes = cloud.handle.desk().ledger().into_iter().filter(|it| it.method != "GET");
-    let networks = changes.filter(|it| it.path.contains("/networks"));
-    assert_eq!(networks.count(), 1, "the one that was planted");
+    let is_of = |text: &&String| functions.iter().any(|it| text.split(' ').next() == Some(it));
+    let told: Vec<String> = told.iter().filter(is_of).cloned().collect();
+    let port = Regex::new(r":\d{4,5}/").expect("a pattern");
+    let told = told.join("\n").replace('\u{200b}', "\\u{200b}");
+    port.replace_all(&told, ":PORT/").into_owned()
+}
+
+/// Returns what a guest was told that got out nowhere.
+fn told(printed: &Printed) -> Vec<String> {
+    assert_eq!(printed.code, Some(0), "{}", printed.stderr);
     let events = printed.objects();
     let logs = events.iter().filter(|event| event["event"] == "log");
-    let told: Vec<_> = logs.filter_map(|event| event["message"].as_str()).collect();
-    assert!(told.len() > 50 && !told.iter().any(|it| it.contains("PASSED")), "{told:?}");
-    let is_of = |text: &&&str| functions.iter().any(|it| text.split(' ').next() == Some(it));
-    let told = told.iter().filter(is_of).copied().collect::<Vec<_>>().join("\n");
-    let port = Regex::new(r":\d{4,5}/").expect("a pattern");
-    let told = told.replace(&foreign, "FOREIGN").replace('\u{200b}', "\\u{200b}");
-    port.replace_all(&told, ":PORT/").into_owned()
+    let told: Vec<String> =
+        logs.filter_map(|event| Some(event["message"].as_str()?.to_owned())).collect();
+    let passed: Vec<&String> = told.iter().filter(|text| text.contains("PASSED")).collect();
+    assert!(told.len() > 35 && passed.is_empty(), "{} lines: {passed:?}", told.len());
+    told
 }
 
 #[test]
@@ -112,21 +111,96 @@ fn one_url_is_open_and_leads_nowhere_else() {
     "#);
 }
 
+/// What stands in the project and is not the runbook's: path, member, and what makes it.
+fn foreign() -> [(&'static str, &'static str, Value); 6] {
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA8xEikoVBlNEbQMGNXV5hxgSNub/FVpVUV19MACpdr5";
+    let server = json!({"server_type": "cx23", "image": "debian-12", "location": "nbg1"});
+    let address = json!({"type": "ipv4", "assignee_type": "server", "location": "nbg1"});
+    [
+        ("/networks", "network", json!({"ip_range": "10.99.0.0/16"})),
+        ("/firewalls", "firewall", json!({})),
+        ("/servers", "server", server),
+        ("/volumes", "volume", json!({"size": 10, "location": "nbg1"})),
+        ("/ssh_keys", "ssh-key", json!({"public_key": key})),
+        ("/primary_ips", "primary-ip", address),
+    ]
+}
+
+/// Everything that a project has, each of it once and narrow.
+const INTRUDER: &str = r#"[scope]
+tenant = "acme"
+[hetzner]
+operations = [
+    "networks.create", "networks.delete", "firewalls.create", "firewalls.set-rules",
+    "firewalls.apply", "firewalls.remove", "firewalls.delete", "servers.create", "servers.delete",
+    "servers.power-on", "servers.power-off", "volumes.create", "volumes.attach", "volumes.detach",
+    "volumes.declare-data", "volumes.delete", "ssh-keys.create", "ssh-keys.delete",
+    "primary-ips.create", "primary-ips.delete",
+]
+locations = ["nbg1"]
+server-types = ["cx23"]
+images = ["debian-12"]
+ssh-keys = ["ops"]
+servers = ["acme-x"]
+primary-ips = ["acme-x"]
+max-monthly-eur = "50.00"
+[hetzner.counts]
+networks = 9
+firewalls = 9
+servers = 9
+volumes = 9
+ssh-keys = 9
+primary-ips = 9
+[[hetzner.networks]]
+name = "acme-x"
+ip-range = "10.7.0.0/16"
+subnets = ["10.7.1.0/24"]
+network-zone = "eu-central"
+[[hetzner.firewalls]]
+name = "acme-x"
+[[hetzner.firewalls.rules]]
+direction = "in"
+protocol = "tcp"
+port = "22"
+addresses = ["203.0.113.7/32"]
+[[hetzner.volumes]]
+name = "acme-x"
+max-gb = 10
+"#;
+
 #[test]
-fn one_network_of_one_range_is_its_own() {
-    insta::assert_snapshot!(refusals(&["create", "delete"]), @r#"
-    create "bolt-net": denied: `networks` does not name "bolt-net"
-    create "ACME-net": denied: `networks` does not name "ACME-net"
-    create "аcme-net": denied: `networks` does not name "\U00000430cme-net"
-    create "acme-net ": denied: `networks` does not name "acme-net "
-    create "10.0.0.0/8": denied: another range than "10.0.0.0/8" is granted
-    create "10.8.0.0/16": denied: another range than "10.8.0.0/16" is granted
-    create "10.7.0.0/15": denied: another range than "10.7.0.0/15" is granted
-    create "0.0.0.0/0": denied: another range than "0.0.0.0/0" is granted
-    delete "a foreign id": denied: the scope of this run has no network `FOREIGN`
-    delete "a trick with an id": not found: network 0FOREIGN was not found: it is no id
-    delete "a trick with an id": not found: network FOREIGN  was not found: it is no id
-    delete "a trick with an id": not found: network ../servers/1 was not found: it is no id
-    delete "a trick with an id": not found: network  was not found: it is no id
-    "#);
+fn what_others_own_in_a_project_is_out_of_reach_of_every_operation() {
+    let cloud = Cloud::start();
+    let shell = Shell::new().with_cloud(&cloud);
+    shell.write("intruder.toml", grant("intruder", INTRUDER));
+    let mut arguments = ["run", "intruder", "--grant", "intruder.toml", "--json", "--input"]
+        .map(str::to_owned)
+        .to_vec();
+    arguments.push("tenant=acme".to_owned());
+    let mut ids = Vec::new();
+    for (path, member, mut body) in foreign() {
+        let name = format!("others-{member}");
+        body["name"] = json!(name);
+        cloud.post(path, &body);
+        let id = cloud.id_of(&name);
+        arguments.extend(["--input".to_owned(), format!("foreign-{member}={id}")]);
+        ids.push(id);
+    }
+    let (before, standing) = (cloud.handle.desk().ledger().len(), cloud.alive());
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let told = told(&shell.run(&arguments));
+    assert_eq!(cloud.alive(), standing);
+    let ledger = cloud.handle.desk().ledger();
+    let sent = ledger.iter().skip(before).filter(|entry| entry.method != "GET");
+    // The host marks the project and claims the tenant in it before the guest starts.
+    let sent: Vec<&str> = sent.map(|entry| entry.path.as_str()).collect();
+    assert!(sent.iter().all(|path| path.starts_with("/placement_groups")), "{sent:?}");
+    let mut text = told.join("\n").replace('\u{200b}', "\\u{200b}");
+    for id in ids {
+        text = Regex::new(&format!(r"\b{id}\b"))
+            .expect("a pattern")
+            .replace_all(&text, "FOREIGN")
+            .into();
+    }
+    insta::assert_snapshot!(text, @"");
 }

@@ -108,7 +108,7 @@ async fn run(guest: &str, granted: &[&str]) -> GuestEnd {
 
 fn trapped(end: GuestEnd) -> String {
     match end {
-        GuestEnd::Trapped(text) => text,
+        GuestEnd::Trapped(text) | GuestEnd::Starved(text) => text,
         other => panic!("it ended as {other:?}"),
     }
 }

@@ -2,7 +2,8 @@
 
 use runwrit_model::breakable::is_broken;
 use runwrit_model::hetzner::Rule;
-use runwrit_model::labels::{self, Owner};
+use runwrit_model::labels;
+use runwrit_model::reconcile::{Ownership, ownership};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -73,11 +74,9 @@ impl Project {
     }
 
     fn is_made_by<R: Resource>(&self, request: &UndoRequest, thing: &R) -> bool {
-        let Ok(Owner { run, call, .. }) = self.owner(thing) else {
-            return is_broken("undo-labels");
-        };
-        let is_same = call == request.call && request.labels.get(labels::RUN) == Some(&run);
-        is_same || is_broken("undo-labels")
+        let maker = self.owner(thing).ok();
+        let run = request.labels.get(labels::RUN).map_or("", String::as_str);
+        ownership(maker.as_ref(), run, request.call) == Ownership::Ours || is_broken("undo-labels")
     }
 
     /// Deletes what an undo of the runbook's own names by id, when it is in the scope.

@@ -71,6 +71,7 @@ fn run(start: Start, code: OwnedFd, mut desk: Remote) -> Result<Ended, CellError
         GuestEnd::Returned => Ended::Returned,
         GuestEnd::Failed(failure) => Ended::Failed(failure),
         GuestEnd::Trapped(text) => Ended::Trapped(text),
+        GuestEnd::Starved(text) => Ended::Starved(text),
         // Stops are the host's: it has ended this cell before.
         GuestEnd::Stopped(stop) => Ended::Trapped(stop.to_string()),
     })

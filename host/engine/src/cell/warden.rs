@@ -30,16 +30,28 @@ const COMPLAINT_BYTES_MAX: u64 = 4 << 10;
 
 /// A component with what its run was granted, ready to run once in a cell of its own.
 pub struct CellGuest<F> {
-    /// This binary: it must answer [`CELL_WORD`] with [`super::run_as_cell`].
-    pub program: PathBuf,
-    /// Its compiled code, whose MAC was checked.
-    pub code: Code,
-    /// What it may use of the machine.
-    pub bounds: Bounds,
-    /// The interfaces that exist for it, named as in an ask.
-    pub granted: BTreeSet<String>,
+    cell: io::Result<Cell>,
+    start: Start,
     /// Puts the capabilities of the run together around its gate.
-    pub assemble: F,
+    assemble: F,
+}
+
+impl<F> CellGuest<F> {
+    /// Starts the cell, which gets ready while the host writes what comes before the first call.
+    ///
+    /// `program` is this binary: it must answer [`CELL_WORD`] with [`super::run_as_cell`]. `code`
+    /// is compiled code whose MAC was checked; `granted` are the interfaces that exist for the
+    /// guest, named as in an ask.
+    pub fn new(
+        program: PathBuf,
+        code: Code,
+        bounds: Bounds,
+        granted: &BTreeSet<String>,
+        assemble: F,
+    ) -> Self {
+        let start = Start { granted: linker::open(granted), bounds };
+        Self { cell: Cell::start(program, code, &start), start, assemble }
+    }
 }
 
 impl<F> Guest for CellGuest<F>
@@ -47,14 +59,12 @@ where
     F: FnOnce(RunGate, Books) -> Capabilities<RunGate> + Send,
 {
     async fn run(self, gate: RunGate, books: Books) -> GuestEnd {
-        let Self { program, code, bounds, granted, assemble } = self;
+        let Self { cell, start, assemble } = self;
         let mut host = assemble(gate, books);
-        let open = linker::open(&granted);
-        let cell = match Cell::start(program, code) {
-            Ok(cell) => cell,
-            Err(error) => return out_of_order(&mut host, format!("it does not start: {error}")),
-        };
-        cell.serve(&mut host, Start { granted: open, bounds }).await
+        match cell {
+            Ok(cell) => cell.serve(&mut host, &start.granted).await,
+            Err(error) => out_of_order(&mut host, format!("it does not start: {error}")),
+        }
     }
 }
 
@@ -76,8 +86,10 @@ impl Cell {
     /// Starts the process: no environment, no folder, no terminal; the stream is its input, and
     /// the open code stands where its output would.
     #[expect(clippy::disallowed_methods, reason = "the caller names the program: this one")]
-    fn start(program: PathBuf, code: Code) -> io::Result<Self> {
-        let (ours, theirs) = Pair::pair()?;
+    fn start(program: PathBuf, code: Code, start: &Start) -> io::Result<Self> {
+        let (mut ours, theirs) = Pair::pair()?;
+        // The one frame before the first of the cell; it fits the buffer of any socket.
+        wire::send(&mut ours, start)?;
         ours.set_nonblocking(true)?;
         let mut child = Command::new(program)
             .arg(CELL_WORD)
@@ -97,15 +109,12 @@ impl Cell {
     async fn serve<G: Gate + 'static>(
         mut self,
         host: &mut Capabilities<G>,
-        start: Start,
+        open: &BTreeSet<String>,
     ) -> GuestEnd {
-        if let Err(error) = wire::tell(&mut self.stream, &start).await {
-            return self.broken(host, error).await;
-        }
         loop {
             let answered = match wire::hear(&mut self.stream).await {
                 Ok(Said::Ended(ended)) => return end(host, ended),
-                Ok(said) => self.answer(host, &start.granted, said).await,
+                Ok(said) => self.answer(host, open, said).await,
                 Err(error) => return self.broken(host, error).await,
             };
             match answered {
@@ -182,6 +191,7 @@ fn end<G: Gate>(host: &mut Capabilities<G>, ended: Ended) -> GuestEnd {
         Ended::Returned => GuestEnd::Returned,
         Ended::Failed(failure) => GuestEnd::Failed(failure),
         Ended::Trapped(text) => GuestEnd::Trapped(text),
+        Ended::Starved(text) => GuestEnd::Starved(text),
         Ended::NotSet(text) => out_of_order(host, text),
     }
 }
@@ -197,6 +207,6 @@ fn judge<G: Gate>(host: &mut Capabilities<G>, status: ExitStatus, said: &str) ->
             "the cell of the runbook tried what the kernel refuses it ({status}): an attack, or a \
              bug of the sandbox"
         )),
-        _ => GuestEnd::Trapped(format!("the cell of the runbook broke down ({status}): {said}")),
+        _ => GuestEnd::Starved(format!("the cell of the runbook broke down ({status}): {said}")),
     }
 }

@@ -48,6 +48,8 @@ pub enum Ended {
     Failed(Failure),
     /// It trapped or passed a limit.
     Trapped(String),
+    /// It computed for too long.
+    Starved(String),
     /// The cell could not be set up.
     NotSet(String),
 }

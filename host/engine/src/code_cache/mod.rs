@@ -12,7 +12,7 @@ mod code;
 mod entry;
 
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use runwrit_model::id::Digest;
@@ -72,6 +72,18 @@ pub enum CodeError {
         /// Its permissions.
         mode: u32,
     },
+    /// Somebody else can write code into the folder.
+    #[error(
+        "`{}` belongs to user {owner}, who could place native code there, and this is user {own};          remove it, or name another `--state`", path.display()
+    )]
+    Foreign {
+        /// The path.
+        path: PathBuf,
+        /// Its owner.
+        owner: u32,
+        /// Who asks.
+        own: u32,
+    },
 }
 
 impl CodeCache {
@@ -83,7 +95,12 @@ impl CodeCache {
         };
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
         made.map_err(failed("made", folder))?;
-        let mode = fs::metadata(folder).map_err(failed("read", folder))?.permissions().mode();
+        let found = fs::metadata(folder).map_err(failed("read", folder))?;
+        let (owner, own) = (found.uid(), rustix::process::geteuid().as_raw());
+        if owner != own {
+            return Err(CodeError::Foreign { path: folder.to_owned(), owner, own });
+        }
+        let mode = found.permissions().mode();
         if mode & 0o077 != 0 {
             return Err(CodeError::Open { path: folder.to_owned(), mode: mode & 0o777 });
         }

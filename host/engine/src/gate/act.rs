@@ -185,7 +185,8 @@ impl Seat {
                 }
                 // A refusal of a repeated send proves nothing about the sends before it.
                 Err(SendError::Refused(failure)) => {
-                    return self.fail(item, failure, !ticket.is_repeated).await.map(Sent::from);
+                    let is_proof = reconcile::is_refusal_proof(ticket.is_repeated);
+                    return self.fail(item, failure, is_proof).await.map(Sent::from);
                 }
                 Err(SendError::FailedAfterEffect(failure)) => {
                     return self.fail(item, failure, false).await.map(Sent::from);

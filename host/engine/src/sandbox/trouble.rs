@@ -113,7 +113,10 @@ pub fn ending(error: &Error, enforced: Enforced) -> GuestEnd {
     }
     match stop(error) {
         Some(stop) => GuestEnd::Stopped(stop),
-        None => GuestEnd::Trapped(classify(error, enforced).to_string()),
+        None => match classify(error, enforced) {
+            long @ Trouble::Compute { .. } => GuestEnd::Starved(long.to_string()),
+            trouble => GuestEnd::Trapped(trouble.to_string()),
+        },
     }
 }
 

@@ -41,6 +41,7 @@ pub enum Act {
     TryNet(&'static str),
     Fail,
     Trap,
+    Starve,
     Panic,
 }
 
@@ -61,6 +62,7 @@ impl Guest for Player {
             match act {
                 Act::Fail => return GuestEnd::Failed(failure("the runbook gave up")),
                 Act::Trap => return GuestEnd::Trapped("unreachable".to_owned()),
+                Act::Starve => return GuestEnd::Starved("computed for 30 s".to_owned()),
                 // Without the hook, which would fill the output of the tests.
                 Act::Panic => std::panic::resume_unwind(Box::new("on purpose")),
                 _ => {}
@@ -135,7 +137,9 @@ impl Player {
                     Ok(made) => self.see(&made.name),
                 }
             }
-            Act::Fail | Act::Trap | Act::Panic => unreachable!("the loop ends with these"),
+            Act::Fail | Act::Trap | Act::Starve | Act::Panic => {
+                unreachable!("the loop ends with these")
+            }
         }
         Ok(())
     }

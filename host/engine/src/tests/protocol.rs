@@ -127,6 +127,19 @@ async fn a_guest_that_asks_for_something_else_is_stopped_without_an_effect() {
 }
 
 #[tokio::test]
+async fn a_replay_for_which_the_machine_is_too_slow_proves_nothing() {
+    let mut bench = calm(WHOLE).await;
+    kill_at(&bench, "before finish").await;
+    let (sends, standing) = (bench.cloud.sends(), bench.cloud.standing());
+    bench.acts = vec![Net("net"), Starve];
+    assert_eq!(bench.once().await.unwrap(), RunOutcome::Parked);
+    assert_eq!((bench.cloud.sends(), bench.cloud.standing()), (sends, standing));
+    bench.acts = WHOLE.to_vec();
+    assert_eq!(bench.once().await.unwrap(), RunOutcome::Succeeded, "on a faster machine");
+    assert_eq!(bench.cloud.sends(), sends);
+}
+
+#[tokio::test]
 async fn a_recorded_refusal_stays_one_when_the_grant_is_widened() {
     let mut bench = calm(&[Net("net"), TryNet("forbidden"), Server("one")]).await;
     kill_at(&bench, "before finish").await;

@@ -13,6 +13,7 @@ use crate::journal::{
     Record, Resolved, RollbackStarted, Step, UndoIntent, UnixMs, VERSION, Verdict, Wait,
     WaitReason, Woken,
 };
+use crate::labels::Owner;
 use crate::next::{GuestEnd, Next, Park, after_guest, next};
 use crate::reconcile::{
     Forward, Ownership, Probe, Unanswered, forward, is_refusal_proof, ownership, probe, unanswered,
@@ -24,6 +25,9 @@ use crate::undo::{Tried, UndoAct, UndoStep, judge, late_sweeps};
 use super::cloud::{Gone, Told, name};
 use super::script::{Line, Part, digest, id, intent};
 use super::stage::Scene;
+
+/// The only run there is.
+const RUN: &str = "run";
 
 /// The process is gone: fenced out, finished, or it aborted.
 pub(super) struct Ended;
@@ -369,10 +373,9 @@ impl Worker {
     }
 
     fn owner(&self, call: CallId, owner: Option<CallId>) -> Ownership {
-        let wanted = &self.history.effects[&call].intent.labels;
-        let label = owner.map(|owner| ("runwrit/call".to_owned(), owner.to_string()));
-        let found: BTreeMap<String, String> = label.into_iter().collect();
-        ownership(wanted, &found, owner.is_some())
+        let of = |call| Owner { run: RUN.to_owned(), call, tenant: String::new() };
+        let maker = owner.filter(|_| !is_broken("no-adoption")).map(of);
+        ownership(maker.as_ref(), RUN, call)
     }
 
     fn undo(&mut self, scene: &mut Scene, call: CallId) -> Tried {

@@ -3,6 +3,7 @@
 use runwrit_model::breakable::is_broken;
 use runwrit_model::failure::{Failure, Problem};
 use runwrit_model::labels;
+use runwrit_model::reconcile::{Ownership, Probe, is_refusal_proof, ownership, probe};
 use serde_json::Value;
 
 use super::{accepted, subject};
@@ -53,8 +54,15 @@ impl Project {
         let unknown = |error: ApiError| SendError::Unknown(format!("{name}: {error}"));
         let found = self.client.find_all::<R>(name).await.map_err(unknown)?;
         let is_empty = found.is_empty();
-        let Some(ours) = found.into_iter().find(|thing| self.is_of(ticket, thing)) else {
-            return Ok(if is_empty { Found::Nothing } else { Found::Foreign });
+        let mut ours: Vec<R> = found.into_iter().filter(|it| self.is_of(ticket, it)).collect();
+        let ours = match (probe(ours.len()), ours.pop()) {
+            (Probe::Adopt, Some(ours)) => ours,
+            // A rollback deletes each of them.
+            (Probe::Ambiguous, _) => {
+                let text = format!("{name}: several things carry the mark of call {}", ticket.call);
+                return Err(SendError::Unknown(text));
+            }
+            _ => return Ok(if is_empty { Found::Nothing } else { Found::Foreign }),
         };
         let actions = self.running_actions::<R>(ours.id()).await.map_err(unknown)?;
         let acceptance = accepted(&ours.id().to_string(), actions);
@@ -64,10 +72,10 @@ impl Project {
     /// Returns whether a thing was made by the call of this ticket: its labels name the call and
     /// the run, and their proof holds.
     fn is_of<R: Resource>(&self, ticket: &Ticket, thing: &R) -> bool {
-        let owner = self.owner(thing);
-        let run = ticket.labels.get(labels::RUN);
-        let is_ours = owner.is_ok_and(|owner| owner.call == ticket.call && Some(&owner.run) == run);
-        (is_ours && !is_broken("no-adoption")) || is_broken("adopt-anything")
+        let maker = self.owner(thing).ok().filter(|_| !is_broken("no-adoption"));
+        let run = ticket.labels.get(labels::RUN).map_or("", String::as_str);
+        ownership(maker.as_ref(), run, ticket.call) == Ownership::Ours
+            || is_broken("adopt-anything")
     }
 
     async fn running_actions<R: Resource>(&self, id: u64) -> Result<Vec<u64>, ApiError> {
@@ -105,7 +113,9 @@ fn accept<R: Resource>(made: Made<R>, name: &str) -> Result<Acceptance, SendErro
 /// Says what a refusal proves: nothing, where an earlier send may still have its effect.
 pub fn refused<R: Resource>(ticket: &Ticket, name: &str, error: ApiError) -> SendError {
     match error.into_send_error(&subject::<R>(name)) {
-        SendError::Refused(failure) if ticket.is_repeated => SendError::FailedAfterEffect(failure),
+        SendError::Refused(failure) if !is_refusal_proof(ticket.is_repeated) => {
+            SendError::FailedAfterEffect(failure)
+        }
         other => other,
     }
 }
