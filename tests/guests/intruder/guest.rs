@@ -112,7 +112,10 @@ fn widths(network: &str, firewall: &str) {
     let changes: [Change; 7] = [
         ("a foreign network", |spec, network, _| spec.networks = vec![network.to_owned()]),
         ("a foreign firewall", |spec, _, firewall| spec.firewalls = vec![firewall.to_owned()]),
-        ("user data", |spec, _, _| spec.user_data = "#cloud-config\n".to_owned()),
+        ("user data", |spec, _, _| {
+            spec.user_data = "#cloud-config\n".to_owned();
+            (spec.has_public_ipv4, spec.has_public_ipv6) = (false, false);
+        }),
         ("another role", |spec, _, _| spec.role = "db".to_owned()),
         ("another image", |spec, _, _| spec.image = "windows".to_owned()),
         ("another place", |spec, _, _| spec.location = "hel1".to_owned()),

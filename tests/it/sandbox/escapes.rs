@@ -197,10 +197,152 @@ fn what_others_own_in_a_project_is_out_of_reach_of_every_operation() {
     assert!(sent.iter().all(|path| path.starts_with("/placement_groups")), "{sent:?}");
     let mut text = told.join("\n").replace('\u{200b}', "\\u{200b}");
     for id in ids {
-        text = Regex::new(&format!(r"\b{id}\b"))
-            .expect("a pattern")
-            .replace_all(&text, "FOREIGN")
-            .into();
+        let wide = |digit: char| char::from_u32(u32::from(digit) - 0x30 + 0xff10);
+        let wide: String = id.chars().filter_map(wide).collect();
+        text = text.replace(&id, "FOREIGN").replace(&wide, "WIDE");
     }
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @r#"
+    networks.delete "a foreign id": denied: the scope of this run has no network `FOREIGN`
+    networks.delete "a zero before it": not found: network 0FOREIGN was not found: it is no id
+    networks.delete "a space behind it": not found: network FOREIGN  was not found: it is no id
+    networks.delete "wide digits": not found: network WIDE was not found: it is no id
+    networks.delete "another path": not found: network ../servers/FOREIGN was not found: it is no id
+    networks.delete "nothing": not found: network  was not found: it is no id
+    firewalls.set-rules "a foreign id": denied: the scope of this run has no firewall `FOREIGN`
+    firewalls.set-rules "a zero before it": denied: the scope of this run has no firewall `0FOREIGN`
+    firewalls.set-rules "a space behind it": denied: the scope of this run has no firewall `FOREIGN `
+    firewalls.set-rules "wide digits": denied: the scope of this run has no firewall `WIDE`
+    firewalls.set-rules "another path": denied: the scope of this run has no firewall `../servers/FOREIGN`
+    firewalls.set-rules "nothing": denied: the scope of this run has no firewall ``
+    firewalls.apply "a foreign id": denied: the scope of this run has no firewall `FOREIGN`
+    firewalls.apply "a zero before it": denied: the scope of this run has no firewall `0FOREIGN`
+    firewalls.apply "a space behind it": denied: the scope of this run has no firewall `FOREIGN `
+    firewalls.apply "wide digits": denied: the scope of this run has no firewall `WIDE`
+    firewalls.apply "another path": denied: the scope of this run has no firewall `../servers/FOREIGN`
+    firewalls.apply "nothing": denied: the scope of this run has no firewall ``
+    firewalls.remove "a foreign id": denied: the scope of this run has no firewall `FOREIGN`
+    firewalls.remove "a zero before it": denied: the scope of this run has no firewall `0FOREIGN`
+    firewalls.remove "a space behind it": denied: the scope of this run has no firewall `FOREIGN `
+    firewalls.remove "wide digits": denied: the scope of this run has no firewall `WIDE`
+    firewalls.remove "another path": denied: the scope of this run has no firewall `../servers/FOREIGN`
+    firewalls.remove "nothing": denied: the scope of this run has no firewall ``
+    firewalls.delete "a foreign id": denied: the scope of this run has no firewall `FOREIGN`
+    firewalls.delete "a zero before it": not found: firewall 0FOREIGN was not found: it is no id
+    firewalls.delete "a space behind it": not found: firewall FOREIGN  was not found: it is no id
+    firewalls.delete "wide digits": not found: firewall WIDE was not found: it is no id
+    firewalls.delete "another path": not found: firewall ../servers/FOREIGN was not found: it is no id
+    firewalls.delete "nothing": not found: firewall  was not found: it is no id
+    servers.power-on "a foreign id": denied: the scope of this run has no server `FOREIGN`
+    servers.power-on "a zero before it": denied: the scope of this run has no server `0FOREIGN`
+    servers.power-on "a space behind it": denied: the scope of this run has no server `FOREIGN `
+    servers.power-on "wide digits": denied: the scope of this run has no server `WIDE`
+    servers.power-on "another path": denied: the scope of this run has no server `../servers/FOREIGN`
+    servers.power-on "nothing": denied: the scope of this run has no server ``
+    servers.power-off "a foreign id": denied: the scope of this run has no server `FOREIGN`
+    servers.power-off "a zero before it": denied: the scope of this run has no server `0FOREIGN`
+    servers.power-off "a space behind it": denied: the scope of this run has no server `FOREIGN `
+    servers.power-off "wide digits": denied: the scope of this run has no server `WIDE`
+    servers.power-off "another path": denied: the scope of this run has no server `../servers/FOREIGN`
+    servers.power-off "nothing": denied: the scope of this run has no server ``
+    servers.delete "a foreign id": denied: the scope of this run has no server `FOREIGN`
+    servers.delete "a zero before it": not found: server 0FOREIGN was not found: it is no id
+    servers.delete "a space behind it": not found: server FOREIGN  was not found: it is no id
+    servers.delete "wide digits": not found: server WIDE was not found: it is no id
+    servers.delete "another path": not found: server ../servers/FOREIGN was not found: it is no id
+    servers.delete "nothing": not found: server  was not found: it is no id
+    volumes.attach "a foreign id": denied: the scope of this run has no volume `FOREIGN`
+    volumes.attach "a zero before it": denied: the scope of this run has no volume `0FOREIGN`
+    volumes.attach "a space behind it": denied: the scope of this run has no volume `FOREIGN `
+    volumes.attach "wide digits": denied: the scope of this run has no volume `WIDE`
+    volumes.attach "another path": denied: the scope of this run has no volume `../servers/FOREIGN`
+    volumes.attach "nothing": denied: the scope of this run has no volume ``
+    volumes.detach "a foreign id": denied: the scope of this run has no volume `FOREIGN`
+    volumes.detach "a zero before it": denied: the scope of this run has no volume `0FOREIGN`
+    volumes.detach "a space behind it": denied: the scope of this run has no volume `FOREIGN `
+    volumes.detach "wide digits": denied: the scope of this run has no volume `WIDE`
+    volumes.detach "another path": denied: the scope of this run has no volume `../servers/FOREIGN`
+    volumes.detach "nothing": denied: the scope of this run has no volume ``
+    volumes.declare-data "a foreign id": denied: the scope of this run has no volume `FOREIGN`
+    volumes.declare-data "a zero before it": denied: the scope of this run has no volume `0FOREIGN`
+    volumes.declare-data "a space behind it": denied: the scope of this run has no volume `FOREIGN `
+    volumes.declare-data "wide digits": denied: the scope of this run has no volume `WIDE`
+    volumes.declare-data "another path": denied: the scope of this run has no volume `../servers/FOREIGN`
+    volumes.declare-data "nothing": denied: the scope of this run has no volume ``
+    volumes.delete "a foreign id": denied: the scope of this run has no volume `FOREIGN`
+    volumes.delete "a zero before it": not found: volume 0FOREIGN was not found: it is no id
+    volumes.delete "a space behind it": not found: volume FOREIGN  was not found: it is no id
+    volumes.delete "wide digits": not found: volume WIDE was not found: it is no id
+    volumes.delete "another path": not found: volume ../servers/FOREIGN was not found: it is no id
+    volumes.delete "nothing": not found: volume  was not found: it is no id
+    ssh-keys.delete "a foreign id": denied: the scope of this run has no ssh-key `FOREIGN`
+    ssh-keys.delete "a zero before it": not found: ssh key 0FOREIGN was not found: it is no id
+    ssh-keys.delete "a space behind it": not found: ssh key FOREIGN  was not found: it is no id
+    ssh-keys.delete "wide digits": not found: ssh key WIDE was not found: it is no id
+    ssh-keys.delete "another path": not found: ssh key ../servers/FOREIGN was not found: it is no id
+    ssh-keys.delete "nothing": not found: ssh key  was not found: it is no id
+    primary-ips.delete "a foreign id": denied: the scope of this run has no primary-ip `FOREIGN`
+    primary-ips.delete "a zero before it": not found: primary ip 0FOREIGN was not found: it is no id
+    primary-ips.delete "a space behind it": not found: primary ip FOREIGN  was not found: it is no id
+    primary-ips.delete "wide digits": not found: primary ip WIDE was not found: it is no id
+    primary-ips.delete "another path": not found: primary ip ../servers/FOREIGN was not found: it is no id
+    primary-ips.delete "nothing": not found: primary ip  was not found: it is no id
+    networks.create "bolt-x": denied: `networks` does not name "bolt-x"
+    networks.create "Acme-x": denied: `networks` does not name "Acme-x"
+    networks.create "аcme-x": denied: `networks` does not name "\U00000430cme-x"
+    networks.create "acme-x ": denied: `networks` does not name "acme-x "
+    networks.create "ac\u{200b}me-x": denied: `networks` does not name "ac\U0000200Bme-x"
+    firewalls.create "bolt-x": denied: `firewalls` does not name "bolt-x"
+    firewalls.create "Acme-x": denied: `firewalls` does not name "Acme-x"
+    firewalls.create "аcme-x": denied: `firewalls` does not name "\U00000430cme-x"
+    firewalls.create "acme-x ": denied: `firewalls` does not name "acme-x "
+    firewalls.create "ac\u{200b}me-x": denied: `firewalls` does not name "ac\U0000200Bme-x"
+    servers.create "bolt-x": denied: `servers` does not name "bolt-x"
+    servers.create "Acme-x": denied: `servers` does not name "Acme-x"
+    servers.create "аcme-x": denied: `servers` does not name "\U00000430cme-x"
+    servers.create "acme-x ": denied: `servers` does not name "acme-x "
+    servers.create "ac\u{200b}me-x": denied: `servers` does not name "ac\U0000200Bme-x"
+    servers.create-many "bolt-x": denied: `servers` does not name "bolt-x"
+    servers.create-many "Acme-x": denied: `servers` does not name "Acme-x"
+    servers.create-many "аcme-x": denied: `servers` does not name "\U00000430cme-x"
+    servers.create-many "acme-x ": denied: `servers` does not name "acme-x "
+    servers.create-many "ac\u{200b}me-x": denied: `servers` does not name "ac\U0000200Bme-x"
+    volumes.create "bolt-x": denied: `volumes` does not name "bolt-x"
+    volumes.create "Acme-x": denied: `volumes` does not name "Acme-x"
+    volumes.create "аcme-x": denied: `volumes` does not name "\U00000430cme-x"
+    volumes.create "acme-x ": denied: `volumes` does not name "acme-x "
+    volumes.create "ac\u{200b}me-x": denied: `volumes` does not name "ac\U0000200Bme-x"
+    ssh-keys.create "bolt-x": denied: `new-ssh-keys` does not name "bolt-x"
+    ssh-keys.create "Acme-x": denied: `new-ssh-keys` does not name "Acme-x"
+    ssh-keys.create "аcme-x": denied: `new-ssh-keys` does not name "\U00000430cme-x"
+    ssh-keys.create "acme-x ": denied: `new-ssh-keys` does not name "acme-x "
+    ssh-keys.create "ac\u{200b}me-x": denied: `new-ssh-keys` does not name "ac\U0000200Bme-x"
+    primary-ips.create "bolt-x": denied: `primary-ips` does not name "bolt-x"
+    primary-ips.create "Acme-x": denied: `primary-ips` does not name "Acme-x"
+    primary-ips.create "аcme-x": denied: `primary-ips` does not name "\U00000430cme-x"
+    primary-ips.create "acme-x ": denied: `primary-ips` does not name "acme-x "
+    primary-ips.create "ac\u{200b}me-x": denied: `primary-ips` does not name "ac\U0000200Bme-x"
+    networks.create "10.0.0.0/8": denied: another range than "10.0.0.0/8" is granted
+    networks.create "10.8.0.0/16": denied: another range than "10.8.0.0/16" is granted
+    networks.create "10.7.0.0/15": denied: another range than "10.7.0.0/15" is granted
+    networks.create "0.0.0.0/0": denied: another range than "0.0.0.0/0" is granted
+    firewalls.create "0.0.0.0/0": denied: the rule tcp port "22" from "0.0.0.0/0" is not granted
+    firewalls.create "::/0": denied: the rule tcp port "22" from "::/0" is not granted
+    firewalls.create "203.0.113.0/24": denied: the rule tcp port "22" from "203.0.113.0/24" is not granted
+    firewalls.create "203.0.113.8/32": denied: the rule tcp port "22" from "203.0.113.8/32" is not granted
+    volumes.create "eleven gigabytes": denied: 11 GB are more than granted
+    servers.create "a foreign network": denied: the scope of this run has no network `FOREIGN`
+    servers.create-many "a foreign network": denied: the scope of this run has no network `FOREIGN`
+    servers.create "a foreign firewall": denied: the scope of this run has no firewall `FOREIGN`
+    servers.create-many "a foreign firewall": denied: the scope of this run has no firewall `FOREIGN`
+    servers.create "user data": denied: X
+    servers.create-many "user data": denied: X
+    servers.create "another role": denied: `server-types` does not name "cx33"
+    servers.create-many "another role": denied: `server-types` does not name "cx33"
+    servers.create "another image": denied: `images` does not name "windows"
+    servers.create-many "another image": denied: `images` does not name "windows"
+    servers.create "another place": denied: `locations` does not name "hel1"
+    servers.create-many "another place": denied: `locations` does not name "hel1"
+    servers.create "another key": denied: `ssh-keys` does not name "mallory"
+    servers.create-many "another key": denied: `ssh-keys` does not name "mallory"
+    "#);
 }

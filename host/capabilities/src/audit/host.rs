@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use runwrit_model::breakable::is_broken;
 use runwrit_model::failure::{Failure, Problem};
 use runwrit_model::limits;
 
@@ -37,13 +38,13 @@ fn check_kind(kind: &str) -> Result<(), Failure> {
     let is_word = (1..=limits::AUDIT_KIND_BYTES_MAX).contains(&kind.len())
         && kind.starts_with(|letter: char| letter.is_ascii_uppercase())
         && kind.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
-    if !is_word {
+    if !is_word && !is_broken("audit-kind") {
         let max = limits::AUDIT_KIND_BYTES_MAX;
         let message =
             format!("`{kind}` is no kind: 1 to {max} of `A-Z`, `0-9` and `_`, first a letter");
         return Err(Failure::Invalid(Problem::new("invalid-kind", message).with_field("kind")));
     }
-    if kind.ends_with(ROLLED_BACK) {
+    if kind.ends_with(ROLLED_BACK) && !is_broken("audit-kind-reserved") {
         let message = format!("`{kind}` ends in `{ROLLED_BACK}`, which only the host may write");
         return Err(Failure::Invalid(Problem::new("reserved-kind", message).with_field("kind")));
     }
@@ -91,6 +92,18 @@ mod tests {
         let wrong = ["", "_A", "1A", "tenant", "A B", "A\n", "Ä", "A_ROLLED_BACK", "_ROLLED_BACK"];
         for kind in wrong.into_iter().chain([long.as_str()]) {
             assert!(check_kind(kind).is_err(), "`{kind}`");
+        }
+    }
+
+    /// Switches one rule off at a time: what it refuses must then pass.
+    #[cfg(feature = "breakable")]
+    #[test]
+    fn each_rule_refuses_what_no_other_does() {
+        use runwrit_model::breakable::with_broken;
+
+        for (rule, kind) in [("audit-kind", "tenant"), ("audit-kind-reserved", "A_ROLLED_BACK")] {
+            assert!(check_kind(kind).is_err(), "{rule}");
+            assert!(with_broken(rule, || check_kind(kind)).is_ok(), "without {rule}");
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Method, redirect, retry};
+use runwrit_model::breakable::is_broken;
 use runwrit_model::failure::{Failure, Problem};
 use runwrit_model::limits;
 
@@ -37,9 +38,13 @@ pub(super) enum Broken {
 impl Client {
     /// Builds a client that follows no redirect, obeys no proxy and repeats nothing by itself.
     pub fn new() -> Result<Self, ClientError> {
+        let redirects = match is_broken("redirect-followed") {
+            true => redirect::Policy::limited(1),
+            false => redirect::Policy::none(),
+        };
         let http = reqwest::Client::builder()
             .user_agent(concat!("runwrit/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
+            .redirect(redirects)
             .retry(retry::never())
             .no_proxy()
             .referer(false)
@@ -202,5 +207,33 @@ mod tests {
         let Broken::Unsent(failure) = exchange(named).await.unwrap_err() else { panic!("sent") };
         assert!(failure.to_string().contains("no public address"), "{failure}");
         assert_eq!(exchange(url).await.unwrap().status, 200);
+    }
+
+    /// Switches one rule off at a time: the request must then go where it should not.
+    #[cfg(feature = "breakable")]
+    #[test]
+    fn each_rule_keeps_a_request_from_where_it_should_not_go() {
+        use runwrit_model::breakable::with_broken;
+
+        let there = |rule: &'static str, leads: fn(String) -> (String, String)| {
+            let executor = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let visit = async move {
+                let aim = serve(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()).await;
+                let (answer, url) = leads(aim);
+                match answer.is_empty() {
+                    true => exchange(url).await,
+                    false => exchange(serve(answer.into_bytes()).await).await,
+                }
+            };
+            let visited = with_broken(rule, || executor.unwrap().block_on(visit));
+            visited.is_ok_and(|response| response.status == 204)
+        };
+        let named = |aim: String| (String::new(), aim.replace("127.0.0.1", "localhost"));
+        let moved = |aim: String| {
+            let head = "HTTP/1.1 302 Found\r\ncontent-length: 0\r\nlocation: ";
+            (format!("{head}{aim}\r\n\r\n"), String::new())
+        };
+        assert!(!there("no rule", named) && there("public-only", named));
+        assert!(!there("no rule", moved) && there("redirect-followed", moved));
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use runwrit_model::breakable::is_broken;
 use runwrit_model::failure::{Failure, Problem};
 use runwrit_model::limits;
 
@@ -56,7 +57,7 @@ impl<G: Gate> Capabilities<G> {
 
 /// Refuses an id before anything else happens, so that look-alikes never reach grant or book.
 fn checked(id: String) -> Result<String, CallError> {
-    if is_valid_id(&id) {
+    if is_valid_id(&id) || is_broken("tenant-id") {
         return Ok(id);
     }
     let message = format!(
@@ -93,5 +94,31 @@ impl From<Tenant> for tenants::Tenant {
         let endpoints = tenant.endpoints.into_iter();
         let endpoints = endpoints.map(|(name, address)| tenants::Endpoint { name, address });
         Self { id: tenant.id, octet: tenant.octet, state, endpoints: endpoints.collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOOK_ALIKES: [&str; 8] =
+        ["", "a", "ACME", "\u{430}cme", "acme ", "ac\u{200b}me", "1acme", "acme-1"];
+
+    #[test]
+    fn look_alikes_of_an_id_are_refused() {
+        assert!(checked("acme".to_owned()).is_ok());
+        for id in LOOK_ALIKES {
+            assert!(checked(id.to_owned()).is_err(), "`{id}`");
+        }
+    }
+
+    /// Switches the rule off: what it refuses must then pass.
+    #[cfg(feature = "breakable")]
+    #[test]
+    fn no_other_rule_refuses_look_alikes() {
+        for id in LOOK_ALIKES {
+            let checked = || checked(id.to_owned());
+            assert!(runwrit_model::breakable::with_broken("tenant-id", checked).is_ok(), "`{id}`");
+        }
     }
 }

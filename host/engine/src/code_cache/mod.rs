@@ -74,7 +74,8 @@ pub enum CodeError {
     },
     /// Somebody else can write code into the folder.
     #[error(
-        "`{}` belongs to user {owner}, who could place native code there, and this is user {own};          remove it, or name another `--state`", path.display()
+        "`{}` belongs to user {owner}, who could place native code there, and this is user {own}; \
+         remove it, or name another `--state`", path.display()
     )]
     Foreign {
         /// The path.
