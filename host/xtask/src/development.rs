@@ -202,3 +202,43 @@ fn unusable(path: &Path, why: &str) -> Failure {
     let what = format!("`{}` is not usable: {why}", path.display());
     Failure::Missing(what, "remove it, and run `cargo xtask setup` again".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Makes a key in a folder of its own, and returns both.
+    fn made() -> (tempfile::TempDir, PrivateKey) {
+        let folder = tempfile::tempdir().expect("a folder for temporary files");
+        let (key, keyring) = (folder.path().join("key.pem"), folder.path().join("trust.toml"));
+        let made = make(folder.path(), &key, &keyring).expect("a writable folder");
+        (folder, made)
+    }
+
+    #[test]
+    fn the_key_expires_and_is_good_for_this_machine_alone() {
+        let (folder, key) = made();
+        let text = fs::read_to_string(folder.path().join("trust.toml")).expect("it was written");
+        let keyring = Keyring::parse("trust.toml", &text).expect("a sound keyring");
+        let until = keyring.key(&key.public().hint()).and_then(|key| key.not_after());
+        let days = |days: u64| timestamp(now_ms() + days * DAY_MS);
+        assert!(until > Some(days(DAYS - 1)) && until <= Some(days(DAYS)), "{until:?}");
+        assert!(text.contains("endpoints = \"loopback\""), "{text}");
+        let file = fs::metadata(folder.path().join("key.pem")).expect("it was written");
+        assert_eq!(file.permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_key_that_expires_soon_is_made_anew() {
+        let (folder, key) = made();
+        let (file, keyring) = (folder.path().join("key.pem"), folder.path().join("trust.toml"));
+        let kept = lasting(&file, &keyring).map(|key| key.public());
+        assert_eq!(kept, Some(key.public()));
+        let text = fs::read_to_string(&keyring).expect("it was written");
+        let (before, _) = text.split_once("not-after = ").expect("it expires");
+        let soon = timestamp(now_ms() + (DAYS_LEFT_MIN - 1) * DAY_MS);
+        let text = format!("{before}not-after = {soon}\nendpoints = \"loopback\"\n");
+        fs::write(&keyring, text).expect("writable");
+        assert!(lasting(&file, &keyring).is_none(), "it lasts for less than {DAYS_LEFT_MIN} days");
+    }
+}
