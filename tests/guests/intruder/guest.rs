@@ -48,9 +48,7 @@ const MAKING: [OnName; 7] = [
     ("servers.create-many", |name| many(server(name))),
     ("volumes.create", |name| volumes::create(&volume(name, 10)).map(drop)),
     ("ssh-keys.create", |name| ssh_keys::create(name, KEY, &[]).map(drop)),
-    ("primary-ips.create", |name| {
-        primary_ips::create(name, Family::Ipv4, "nbg1", &[]).map(drop)
-    }),
+    ("primary-ips.create", |name| primary_ips::create(name, Family::Ipv4, "nbg1", &[]).map(drop)),
 ];
 
 /// A key that nobody has the other half of.
