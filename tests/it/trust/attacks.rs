@@ -22,7 +22,7 @@ struct Row {
 }
 
 /// A host that follows roots, on which release 3 of `acme:hello` has run.
-const ROWS: [Row; 29] = [
+const ROWS: [Row; 30] = [
     row("a stick and no key", "replays the newest release", |_| {}, 0, "succeeded"),
     row("a stick and no key", "strips the signatures", strip, 4, "the package is not signed"),
     row("a stick and no key", "changes a bit of the code", flip, 4, "`component.wasm` is not the"),
@@ -93,6 +93,7 @@ const ROWS: [Row; 29] = [
     row("a local user", "can write the keyring", writable, 4, "others may write to"),
     row("root on the host", "forgets the floors", forget, 0, "succeeded"),
     row("the clock", "turns it back to revive a key", turned_back, 4, "has expired on TIME"),
+    row("a parser", "lays out what nobody signed", rubbish, 4, "the package is not signed"),
     row("a parser", "nests without end", nested, 4, "no signature counts"),
 ];
 
@@ -364,6 +365,14 @@ fn turned_back(shell: &Shell) {
     let arguments = ["run", "./package", "--grant", "hello.toml", "--input", "name=you"];
     succeeds(&two_hours_later(shell, &arguments));
     release(shell, "ops-1", 5);
+}
+
+/// Neither file could be parsed; nobody tries before somebody vouches for them.
+fn rubbish(shell: &Shell) {
+    strip(shell);
+    for file in ["runbook.toml", "component.wasm"] {
+        fs::write(shell.path("package").join(file), [0xff; 64]).expect("writable");
+    }
 }
 
 fn nested(shell: &Shell) {
