@@ -12,7 +12,8 @@ use crate::bundle;
 use crate::keyring::{Endpoints, Key, Keyring, Role};
 use crate::public_key::{Signer, named};
 use crate::refusal::{
-    AHEAD, Cause, Fault, MORE_KEYS, ROOT_EXPIRED, Shortfall, unproven_words, withdrawn_words,
+    AHEAD, Cause, Fault, MORE_KEYS, ROOT_EXPIRED, Shortfall, none_counts, unproven_words,
+    withdrawn_words,
 };
 use crate::statement::{StatementError, Subject, TYPE, parse};
 use crate::verdict::{Bench, authentic, fault, holds, known, root_age};
@@ -191,16 +192,9 @@ impl Endorsed {
 impl GrantRefusal {
     /// Returns what else is wrong, a line each.
     pub fn details(&self) -> Vec<String> {
-        let shown = |fault: &Fault| format!("`{}`: {}", fault.file, fault.cause);
         match self {
-            Self::NoneCounts(faults) => {
-                let others = faults.iter().skip(1).map(shown);
-                others.chain(named(faults.iter().filter_map(|it| it.key.as_ref()))).collect()
-            }
-            Self::TooFew(short) => {
-                let others = short.faults.iter().map(shown);
-                others.chain(named(short.keys())).collect()
-            }
+            Self::NoneCounts(faults) => none_counts(faults, ""),
+            Self::TooFew(short) => short.details(""),
             Self::Withdrawn { gone, .. } | Self::Unproven(gone) => named(gone.iter()),
             _ => Vec::new(),
         }

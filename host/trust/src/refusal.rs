@@ -271,16 +271,9 @@ pub(crate) const ROOT_EXPIRED: &str = "bring the next root with `runwrit trust a
 impl Refusal {
     /// Returns what else is wrong, a line each.
     pub fn details(&self) -> Vec<String> {
-        let shown = |fault: &Fault| format!("`{SIGNATURES}/{}`: {}", fault.file, fault.cause);
         match self {
-            Self::NoneCounts(faults) => {
-                let others = faults.iter().skip(1).map(shown);
-                others.chain(named(faults.iter().filter_map(|it| it.key.as_ref()))).collect()
-            }
-            Self::TooFew(short) => {
-                let others = short.faults.iter().map(shown);
-                others.chain(named(short.keys())).collect()
-            }
+            Self::NoneCounts(faults) => none_counts(faults, &format!("{SIGNATURES}/")),
+            Self::TooFew(short) => short.details(&format!("{SIGNATURES}/")),
             Self::Equivocation { by, .. } | Self::Leap { by, .. } => named(by.iter()),
             Self::Withdrawn { gone, .. } | Self::Unproven { by: gone, .. } => named(gone.iter()),
             _ => Vec::new(),
@@ -330,7 +323,27 @@ impl Refusal {
     }
 }
 
+/// Tells what is wrong behind the first fault, and the hints of all keys that it is about. Files of
+/// signers stand in `folder`, which ends in a slash or is empty.
+pub(crate) fn none_counts(faults: &[Fault], folder: &str) -> Vec<String> {
+    let others = faults.iter().skip(1).map(|fault| fault.words(folder));
+    others.chain(named(faults.iter().filter_map(|fault| fault.key.as_ref()))).collect()
+}
+
+impl Fault {
+    fn words(&self, folder: &str) -> String {
+        format!("`{folder}{}`: {}", self.file, self.cause)
+    }
+}
+
 impl Shortfall {
+    /// Tells what is wrong with those that do not count, and the hints of all keys. Files of
+    /// signers stand in `folder`, which ends in a slash or is empty.
+    pub(crate) fn details(&self, folder: &str) -> Vec<String> {
+        let others = self.faults.iter().map(|fault| fault.words(folder));
+        others.chain(named(self.keys())).collect()
+    }
+
     /// Returns the keys that it is about.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &Signer> {
         let faulty = self.faults.iter().filter_map(|fault| fault.key.as_ref());
