@@ -126,9 +126,14 @@ impl Recorder {
         Ok(at)
     }
 
-    /// Gives a record its place; it rides with the next durable write.
-    pub fn note(&self, record: Record) -> Result<UnixMs, Stop> {
-        self.note_all(vec![record])
+    /// Gives a record its place; it rides with the next durable write, which comes at once where
+    /// many wait for it. Only for what a later process finds out again by itself.
+    pub async fn defer(&self, record: Record) -> Result<UnixMs, Stop> {
+        let at = self.note_all(vec![record])?;
+        if self.book().pending.len() >= limits::JOURNAL_DEFERRED_MAX {
+            self.flush().await?;
+        }
+        Ok(at)
     }
 
     /// Writes what was noted.

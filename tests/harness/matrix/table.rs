@@ -18,10 +18,10 @@ const EFFECT: &[&str] = &[
     "sent",
     "accepted-committed",
     "completed",
-    "result-committed",
+    "result-noted",
 ];
 /// Boundaries of every call that reads.
-const READ: &[&str] = &["before-observed", "observed-committed"];
+const READ: &[&str] = &["before-observed", "observed-noted"];
 /// Boundaries of every undo.
 const UNDO: &[&str] =
     &["before-undo-intent", "undo-intent-committed", "undone", "undo-result-committed"];
@@ -204,7 +204,7 @@ impl Report {
         let (calls, run) = (&self.calls, BTreeSet::from(["run".to_owned()]));
         let owed = [
             (&calls.effects() | &struck("intent-committed"), EFFECT),
-            (&calls.observations() | &struck("observed-committed"), READ),
+            (&calls.observations() | &struck("observed-noted"), READ),
             (&calls.undos() | &struck("undo-intent-committed"), UNDO),
             (run, RUN),
         ];

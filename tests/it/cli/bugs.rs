@@ -16,7 +16,7 @@ fn panic_at(shell: &mut Shell, place: &str, arguments: &[&str]) {
 
 #[test]
 fn a_panic_stops_the_process_and_not_the_run() {
-    for place in ["sent/hetzner.networks.create:1", "observed-committed:3"] {
+    for place in ["sent/hetzner.networks.create:1", "observed-noted:3"] {
         let cloud = Cloud::start();
         let mut shell = Shell::new().with_cloud(&cloud);
         let provision = shell.provision();
@@ -32,7 +32,7 @@ fn a_rollback_goes_on_after_a_panic_too() {
     let cloud = Cloud::start();
     let mut shell = Shell::new().with_cloud(&cloud);
     let provision = shell.provision();
-    panic_at(&mut shell, "result-committed/hetzner.servers.create:2", &provision);
+    panic_at(&mut shell, "result-noted/hetzner.servers.create:2", &provision);
     let run = shell.last_run();
     panic_at(&mut shell, "undone:2", &["rollback", &run]);
     assert!(!cloud.alive().is_empty(), "it came half-way");

@@ -88,7 +88,7 @@ fn a_run_that_was_killed_is_resumed_from_its_backup() {
 const POINTS: [&str; 4] = [
     "intent-committed/hetzner.networks.create:1",
     "before-send/hetzner.firewalls.create:1",
-    "result-committed/hetzner.firewalls.create:1",
+    "result-noted/hetzner.firewalls.create:1",
     "before-send/hetzner.volumes.create:1",
 ];
 

@@ -104,7 +104,7 @@ fn whoever_wrote_after_us_keeps_the_name_in_a_rollback() {
     let cloud = Cloud::start();
     let shell = Shell::new().with_cloud(&cloud);
     let start = publish(&shell, ("acme", "A"), (300, "192.0.2.7"));
-    let point = [("RUNWRIT_CRASH_AT", "result-committed/dns.records.set:1")];
+    let point = [("RUNWRIT_CRASH_AT", "result-noted/dns.records.set:1")];
     let killed = run_breakable(&shell, &strings(&start), &point);
     assert_eq!(killed.code, None, "{}", killed.stderr);
     assert_eq!(values(&cloud), json!([{"value": "192.0.2.7"}]));

@@ -77,7 +77,7 @@ fn a_failure_at_the_last_step_takes_everything_back_in_order() {
 fn a_rollback_that_a_person_types_takes_everything_back_in_order() {
     let cloud = Cloud::start();
     let shell = Shell::new().with_cloud(&cloud);
-    let point = "result-committed/audit.events.append:1";
+    let point = "result-noted/audit.events.append:1";
     let killed = run_breakable(&shell, &shell.provision(), &[("RUNWRIT_CRASH_AT", point)]);
     assert_eq!(killed.code, None, "{}", killed.stderr);
     let since = cloud.requests();

@@ -189,7 +189,7 @@ async fn a_run_that_was_killed_replays_its_plan_and_sends_nothing_twice() {
     let order = order(&bench, &hook, "well");
     assert_eq!(bench.plan(&order).await.code, Some(0));
     let plan = read(&bench);
-    let killed = bench.apply_until(&order, "result-committed/http.requests.send:1").await;
+    let killed = bench.apply_until(&order, "result-noted/http.requests.send:1").await;
     assert_eq!(killed.code, None, "{killed:?}");
     let before = bench.changes();
     drop(bench.plan(&order).await);

@@ -63,7 +63,7 @@ async fn interrupted(bench: &Bench) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_was_killed_goes_on_by_its_plan() {
-    let place = "result-committed/hetzner.networks.create:1";
+    let place = "result-noted/hetzner.networks.create:1";
     for has_drifted in [false, true] {
         let bench = Bench::start().await;
         assert_eq!(bench.plan(&Order::provision()).await.code, Some(0));

@@ -243,7 +243,7 @@ impl Seat {
             match answer {
                 Ok(value) => {
                     let end = self.end(item.id, Outcome::Ok(encode(&value)), false).await?;
-                    crash_point("result-committed", &item.call.operation);
+                    crash_point("result-noted", &item.call.operation);
                     self.tell_ended(item.id, item.call, None, acceptance.is_adopted);
                     return Ok(end);
                 }
@@ -272,11 +272,13 @@ impl Seat {
     ) -> Result<(Outcome, UnixMs), Stop> {
         let error = failure.to_string();
         let end = self.end(item.id, Outcome::Err(failure), is_effect_free).await?;
-        crash_point("result-committed", &item.call.operation);
+        crash_point("result-noted", &item.call.operation);
         self.tell_ended(item.id, item.call, Some(error), false);
         Ok(end)
     }
 
+    /// Records how a call ended. That a thing was made is known from its acceptance, and a later
+    /// process completes it again; that nothing was made is known from nothing else.
     async fn end(
         &self,
         call: CallId,
@@ -284,7 +286,11 @@ impl Seat {
         is_effect_free: bool,
     ) -> Result<(Outcome, UnixMs), Stop> {
         let result = CallResult { call, outcome: outcome.clone(), is_effect_free };
-        let at = self.recorder.append(vec![Record::Result(result)]).await?;
+        let record = Record::Result(result);
+        let at = match outcome {
+            Outcome::Ok(_) => self.recorder.defer(record).await?,
+            Outcome::Err(_) => self.recorder.append(vec![record]).await?,
+        };
         Ok((outcome, at))
     }
 }

@@ -46,7 +46,8 @@ impl RunGate {
         }
     }
 
-    /// Reads live and records what was seen, a refusal as well.
+    /// Reads live and records what was seen, a refusal as well. What nothing was built on yet may
+    /// be lost: it is looked at again then.
     pub(super) async fn read<O: Observation>(
         &self,
         observation: &O,
@@ -85,8 +86,8 @@ impl RunGate {
             digest: request.digest(),
             outcome,
         });
-        let at = self.seat.recorder.append(vec![observed]).await?;
-        crash_point("observed-committed", &call.operation);
+        let at = self.seat.recorder.defer(observed).await?;
+        crash_point("observed-noted", &call.operation);
         Ok(at)
     }
 
@@ -151,7 +152,9 @@ impl Seat {
         crash_point("before-intent", operation);
         match is_broken("no-intent") {
             true => {
-                records.into_iter().try_for_each(|record| self.recorder.note(record).map(drop))?
+                for record in records {
+                    self.recorder.defer(record).await?;
+                }
             }
             false => self.recorder.append(records.collect()).await.map(drop)?,
         }

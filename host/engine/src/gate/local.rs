@@ -30,7 +30,7 @@ impl RunGate {
                 self.seat.check().await?;
                 match is_flushed {
                     true => self.seat.recorder.append(vec![record]).await?,
-                    false => self.seat.recorder.note(record)?,
+                    false => self.seat.recorder.defer(record).await?,
                 }
             }
             other => return Err(other.mismatch(self.next, call)),

@@ -297,7 +297,8 @@ pub trait Store: Send + Sync {
     /// Returns a component after verifying its digest.
     fn component<'a>(&'a self, digest: &'a Digest) -> Reply<'a, Option<Vec<u8>>>;
 
-    /// Takes requests from the budget that all runs with a credential share.
+    /// Takes requests from the budget that all runs with a credential share. A power failure may
+    /// take that back: the outside system counts as well, and says so.
     fn take_tokens<'a>(&'a self, bucket: &'a Bucket, count: u32, at: UnixMs) -> Reply<'a, Tokens>;
 
     /// Corrects the budget by what the outside system said.

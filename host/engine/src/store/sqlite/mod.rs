@@ -177,11 +177,11 @@ impl Store for SqliteStore {
 
     fn take_tokens<'a>(&'a self, bucket: &'a Bucket, count: u32, at: UnixMs) -> Reply<'a, Tokens> {
         let bucket = bucket.clone();
-        self.writer.run(move |database| ledger::take_tokens(database, &bucket, count, at))
+        self.writer.run_passing(move |database| ledger::take_tokens(database, &bucket, count, at))
     }
 
     fn correct_tokens(&self, correction: Correction) -> Reply<'_, ()> {
-        self.writer.run(move |database| ledger::correct(database, &correction))
+        self.writer.run_passing(move |database| ledger::correct(database, &correction))
     }
 
     fn externals(&self) -> Reply<'_, Vec<External>> {

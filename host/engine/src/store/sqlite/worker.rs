@@ -28,9 +28,26 @@ type Answer = Box<dyn FnOnce(&Fate) + Send>;
 /// One operation, or why it cannot be tried. Tells whether it succeeded; else it leaves no trace.
 type Job = Box<dyn FnOnce(Result<&Database<'_>, StoreError>) -> (bool, Answer) + Send>;
 
+
+/// What must still be there after the power has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    /// All of it: whoever asked goes on only when it is on the disk.
+    Durable,
+    /// Nothing: a kill loses none of it, and what a power failure loses corrects itself. It reaches
+    /// the disk with the next durable operation.
+    Passing,
+}
+
+/// An operation in the queue.
+struct Queued {
+    job: Job,
+    weight: Weight,
+}
+
 /// A thread that owns a connection.
 pub(super) struct Worker {
-    jobs: Mutex<Option<Sender<Job>>>,
+    jobs: Mutex<Option<Sender<Queued>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     path: PathBuf,
 }
@@ -50,7 +67,7 @@ impl Worker {
         connection: Connection,
         path: &Path,
         name: &str,
-        run: fn(&Database<'_>, &Receiver<Job>),
+        run: fn(&Database<'_>, &Receiver<Queued>),
     ) -> Self {
         let (sender, receiver) = channel();
         let owned = path.to_owned();
@@ -67,6 +84,22 @@ impl Worker {
     /// Queues an operation. Dropping the reply does not stop it.
     pub(super) fn run<'a, T: Send + 'static>(
         &'a self,
+        operation: impl FnOnce(&Database<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Reply<'a, T> {
+        self.queue(Weight::Durable, operation)
+    }
+
+    /// Queues an operation that need not outlive a power failure.
+    pub(super) fn run_passing<'a, T: Send + 'static>(
+        &'a self,
+        operation: impl FnOnce(&Database<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Reply<'a, T> {
+        self.queue(Weight::Passing, operation)
+    }
+
+    fn queue<'a, T: Send + 'static>(
+        &'a self,
+        weight: Weight,
         operation: impl FnOnce(&Database<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Reply<'a, T> {
         let (sender, receiver) = oneshot::channel();
@@ -88,7 +121,7 @@ impl Worker {
             (is_done, answer)
         });
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_queued = jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
+        let is_queued = jobs.as_ref().is_some_and(|jobs| jobs.send(Queued { job, weight }).is_ok());
         async move {
             match is_queued {
                 true => receiver.await.unwrap_or(Err(StoreError::Closed)),
@@ -109,8 +142,8 @@ impl Drop for Worker {
     }
 }
 
-fn read_all(database: &Database<'_>, jobs: &Receiver<Job>) {
-    while let Ok(job) = jobs.recv() {
+fn read_all(database: &Database<'_>, jobs: &Receiver<Queued>) {
+    while let Ok(Queued { job, .. }) = jobs.recv() {
         // One snapshot for all statements of an operation: others write in between.
         let began = database.batch("begin", "BEGIN");
         let (_, answer) = job(began.map(|()| database));
@@ -122,7 +155,7 @@ fn read_all(database: &Database<'_>, jobs: &Receiver<Job>) {
     }
 }
 
-fn write_all(database: &Database<'_>, jobs: &Receiver<Job>) {
+fn write_all(database: &Database<'_>, jobs: &Receiver<Queued>) {
     let mut queue = VecDeque::new();
     loop {
         if queue.is_empty() {
@@ -136,17 +169,24 @@ fn write_all(database: &Database<'_>, jobs: &Receiver<Job>) {
 
 /// Runs what is queued in one transaction, each in a savepoint of its own, and answers after the
 /// commit.
-fn write_group(database: &Database<'_>, queue: &mut VecDeque<Job>) {
-    if let Err(error) = database.batch("begin", "BEGIN IMMEDIATE") {
+fn write_group(database: &Database<'_>, queue: &mut VecDeque<Queued>) {
+    let is_durable = queue.iter().any(|queued| queued.weight == Weight::Durable);
+    // Without the flush nothing can break either: the log is written in order, and the next flush
+    // is for all of it.
+    let begin = match is_durable {
+        true => "PRAGMA synchronous = FULL; BEGIN IMMEDIATE",
+        false => "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE",
+    };
+    if let Err(error) = database.batch("begin", begin) {
         // The others get their own try, and their own error.
-        if let Some(job) = queue.pop_front() {
+        if let Some(Queued { job, .. }) = queue.pop_front() {
             job(Err(error)).1(&Fate::Committed);
         }
         return;
     }
     let mut answers = Vec::new();
     // SQLite gives a transaction up when the disk is full; what is still queued has its own then.
-    while let Some(job) = queue.pop_front_if(|_| !database.is_idle()) {
+    while let Some(Queued { job, .. }) = queue.pop_front_if(|_| !database.is_idle()) {
         answers.push(in_savepoint(database, job));
     }
     let fate = commit(database);
