@@ -10,6 +10,7 @@ use runwrit_engine::store::{NewRun, SqliteStore, Store};
 use runwrit_model::event::RunOutcome;
 use runwrit_model::grant::Grant;
 use runwrit_model::id::RunId;
+use runwrit_model::limits::JOURNAL_DEFERRED_MAX;
 
 use crate::place::{Place, told};
 use crate::row::Row;
@@ -102,7 +103,7 @@ async fn one_run() -> Result<(Duration, Duration), String> {
     }
 }
 
-/// Writes the entries of a run once more, one by one, as a run of its own.
+/// Writes the entries of a run once more, in groups as the engine does, as a run of its own.
 async fn journal_alone(store: &dyn Store, run: &RunId) -> Result<Duration, String> {
     let mut entries = store.journal(run).await.map_err(told("the journal"))?;
     let again = RunId::new(1, [9; 10]);
@@ -115,8 +116,9 @@ async fn journal_alone(store: &dyn Store, run: &RunId) -> Result<Duration, Strin
     let new = NewRun { entries, sealed_seed: vec![0; 64] };
     let claim = store.create_run(new).await.map_err(told("a second run"))?;
     let begun = std::time::Instant::now();
-    for entry in rest.drain(..) {
-        store.append(&claim.fence, vec![entry]).await.map_err(told("an entry"))?;
+    while !rest.is_empty() {
+        let group = rest.drain(..rest.len().min(JOURNAL_DEFERRED_MAX)).collect();
+        store.append(&claim.fence, group).await.map_err(told("some entries"))?;
     }
     Ok(begun.elapsed())
 }

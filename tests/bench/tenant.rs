@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
 
+use runwrit_engine::store::{SqliteStore, Store as _};
+use runwrit_model::journal::Record;
 use runwrit_simulator::hetzner::auth::Presented;
 use runwrit_simulator::hetzner::request::Request;
 use runwrit_simulator::hetzner::world::Content;
@@ -54,7 +56,7 @@ pub fn measure() -> Result<Vec<Row>, String> {
     }
     let (cloud, place) = (Cloud::start(&runtime)?, beside_warm(&warm)?);
     let waits = flushes(&place, &mut provision(&place, &cloud)?)?;
-    let effects = cloud.effects();
+    let effects = runtime.block_on(promised(&place))?;
     let (ours, theirs) = (median(ours), median(theirs));
     let both = format!("{:.0} ms, {:.0} ms", ms(ours), ms(path));
     let beside = format!("{:.0} ms, {:.0} ms", ms(ours), ms(theirs));
@@ -123,11 +125,6 @@ impl Cloud {
         self.handle.desk().ledger().len() - 2
     }
 
-    /// Returns how many requests changed something.
-    fn effects(&self) -> usize {
-        self.handle.desk().request_count("POST", "/**") - 2
-    }
-
     /// For each kind, in the order of the procedure: how many actions the busiest resource had to
     /// pass one after the other. No client of this API can be faster.
     fn critical_path(&self) -> Result<Duration, String> {
@@ -162,6 +159,15 @@ fn installation() -> Result<Place, String> {
     place.write("grant.toml", &read("grants.example.toml")?)?;
     place.write("inputs.toml", INPUTS)?;
     Ok(place)
+}
+
+/// Returns how many calls of the only run may have changed something.
+async fn promised(place: &Place) -> Result<usize, String> {
+    let store = SqliteStore::open(&place.path().join("state")).map_err(told("the store"))?;
+    let runs = store.runs().await.map_err(told("the runs"))?;
+    let run = &runs.first().ok_or("there is no run")?.run;
+    let journal = store.journal(run).await.map_err(told("the journal"))?;
+    Ok(journal.iter().filter(|entry| matches!(entry.record, Record::Intent(_))).count())
 }
 
 /// An installation that has run nothing yet, but knows the compiled code of another.

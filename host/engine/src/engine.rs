@@ -84,13 +84,14 @@ impl Engine {
         guest: Option<G>,
         outside: &dyn Outside,
     ) -> Result<RunOutcome, EngineError> {
-        let history = self.history_here(run).await?;
+        let known = self.known_here(run).await?;
+        let history = &known.history;
         let now = self.host.clock.now();
-        match next(&history, now, &self.host.timing) {
+        match next(history, now, &self.host.timing) {
             // Whoever repeats `resume` until a run is over learns how it ended.
             Next::Ended(ending) => {
-                self.let_go(&history).await?;
-                return Ok(self.tell_ended(&history, ending));
+                self.let_go(history).await?;
+                return Ok(self.tell_ended(history, ending));
             }
             Next::Execute if guest.is_none() => {
                 return Err(EngineError::NeedsComponent(run.clone()));
@@ -98,7 +99,7 @@ impl Engine {
             _ => {}
         }
         worlds::check(&history.created, outside).await?;
-        self.take(run, true).await?.drive(guest, outside).await
+        self.take(run, Some(known)).await?.drive(guest, outside).await
     }
 
     /// Gives the scope of an ended run free again, where a process took the run to roll it back and
@@ -115,7 +116,7 @@ impl Engine {
                 Err(error) => Err(error.into()),
             },
             (_, Some(end)) => {
-                let work = self.take(run, true).await?;
+                let work = self.take(run, None).await?;
                 work.write_end(end).await.map(drop)
             }
         }
@@ -139,11 +140,11 @@ impl Engine {
         by: &str,
         outside: &dyn Outside,
     ) -> Result<RunOutcome, EngineError> {
-        let history = self.history_here(run).await?;
-        may_roll_back(&history)
+        let known = self.known_here(run).await?;
+        may_roll_back(&known.history)
             .map_err(|refusal| EngineError::NotRolledBack { run: run.clone(), refusal })?;
-        worlds::check(&history.created, outside).await?;
-        let work = self.take(run, true).await?;
+        worlds::check(&known.history.created, outside).await?;
+        let work = self.take(run, Some(known)).await?;
         let cause = format!("rolled back by {by}");
         work.append(Record::RollbackStarted(RollbackStarted { cause })).await?;
         work.drive(None::<NoGuest>, outside).await
@@ -157,13 +158,13 @@ impl Engine {
         by: &str,
         outside: &dyn Outside,
     ) -> Result<Canceled, EngineError> {
-        let history = self.history_here(run).await?;
-        if let Some(ending) = history.ending() {
+        let known = self.known_here(run).await?;
+        if let Some(ending) = known.history.ending() {
             return Err(EngineError::Over { run: run.clone(), ending });
         }
         self.store.request_cancel(run, by).await?;
         crash_point("cancel-requested", "run");
-        match self.take(run, true).await {
+        match self.take(run, Some(known)).await {
             Ok(work) => work.drive(None::<NoGuest>, outside).await.map(Canceled::Ended),
             Err(EngineError::Store(StoreError::Live { .. })) => Ok(Canceled::Requested),
             Err(error) => Err(error),
@@ -177,15 +178,14 @@ impl Engine {
         run: &RunId,
         word: Resolved,
     ) -> Result<Option<RunOutcome>, EngineError> {
-        let history = self.history_here(run).await?;
-        resolve::check(&history, word.call)?;
+        resolve::check(&self.known_here(run).await?.history, word.call)?;
         self.store.resolve(run, word, self.host.clock.now()).await?;
         crash_point("resolve-committed", "run");
         // The last word on what was left of a rollback ends it.
         let history = self.history(run).await?;
         match next(&history, self.host.clock.now(), &self.host.timing) {
             Next::Finish(ending, message) => {
-                self.take(run, true).await?.end(ending, message).await.map(Some)
+                self.take(run, None).await?.end(ending, message).await.map(Some)
             }
             _ => Ok(None),
         }
@@ -217,17 +217,22 @@ impl Engine {
     /// Returns the folded journal of a run: what a caller needs to bring its component and its
     /// capabilities.
     pub async fn history(&self, run: &RunId) -> Result<History, EngineError> {
-        fold(run, &self.store.journal(run).await?)
+        Ok(self.read(run).await?.history)
     }
 
-    /// Returns the same of a run that is to go on: one that was moved away is refused.
-    async fn history_here(&self, run: &RunId) -> Result<History, EngineError> {
-        let history = self.history(run).await?;
-        match &history.finished {
+    async fn read(&self, run: &RunId) -> Result<Known, EngineError> {
+        let entries = self.store.journal(run).await?;
+        Known::of(run, &entries)
+    }
+
+    /// Returns what is known of a run that is to go on: one that was moved away is refused.
+    async fn known_here(&self, run: &RunId) -> Result<Known, EngineError> {
+        let known = self.read(run).await?;
+        match &known.history.finished {
             Some(Finished { ending: Ending::Moved, message, .. }) => {
                 Err(EngineError::Moved { run: run.clone(), message: message.clone() })
             }
-            _ => Ok(history),
+            _ => Ok(known),
         }
     }
 
@@ -245,19 +250,24 @@ impl Engine {
         let sealed_seed = self.host.random::<32>().to_vec();
         let claim = self.store.create_run(NewRun { entries: entries.clone(), sealed_seed }).await?;
         crash_point("created", "run");
-        self.work(claim, &run, &entries, (false, false))
+        Ok(self.work(claim, Known::of(&run, &entries)?, (false, false)))
     }
 
-    /// Claims a run and writes the attempt. Refused while another process works on it.
-    async fn take(&self, run: &RunId, is_resumed: bool) -> Result<Work, EngineError> {
+    /// Claims a run and writes the attempt. Refused while another process works on it. `known` is
+    /// what was read of it before: whatever the journal has beyond that is read again.
+    async fn take(&self, run: &RunId, known: Option<Known>) -> Result<Work, EngineError> {
         let now = self.host.clock.now();
         let state = self.store.run(run).await?.state;
         let has_waited = matches!(state, store::RunState::Parked(Some(at)) if at <= now);
         let claim = self.store.claim(run).await?;
         crash_point("claimed", "run");
         let attempt = self.attempt(claim.fence.number);
-        let entries = self.store.journal(run).await?;
-        let work = self.work(claim, run, &entries, (is_resumed, has_waited))?;
+        let end = claim.head.next_seq;
+        let known = match known.filter(|known| known.history.next_seq == end) {
+            Some(known) => known,
+            None => self.read(run).await?,
+        };
+        let work = self.work(claim, known, (true, has_waited));
         work.append(attempt).await?;
         crash_point("attempt-committed", "run");
         Ok(work)
@@ -271,12 +281,9 @@ impl Engine {
     fn work(
         &self,
         claim: Claim,
-        run: &RunId,
-        entries: &[Entry],
+        Known { history, bytes }: Known,
         (is_resumed, has_waited): (bool, bool),
-    ) -> Result<Work, EngineError> {
-        let history = fold(run, entries)?;
-        let bytes = entries.iter().map(|entry| entry.encode().len() as u64).sum();
+    ) -> Work {
         // A rollback that was parked waited for its own time, not for that of a timer before it.
         let has_waited = has_waited && history.rollback.is_none();
         let waited = history.timer().filter(|_| has_waited).unwrap_or_default();
@@ -286,10 +293,20 @@ impl Engine {
         let recorder = Recorder::new(Arc::clone(&self.store), clock, claim, history, bytes);
         let work = Work::new(recorder, host);
         work.tell_started(is_resumed);
-        Ok(work)
+        work
     }
 }
 
-fn fold(run: &RunId, entries: &[Entry]) -> Result<History, EngineError> {
-    History::of(entries).map_err(|source| EngineError::Damaged { run: run.clone(), source })
+/// A journal that was read and verified.
+struct Known {
+    history: History,
+    bytes: u64,
+}
+
+impl Known {
+    fn of(run: &RunId, entries: &[Entry]) -> Result<Self, EngineError> {
+        let damaged = |source| EngineError::Damaged { run: run.clone(), source };
+        let history = History::of(entries).map_err(damaged)?;
+        Ok(Self { history, bytes: entries.iter().map(|entry| entry.size() as u64).sum() })
+    }
 }

@@ -457,6 +457,20 @@ struct Versioned {
     version: u32,
 }
 
+/// Counts what is written.
+struct Counted(usize);
+
+impl std::io::Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Entry {
     /// Returns the bytes to store and to hash.
     pub fn encode(&self) -> Vec<u8> {
@@ -466,10 +480,22 @@ impl Entry {
     /// Reads stored bytes.
     pub fn decode(seq: u64, bytes: &[u8]) -> Result<Self, EntryError> {
         let malformed = |source| EntryError::Malformed { seq, source };
-        let Versioned { version } = serde_json::from_slice(bytes).map_err(malformed)?;
-        if version != VERSION {
-            return Err(EntryError::Version { seq, version });
+        let read = serde_json::from_slice::<Self>(bytes);
+        // What another version means by an entry may not even be readable to this one.
+        let version = match &read {
+            Ok(entry) => entry.version,
+            Err(_) => serde_json::from_slice::<Versioned>(bytes).map_err(malformed)?.version,
+        };
+        match version == VERSION {
+            true => read.map_err(malformed),
+            false => Err(EntryError::Version { seq, version }),
         }
-        serde_json::from_slice(bytes).map_err(malformed)
+    }
+
+    /// Returns how many bytes are stored for it.
+    pub fn size(&self) -> usize {
+        let mut counted = Counted(0);
+        serde_json::to_writer(&mut counted, self).expect("nothing refuses to be counted");
+        counted.0
     }
 }

@@ -57,6 +57,16 @@ pub const JOURNAL_DEFERRED_MAX: usize = 32;
 pub const JOURNAL_BYTES_MAX: u64 = 16 << 20;
 /// One journal entry; a larger one is a bug or an attack.
 pub const JOURNAL_ENTRY_BYTES_MAX: usize = 1 << 20;
+/// How old an answer of an API may be that tells what is offered, what it costs and what an SSH key
+/// is called: none of it changes by what a run does.
+pub const OFFER_AGE_MAX: Duration = Duration::from_secs(60);
+/// How old a look may be that prepares a permit: in a scope only its one run changes anything, and
+/// whatever that run changes is looked at anew.
+pub const LOOK_AGE_MAX: Duration = Duration::from_secs(10);
+/// How old a look may be that the last step has just taken, for the one that follows at once.
+pub const GLANCE_AGE_MAX: Duration = Duration::from_secs(2);
+/// Answers that one client remembers: lists of 50 things have some 100 KiB.
+pub const ANSWERS_REMEMBERED_MAX: usize = 32;
 /// A plan: it stands whole in one journal entry, where its quotes and line ends are escaped.
 pub const PLAN_BYTES_MAX: usize = 512 << 10;
 /// A log message is cut beyond this.

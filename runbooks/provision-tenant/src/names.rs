@@ -68,19 +68,19 @@ impl Place {
         }
     }
 
-    /// Verifies that the name leads to a gateway, as whoever serves the zone says it. No resolver
-    /// is asked: it may remember an older answer.
-    pub fn verify(&self, layout: &Layout, gateway: &Server) -> Result {
-        self.records(gateway)?.iter().try_for_each(|set| self.verify_record(layout, set))
-    }
-
-    /// The same for one set of records.
+    /// Verifies a set of records, as whoever serves the zone says it. No resolver is asked: it may
+    /// remember an older answer.
     pub fn verify_record(&self, layout: &Layout, set: &RecordSet) -> Result {
         dns::verify(set).context("verifying the name")?;
-        let RecordSet { kind, values, .. } = set;
-        let (hostname, value) = (layout.hostname(), values.join(", "));
-        verified(&format!("{hostname} {kind} is {value} for {TTL_SECONDS} seconds"))
+        verified(&leads(layout, set))
     }
+}
+
+/// Says where the name of a tenant leads.
+pub fn leads(layout: &Layout, set: &RecordSet) -> String {
+    let RecordSet { kind, values, .. } = set;
+    let (hostname, value) = (layout.hostname(), values.join(", "));
+    format!("{hostname} {kind} is {value} for {TTL_SECONDS} seconds")
 }
 
 /// A server has the first address of its IPv6 network.

@@ -1,4 +1,4 @@
-//! Makes a tenant, step by step, and looks at each thing after it was made.
+//! Makes a tenant, step by step, and judges each thing as the host read it after it was made.
 
 use runwrit_sdk::hetzner::firewalls::{self, Firewall, FirewallSpec};
 use runwrit_sdk::hetzner::networks::{self, Network};
@@ -11,7 +11,7 @@ use runwrit_sdk::{
 
 use crate::find::Found;
 use crate::layout::{Layout, Role, meaning};
-use crate::names::Place;
+use crate::names::{Place, leads};
 use crate::steps;
 
 /// How often the firewall is looked at before it counts as not applied: it lags by seconds.
@@ -37,7 +37,7 @@ pub fn all(layout: &Layout) -> Result<Provisioned> {
     let firewall = firewall(layout)?;
     let servers = order(layout, &network, &firewall)?;
     attach(layout, &servers)?;
-    verify_firewall(layout, &firewall.id, &servers)?;
+    verify_firewall(&firewall.id, &servers)?;
     steps::tell_later(9, 10);
     publish(layout, &place, &servers)?;
     steps::tell_later(12, 12);
@@ -85,8 +85,7 @@ fn reserve(layout: &Layout) -> Result {
 fn network(layout: &Layout, network_zone: &str) -> Result<Network> {
     steps::begin(2, 2)?;
     let spec = layout.network(network_zone);
-    let made = networks::create(&spec).context("creating the network")?;
-    let network = networks::get(&made.id)?;
+    let network = networks::create(&spec).context("creating the network")?;
     let ranges = |subnets: &[networks::Subnet]| -> Vec<String> {
         subnets.iter().map(|subnet| subnet.ip_range.clone()).collect()
     };
@@ -101,8 +100,7 @@ fn firewall(layout: &Layout) -> Result<Firewall> {
     steps::begin(3, 3)?;
     let spec =
         FirewallSpec { name: layout.firewall_name(), rules: layout.rules(), labels: Vec::new() };
-    let made = firewalls::create(&spec).context("creating the firewall")?;
-    let firewall = firewalls::get(&made.id)?;
+    let firewall = firewalls::create(&spec).context("creating the firewall")?;
     verify_rules(layout, &firewall)?;
     Ok(firewall)
 }
@@ -121,8 +119,7 @@ fn order(layout: &Layout, network: &Network, firewall: &Firewall) -> Result<Vec<
     let ordered = servers::create_many(&specs).context("ordering the servers")?;
     let mut servers = Vec::new();
     for (spec, answer) in specs.iter().zip(ordered) {
-        let made = answer.map_err(Error::from).context(&format!("ordering {}", spec.name))?;
-        let server = servers::get(&made.id)?;
+        let server = answer.map_err(Error::from).context(&format!("ordering {}", spec.name))?;
         verify_server(layout, &server)?;
         servers.push(server);
     }
@@ -150,40 +147,46 @@ fn attach(layout: &Layout, servers: &[Server]) -> Result {
     steps::begin(7, 7)?;
     let db = server_of(layout, servers, Role::Db)?;
     let made = volumes::create(&layout.volume(&db.location)).context("creating the volume")?;
-    volumes::attach(&made.id, &db.id).context("attaching the volume")?;
-    let volume = volumes::get(&made.id)?;
+    let volume = volumes::attach(&made.id, &db.id).context("attaching the volume")?;
     let (name, size) = (&volume.name, volume.size_gb);
     let holds = volume.server.as_deref() == Some(db.id.as_str());
     verify(holds, &format!("{name} of {size} GB is attached to {}", db.name))
 }
 
 /// Looks until the firewall is in force on every server, and applies it where it is missing.
-fn verify_firewall(layout: &Layout, firewall: &str, servers: &[Server]) -> Result {
+fn verify_firewall(firewall: &str, servers: &[Server]) -> Result {
     steps::begin(8, 8)?;
-    let found = firewalls::get(firewall)?;
-    verify_rules(layout, &found)?;
-    for server in servers.iter().filter(|server| !found.servers.contains(&server.id)) {
-        firewalls::apply(firewall, &server.id)
-            .context(&format!("applying the firewall to {}", server.name))?;
-    }
-    for server in servers {
-        wait_for_firewall(firewall, server)?;
-    }
-    Ok(())
-}
-
-fn wait_for_firewall(firewall: &str, server: &Server) -> Result {
+    let mut open: Vec<&Server> = servers.iter().collect();
     for look in 1..=LOOKS_MAX {
-        if is_applied(firewall, &servers::get(&server.id)?) {
-            return verified(&format!("the firewall is in force on {}", server.name));
+        let found = servers::list().context("looking at the servers")?;
+        let now = |server: &Server| found.iter().find(|it| it.id == server.id);
+        if look == 1 {
+            for server in open.iter().filter(|it| !now(it).is_some_and(|it| has(firewall, it))) {
+                firewalls::apply(firewall, &server.id)
+                    .context(&format!("applying the firewall to {}", server.name))?;
+            }
+        }
+        let is_open = |server: &&Server| !now(server).is_some_and(|it| is_applied(firewall, it));
+        let (still_open, closed): (Vec<_>, Vec<_>) = open.into_iter().partition(is_open);
+        for server in closed {
+            verified(&format!("the firewall is in force on {}", server.name))?;
+        }
+        open = still_open;
+        if open.is_empty() {
+            return Ok(());
         }
         if look < LOOKS_MAX {
             clock::sleep(LOOK_PAUSE)?;
         }
     }
     let seconds = LOOKS_MAX * LOOK_PAUSE;
-    let name = &server.name;
-    Err(failed(format!("the firewall is not in force on `{name}` after {seconds} seconds")))
+    let names = open.iter().map(|server| server.name.as_str()).collect::<Vec<_>>().join("`, `");
+    Err(failed(format!("the firewall is not in force on `{names}` after {seconds} seconds")))
+}
+
+/// Tells whether a server has a firewall, in force or not yet.
+fn has(firewall: &str, server: &Server) -> bool {
+    server.firewalls.iter().any(|status| status.firewall == firewall)
 }
 
 /// Tells whether a firewall is in force on a server.
@@ -196,9 +199,11 @@ fn publish(layout: &Layout, place: &Place, servers: &[Server]) -> Result {
     steps::begin(11, 11)?;
     let gateway = server_of(layout, servers, Role::Gateway)?;
     for set in place.records(gateway)? {
-        dns::set(&set).context("publishing the name")?;
+        let found = dns::set(&set).context("publishing the name")?.set;
+        let holds = (found.ttl, &found.values) == (set.ttl, &set.values);
+        verify(holds, &leads(layout, &set))?;
     }
-    place.verify(layout, gateway)
+    Ok(())
 }
 
 fn activate(layout: &Layout, servers: &[Server]) -> Result {

@@ -22,6 +22,8 @@ fn run() -> Ending {
             let drawn = random::bytes(16);
             steps::begin(&format!("drawn {drawn:02x?}"))?;
             networks::get(&id)?;
+            // What was seen so far is on the disk before a wait begins.
+            clock::sleep(1)?;
         }
         _ => {}
     }

@@ -178,7 +178,7 @@ fn a_guest_that_does_not_repeat_itself_is_stopped_and_can_be_rolled_back() {
         let cloud = Cloud::start();
         let mut shell = Shell::new().with_cloud(&cloud);
         permit(&shell, KEEP);
-        shell.set("RUNWRIT_CRASH_AT", "observed-noted:1");
+        shell.set("RUNWRIT_CRASH_AT", "wait-committed:1");
         assert_eq!(shell.run_breakable(&arguments("says=draw", "id=")).code, None, "it is killed");
         shell.set("RUNWRIT_CRASH_AT", "");
         let (id, sent) = (shell.last_run(), cloud.changes());

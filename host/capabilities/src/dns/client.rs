@@ -2,8 +2,10 @@
 //! other, and it takes no precondition: what was read may change before it is written.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use runwrit_model::dns::{Content, Record, RecordType, SetId, ZoneName, canonical};
+use runwrit_model::limits::OFFER_AGE_MAX;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -82,9 +84,9 @@ impl From<RawSet> for Found {
 }
 
 impl Zones {
-    /// Returns a zone; nothing where there is none.
+    /// Returns a zone, as it was a moment ago; nothing where there is none.
     pub(super) async fn zone(&self, zone: &ZoneName) -> Result<Option<Zone>, ApiError> {
-        match self.client.ask(&Request::get(format!("zones/{zone}"))).await {
+        match self.client.read(&Request::get(format!("zones/{zone}")), OFFER_AGE_MAX).await {
             Ok(answer) => Ok(Some(member(&answer, "zone")?)),
             Err(error) if error.is_one_of(&["not_found"]) => Ok(None),
             Err(error) => Err(error),
@@ -93,10 +95,19 @@ impl Zones {
 
     /// Returns all sets under the name of `id`; nothing where there is no such zone.
     pub(super) async fn under(&self, id: &SetId) -> Result<Option<Vec<Found>>, ApiError> {
+        self.under_within(id, Duration::ZERO).await
+    }
+
+    /// The same, as it was within `age`.
+    pub(super) async fn under_within(
+        &self,
+        id: &SetId,
+        age: Duration,
+    ) -> Result<Option<Vec<Found>>, ApiError> {
         let request = Request::get(format!("zones/{}/rrsets", id.zone));
         // One page holds a set of every type that there is.
         let request = request.with("name", id.name.as_str()).with("per_page", "50");
-        match self.client.ask(&request).await {
+        match self.client.read(&request, age).await {
             Ok(answer) => {
                 let sets: Vec<RawSet> = member(&answer, "rrsets")?;
                 Ok(Some(sets.into_iter().map(Found::from).collect()))

@@ -23,6 +23,7 @@ use runwrit_model::grant::{Grant, Holder};
 use runwrit_model::id::Scope;
 use runwrit_model::journal::UnixMs;
 use runwrit_model::labels::{HostKey, Owner, scope_value};
+use runwrit_model::limits::GLANCE_AGE_MAX;
 
 use crate::bindings::runwrit::dns::records;
 use crate::gate::CallError;
@@ -84,10 +85,10 @@ impl Dns {
         self.zones.client.clock().now_unix_ms()
     }
 
-    /// Looks at a name and at the zone that it stands in.
+    /// Looks at a name and at the zone that it stands in, as they were just now.
     async fn look(&self, id: &SetId) -> Result<Look, CallError> {
         let zone = self.zones.present(&id.zone).await?;
-        let sets = self.zones.under(id).await;
+        let sets = self.zones.under_within(id, GLANCE_AGE_MAX).await;
         let sets = sets.map_err(|error| error.failure(&id.to_string()))?;
         Ok(Look { zone, sets: sets.unwrap_or_default() })
     }

@@ -7,6 +7,7 @@ use futures_util::future::try_join3;
 use runwrit_model::failure::Failure;
 use runwrit_model::grant::Holding;
 use runwrit_model::hetzner::Kind;
+use runwrit_model::limits::OFFER_AGE_MAX;
 use runwrit_model::money::Eur;
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
@@ -56,8 +57,8 @@ impl Batch {
             return Ok(*id);
         }
         let subject = format!("ssh key `{name}`");
-        let found = hetzner.client.find::<SshKey>(name).await;
-        let key = found.map_err(|error| error.failure(&subject))?;
+        let found = hetzner.client.find_all_within::<SshKey>(name, OFFER_AGE_MAX).await;
+        let key = found.map_err(|error| error.failure(&subject))?.into_iter().next();
         let id = key.ok_or_else(|| not_found(&subject, "the project has none of that name"))?.id;
         keys.insert(name.to_owned(), id);
         Ok(id)
@@ -72,14 +73,14 @@ impl Batch {
 
 impl Hetzner {
     pub(super) async fn prices(&self) -> Result<Arc<Prices>, Failure> {
-        let answer = self.client.ask(&Request::get("pricing")).await;
+        let answer = self.client.read(&Request::get("pricing"), OFFER_AGE_MAX).await;
         let pricing = answer.and_then(|answer| member(&answer, "pricing"));
         let pricing = pricing.map_err(|error| error.failure("price list"))?;
         Prices::read(&pricing).map(Arc::new)
     }
 
     pub(super) async fn types(&self) -> Result<Arc<Vec<ServerType>>, Failure> {
-        let types = self.client.pages("server_types", &[]).await;
+        let types = self.client.offered("server_types", &[]).await;
         types.map(Arc::new).map_err(|error| error.failure("server types"))
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use runwrit_model::claim::{self, Claimant, Holder, Standing};
 use runwrit_model::labels::scope_selector;
+use runwrit_model::limits::GLANCE_AGE_MAX;
 use serde_json::json;
 
 use super::Project;
@@ -61,10 +62,12 @@ impl Project {
         let Some(name) = claim::name(&self.scope) else { return Ok(()) };
         let unclear = |source| ClaimError::Unclear { name: name.clone(), source };
         for _ in 0..LOOKS_MAX {
-            let found = self.client.find::<PlacementGroup>(&name).await.map_err(unclear)?;
-            let Some(found) = found else {
-                self.make_claim(&name, claimant).await.map_err(unclear)?;
-                continue;
+            let found = self.client.named::<PlacementGroup>(&name, GLANCE_AGE_MAX).await;
+            let Some(found) = found.map_err(unclear)?.into_iter().next() else {
+                match self.make_claim(&name, claimant).await.map_err(unclear)? {
+                    true => return Ok(()),
+                    false => continue,
+                }
             };
             match self.judge(claimant, &found.labels) {
                 Standing::Held => return Ok(()),
@@ -92,13 +95,15 @@ impl Project {
         standing
     }
 
-    /// Whatever came of it, somebody else may have been first: what counts is read back.
-    async fn make_claim(&self, name: &str, claimant: &Claimant) -> Result<(), ApiError> {
+    /// Tells whether it was made. Without a plain answer somebody else may have been first: then
+    /// what stands there counts.
+    async fn make_claim(&self, name: &str, claimant: &Claimant) -> Result<bool, ApiError> {
         let labels = claim::labels(&self.key, &self.scope, claimant);
         let body = json!({"name": name, "type": "spread", "labels": labels});
         match self.client.create::<PlacementGroup>(body).await {
-            Ok(_) | Err(ApiError::Unclear(_)) => Ok(()),
-            Err(error) if error.is_one_of(&["uniqueness_error"]) => Ok(()),
+            Ok(_) => Ok(true),
+            Err(ApiError::Unclear(_)) => Ok(false),
+            Err(error) if error.is_one_of(&["uniqueness_error"]) => Ok(false),
             Err(error) => Err(error),
         }
     }

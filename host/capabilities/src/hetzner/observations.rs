@@ -7,7 +7,7 @@ use runwrit_model::call::{Call, CallClass, Reference};
 use runwrit_model::failure::{Denial, Failure, Problem};
 use runwrit_model::grant::{Permit, Situation};
 use runwrit_model::hetzner::{Candidate, Kind};
-use runwrit_model::limits::LIST_ITEMS_MAX;
+use runwrit_model::limits::{LIST_ITEMS_MAX, LOOK_AGE_MAX};
 use runwrit_model::money::Eur;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -252,7 +252,7 @@ impl Hetzner {
     async fn image(&self, name: &str, architecture: &str) -> Result<Image, Failure> {
         let subject = format!("image `{name}` for `{architecture}`");
         let filter = [("name", name), ("architecture", architecture), ("type", "system")];
-        let found = self.client.pages::<Image>("images", &filter).await;
+        let found = self.client.offered::<Image>("images", &filter).await;
         let mut found = found.map_err(|error| error.failure(&subject))?.into_iter();
         let image = found.find(|image| {
             image.name.as_deref() == Some(name) && image.architecture == architecture
@@ -369,8 +369,8 @@ impl Order {
             Err(Failure::NotFound(problem)) => gaps.push(problem.with_field("image")),
             Err(failure) => return Err(failure),
         }
-        let found = self.hetzner.client.find::<Server>(name).await;
-        if found.map_err(|error| error.failure(&format!("server `{name}`")))?.is_some() {
+        let found = self.hetzner.client.named::<Server>(name, LOOK_AGE_MAX).await;
+        if !found.map_err(|error| error.failure(&format!("server `{name}`")))?.is_empty() {
             gaps.push(taken(&format!("server `{name}`"), "already"));
         }
         Ok(gaps)
@@ -421,7 +421,7 @@ impl Hetzner {
 
     async fn foreign<R: Resource>(&self, name: &str) -> Result<Option<Problem>, Failure> {
         let subject = format!("{} `{name}`", R::MEMBER);
-        let found = self.client.find_all::<R>(name).await;
+        let found = self.client.named::<R>(name, LOOK_AGE_MAX).await;
         let found = found.map_err(|error| error.failure(&subject))?;
         let is_foreign = found.iter().any(|thing| !self.is_in_scope(thing));
         Ok(is_foreign.then(|| taken(&subject, "by something that is not of this scope")))

@@ -1,11 +1,14 @@
 //! What belongs to the scope of a run, proven by labels or by the journal.
 
+use std::time::Duration;
+
 use runwrit_model::breakable::is_broken;
 use runwrit_model::call::Reference;
 use runwrit_model::failure::{Failure, Problem};
 use runwrit_model::grant::{Addressed, Found};
 use runwrit_model::hetzner::Kind;
-use runwrit_model::labels::{Foreign, Owner, TENANT, scope_selector, scope_value};
+use runwrit_model::labels::{BY, Foreign, Owner, TENANT, scope_value};
+use runwrit_model::limits::LOOK_AGE_MAX;
 
 use super::Project;
 use super::client::ApiError;
@@ -40,16 +43,20 @@ impl Project {
         self.owner(thing).is_ok_and(|owner| owner.tenant == scope_value(&self.scope))
     }
 
-    /// Returns everything of a kind that claims to be in the scope: the selector finds it.
+    /// Returns everything of a kind that claims to be in the scope, as it was a moment ago.
     pub(super) async fn claimed<R: Resource>(&self) -> Result<Vec<R>, ApiError> {
-        self.client.select(&scope_selector(&self.key, &self.scope)).await
+        let tenant = scope_value(&self.scope);
+        let mut things = self.client.labelled_with::<R>((TENANT, &tenant), LOOK_AGE_MAX).await?;
+        let installation = self.key.installation_for(&self.scope);
+        things.retain(|thing| thing.labels().get(BY).is_some_and(|by| *by == installation));
+        Ok(things)
     }
 
     /// Returns everything of a kind that is in the scope. Refuses when something is called the
     /// scope's and is not proven to be: whoever left it out would call clean what is not.
     pub(super) async fn in_scope<R: Resource>(&self) -> Result<Vec<R>, Failure> {
         let tenant = scope_value(&self.scope);
-        let things = self.client.select::<R>(&format!("{TENANT}={tenant}")).await;
+        let things = self.client.labelled_with::<R>((TENANT, &tenant), Duration::ZERO).await;
         let things = things.map_err(|error| error.failure(R::COLLECTION))?;
         let told = |thing: &R| Some(format!("`{}`: {}", thing.name(), self.owner(thing).err()?));
         let doubtful: Vec<String> = things.iter().filter_map(told).collect();

@@ -1,6 +1,7 @@
 //! Which project this is: a marker that the first run leaves and every later look must find.
 
 use runwrit_model::journal::World;
+use runwrit_model::limits::GLANCE_AGE_MAX;
 use serde_json::json;
 
 use super::client::{ApiError, Client};
@@ -73,6 +74,7 @@ impl Client {
     }
 
     async fn marker(&self) -> Result<Option<PlacementGroup>, ApiError> {
-        self.find::<PlacementGroup>(MARKER_NAME).await
+        let named = self.named::<PlacementGroup>(MARKER_NAME, GLANCE_AGE_MAX).await?;
+        Ok(named.into_iter().next())
     }
 }

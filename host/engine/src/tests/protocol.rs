@@ -9,6 +9,7 @@ use runwrit_model::id::RunId;
 use runwrit_model::journal::{
     Attempt, Ending, Entry, OnFailure, Outcome, Record, Resolved, UndoOutcome, VERSION, Verdict,
 };
+use runwrit_model::limits;
 
 use super::cloud::Weather;
 use super::fuse::Fuse;
@@ -71,7 +72,9 @@ async fn all_items_of_a_batch_are_promised_before_the_first_is_sent() {
 
 #[tokio::test]
 async fn a_replay_sees_what_was_seen_and_sends_nothing() {
-    let acts = [Look, Net("net"), Look, Servers(&["one", "two"]), Look, Read("net"), Look];
+    let looks = [Look, Net("net"), Look, Servers(&["one", "two"]), Look, Read("net"), Look];
+    // What was seen is on the disk with the next promise.
+    let acts = [&looks[..], &[Net("last")]].concat();
     let bench = calm(&acts).await;
     let alone = calm(&acts).await;
     alone.once().await.unwrap();
@@ -84,6 +87,19 @@ async fn a_replay_sees_what_was_seen_and_sends_nothing() {
     assert_eq!(*bench.seen.lock().unwrap(), seen);
     assert_eq!(bench.cloud.sends(), sends);
     assert!(seen.len() >= 8, "{seen:?}");
+}
+
+#[tokio::test]
+async fn what_was_only_seen_is_lost_with_the_process_but_for_what_is_over_the_limit() {
+    let mut acts = vec![Net("net")];
+    // The result of the effect waits as well, so that the limit is reached one read earlier.
+    acts.extend([Read("net"); limits::JOURNAL_DEFERRED_MAX + 4]);
+    let bench = calm(&acts).await;
+    kill_at(&bench, "before finish").await;
+    let seen = kinds(&bench.journal().await).iter().filter(|kind| **kind == "observed").count();
+    assert_eq!(seen, limits::JOURNAL_DEFERRED_MAX - 1);
+    assert_eq!(bench.once().await.unwrap(), RunOutcome::Succeeded);
+    assert_eq!(bench.cloud.sends(), 1);
 }
 
 /// Kills a fresh run at the first boundary of this name.

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 use runwrit_model::call::{Call, CallClass, Rank, UndoPlan};
 use runwrit_model::failure::Failure;
@@ -11,6 +12,7 @@ use runwrit_model::hetzner::{
     Direction, Family, FirewallSpec, Kind, Labels, NetworkSpec, PrimaryIpSpec, Rule, SshKeySpec,
     VolumeSpec,
 };
+use runwrit_model::limits::GLANCE_AGE_MAX;
 use runwrit_model::money::Eur;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -118,7 +120,9 @@ where
         let subject = subject::<S::Thing>(self.spec.name());
         self.hetzner.finish(acceptance, &subject).await?;
         let id = accepted_id(acceptance)?;
-        Ok(self.hetzner.read_back::<S::Thing>(id, &subject).await?.into())
+        // What nothing is done about any more is as the API told it when it was made.
+        let age = if acceptance.actions.is_empty() { GLANCE_AGE_MAX } else { Duration::ZERO };
+        Ok(self.hetzner.read_back_within::<S::Thing>(id, &subject, age).await?.into())
     }
 }
 

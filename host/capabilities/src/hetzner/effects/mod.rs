@@ -17,6 +17,8 @@ pub use power::Power;
 pub use servers::{CreateServer, Order, Purpose};
 pub use volumes::{Attach, DeclareData, Detach};
 
+use std::time::Duration;
+
 use runwrit_model::call::{Call, CallClass, Reference};
 use serde_json::Value;
 
@@ -66,7 +68,17 @@ impl Project {
 
     /// Reads what a call made or changed; it must be there.
     async fn read_back<R: Resource>(&self, id: u64, subject: &str) -> Result<R, SendError> {
-        let found = self.client.get::<R>(id).await;
+        self.read_back_within(id, subject, Duration::ZERO).await
+    }
+
+    /// The same, as it was within `age`.
+    async fn read_back_within<R: Resource>(
+        &self,
+        id: u64,
+        subject: &str,
+        age: Duration,
+    ) -> Result<R, SendError> {
+        let found = self.client.get_within::<R>(id, age).await;
         let unread = |error: super::client::ApiError| SendError::Unknown(error.to_string());
         let gone = || SendError::FailedAfterEffect(scope::not_found(subject, "it has vanished"));
         found.map_err(unread)?.ok_or_else(gone)

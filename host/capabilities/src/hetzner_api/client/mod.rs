@@ -1,6 +1,7 @@
 //! The outside: typed requests to the API, repeated where that is safe.
 
 mod error;
+mod memory;
 mod poller;
 mod probe;
 mod retry;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Method;
-use runwrit_model::limits::API_PAGES_MAX;
+use runwrit_model::limits::{API_PAGES_MAX, OFFER_AGE_MAX};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -33,6 +34,7 @@ pub struct Client {
     clock: Arc<dyn Clock>,
     pace: Pace,
     poller: poller::Poller,
+    memory: memory::Memory,
 }
 
 /// What a client is made of.
@@ -63,7 +65,8 @@ impl Client {
     pub fn new(connection: Connection) -> Result<Self, ClientError> {
         let Connection { credential, budget, clock, pace } = connection;
         let transport = transport::Transport::new(credential, pace.request_timeout)?;
-        Ok(Self { transport, budget, clock, pace, poller: poller::Poller::default() })
+        let (poller, memory) = Default::default();
+        Ok(Self { transport, budget, clock, pace, poller, memory })
     }
 
     /// Returns where requests go.
@@ -97,6 +100,30 @@ impl Client {
 
     /// Sends a request, again where [`retry::Miss`] allows it, and returns the body of the answer.
     pub async fn ask(&self, request: &Request) -> Result<Value, ApiError> {
+        if request.is_read() {
+            return self.send(request).await;
+        }
+        self.memory.forget(request);
+        let answer = self.send(request).await;
+        // What was read meanwhile may show the time before as well as that after.
+        self.memory.forget(request);
+        answer
+    }
+
+    /// Reads, unless the same was answered within `age`. Only a look that proves nothing may take
+    /// an answer of before.
+    pub async fn read(&self, request: &Request, age: Duration) -> Result<Value, ApiError> {
+        let now = self.clock.now_unix_ms();
+        if let Some(answer) = self.memory.recall(request, age, now) {
+            return Ok(answer);
+        }
+        let asked = self.memory.asked(now);
+        let answer = self.ask(request).await?;
+        self.memory.keep(request, asked, &answer);
+        Ok(answer)
+    }
+
+    async fn send(&self, request: &Request) -> Result<Value, ApiError> {
         let mut waited = Duration::ZERO;
         for attempt in 1.. {
             let wait = self.budget.take(1).await;
@@ -126,7 +153,16 @@ impl Client {
 
     /// Returns a thing by its id; nothing where there is none.
     pub async fn get<R: Resource>(&self, id: u64) -> Result<Option<R>, ApiError> {
-        match self.ask(&Request::get(format!("{}/{id}", R::COLLECTION))).await {
+        self.get_within(id, Duration::ZERO).await
+    }
+
+    /// The same, as it was within `age`.
+    pub async fn get_within<R: Resource>(
+        &self,
+        id: u64,
+        age: Duration,
+    ) -> Result<Option<R>, ApiError> {
+        match self.read(&by_id::<R>(id), age).await {
             Ok(answer) => Ok(Some(member(&answer, R::MEMBER)?)),
             Err(error) if error.is_one_of(&["not_found"]) => Ok(None),
             Err(error) => Err(error),
@@ -140,16 +176,72 @@ impl Client {
 
     /// Returns everything with exactly this name, whatever the API takes for equal.
     pub async fn find_all<R: Resource>(&self, name: &str) -> Result<Vec<R>, ApiError> {
+        self.find_all_within(name, Duration::ZERO).await
+    }
+
+    /// The same, as it was within `age`.
+    pub async fn find_all_within<R: Resource>(
+        &self,
+        name: &str,
+        age: Duration,
+    ) -> Result<Vec<R>, ApiError> {
         let request = Request::get(R::COLLECTION).with("name", name);
-        let answer = self.ask(&request).await?;
+        let answer = self.read(&request, age).await?;
         let mut found: Vec<R> = member(&answer, R::COLLECTION)?;
         found.retain(|thing| thing.name() == name);
         Ok(found)
     }
 
+    /// Returns everything with exactly this name, as it was within `age`: one look serves all names
+    /// of a small project.
+    pub async fn named<R: Resource>(&self, name: &str, age: Duration) -> Result<Vec<R>, ApiError> {
+        match self.whole::<R>(age).await? {
+            Some(all) => Ok(all.into_iter().filter(|thing| thing.name() == name).collect()),
+            None => self.find_all_within(name, age).await,
+        }
+    }
+
+    /// Returns everything that carries this label, as it was within `age`.
+    pub async fn labelled_with<R: Resource>(
+        &self,
+        (key, value): (&str, &str),
+        age: Duration,
+    ) -> Result<Vec<R>, ApiError> {
+        match self.whole::<R>(age).await? {
+            Some(mut all) => {
+                all.retain(|thing| thing.labels().get(key).is_some_and(|found| found == value));
+                Ok(all)
+            }
+            None => self.select(&format!("{key}={value}")).await,
+        }
+    }
+
+    /// Returns a whole collection where it fits on one page, as in most projects; nothing where it
+    /// does not, or holds something that this client cannot read.
+    async fn whole<R: Resource>(&self, age: Duration) -> Result<Option<Vec<R>>, ApiError> {
+        if self.memory.is_large(R::COLLECTION) {
+            return Ok(None);
+        }
+        let answer = self.read(&page(R::COLLECTION, &[], 1), age).await?;
+        let all = member(&answer, R::COLLECTION).ok().filter(|_| next_page(&answer).is_none());
+        if all.is_none() {
+            self.memory.note_large(R::COLLECTION);
+        }
+        Ok(all)
+    }
+
     /// Returns what a label selector selects.
     pub async fn select<R: Resource>(&self, selector: &str) -> Result<Vec<R>, ApiError> {
         self.pages(R::COLLECTION, &[("label_selector", selector)]).await
+    }
+
+    /// Returns all pages of a list of what the API offers, as it was a moment ago.
+    pub async fn offered<T: DeserializeOwned>(
+        &self,
+        collection: &str,
+        filter: &[(&str, &str)],
+    ) -> Result<Vec<T>, ApiError> {
+        self.pages_within(collection, collection, filter, OFFER_AGE_MAX).await
     }
 
     /// Returns all pages of a list.
@@ -168,19 +260,23 @@ impl Client {
         collection: &str,
         filter: &[(&str, &str)],
     ) -> Result<Vec<T>, ApiError> {
+        self.pages_within(path, collection, filter, Duration::ZERO).await
+    }
+
+    async fn pages_within<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        collection: &str,
+        filter: &[(&str, &str)],
+        age: Duration,
+    ) -> Result<Vec<T>, ApiError> {
         let mut items = Vec::new();
-        let mut page = 1;
+        let mut number = 1;
         for _ in 0..API_PAGES_MAX {
-            let mut request = Request::get(path);
-            for (name, value) in filter {
-                request = request.with(name, *value);
-            }
-            let request = request.with("page", page.to_string());
-            let request = request.with("per_page", PAGE_ITEMS.to_string());
-            let answer = self.ask(&request).await?;
+            let answer = self.read(&page(path, filter, number), age).await?;
             items.append(&mut member(&answer, collection)?);
-            match answer.pointer("/meta/pagination/next_page").and_then(Value::as_u64) {
-                Some(next) => page = next,
+            match next_page(&answer) {
+                Some(next) => number = next,
                 None => return Ok(items),
             }
         }
@@ -188,11 +284,21 @@ impl Client {
         Err(ApiError::Unclear(text))
     }
 
-    /// Creates a thing.
+    /// Creates a thing. Where nothing is left to wait for, the answer is how it stands.
     pub async fn create<R: Resource>(&self, body: Value) -> Result<Made<R>, ApiError> {
+        let asked_at = self.clock.now_unix_ms();
         let answer = self.ask(&Request::post(R::COLLECTION, body)).await?;
         let has_password = answer.get("root_password").is_some_and(|value| !value.is_null());
-        Ok(Made { thing: member(&answer, R::MEMBER)?, actions: actions(&answer), has_password })
+        let made = Made {
+            thing: member::<R>(&answer, R::MEMBER)?,
+            actions: actions(&answer),
+            has_password,
+        };
+        if made.actions.is_empty() {
+            let request = by_id::<R>(made.thing.id());
+            self.memory.keep(&request, self.memory.asked(asked_at), &answer);
+        }
+        Ok(made)
     }
 
     /// Starts an action and returns the actions to wait for.
@@ -228,6 +334,20 @@ impl Client {
             None => Ok(actions),
         }
     }
+}
+
+fn by_id<R: Resource>(id: u64) -> Request {
+    Request::get(format!("{}/{id}", R::COLLECTION))
+}
+
+fn page(path: &str, filter: &[(&str, &str)], number: u64) -> Request {
+    let filtered =
+        filter.iter().fold(Request::get(path), |request, (name, value)| request.with(name, *value));
+    filtered.with("page", number.to_string()).with("per_page", PAGE_ITEMS.to_string())
+}
+
+fn next_page(answer: &Value) -> Option<u64> {
+    answer.pointer("/meta/pagination/next_page").and_then(Value::as_u64)
 }
 
 /// Reads one member of an answer. An answer that lacks it proves nothing about what happened.

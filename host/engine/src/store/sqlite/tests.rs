@@ -16,6 +16,7 @@ use runwrit_model::journal::Ending;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use super::database::Database;
 use super::*;
 use crate::store::RunState;
 use crate::store::conformance::{Bench, CASES, finished, new_run, note, run_id, wait};
@@ -245,4 +246,24 @@ fn a_killed_process_gives_its_run_free_at_once() {
     child.wait().unwrap();
     assert_eq!(wait(store.run(&run_id(1))).unwrap().state, RunState::Interrupted);
     assert_eq!(wait(store.claim(&run_id(1))).unwrap().fence.number, 2);
+}
+
+/// `PRAGMA synchronous` of a group: 2 waits for the disk, 1 does not.
+#[tokio::test]
+async fn only_what_must_outlive_a_power_failure_waits_for_the_disk() {
+    let folder = folder();
+    let path = folder.path().join("store.sqlite");
+    let writer = Worker::writer(schema::open_writer(&path, false).unwrap(), &path);
+    let level = |database: &Database<'_>| database.pragma("synchronous");
+    for _ in 0..2 {
+        assert_eq!(writer.run_passing(level).await.unwrap(), 1);
+        assert_eq!(writer.run(level).await.unwrap(), 2);
+    }
+    // Both share a group when the writer is busy with another one.
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let busy = writer.run(move |_| Ok(wait.recv().unwrap()));
+    let (passing, durable) = (writer.run_passing(level), writer.run(level));
+    go.send(()).unwrap();
+    busy.await.unwrap();
+    assert_eq!((passing.await.unwrap(), durable.await.unwrap()), (2, 2));
 }

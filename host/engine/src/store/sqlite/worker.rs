@@ -28,7 +28,6 @@ type Answer = Box<dyn FnOnce(&Fate) + Send>;
 /// One operation, or why it cannot be tried. Tells whether it succeeded; else it leaves no trace.
 type Job = Box<dyn FnOnce(Result<&Database<'_>, StoreError>) -> (bool, Answer) + Send>;
 
-
 /// What must still be there after the power has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Weight {
