@@ -183,6 +183,8 @@ impl Work {
         if !is_clean || self.rehearsal.is_some() || !worlds::is_vacant(store, &scope).await? {
             return Ok(());
         }
+        // Whoever works on the run by now needs its claim.
+        self.recorder.check_fence().await.map_err(|stop| self.error(stop))?;
         if let Err(error) = outside.release().await {
             // It costs nothing and is in nobody's way but another installation's.
             tracing::warn!(%scope, %error, "the claim stays; `runwrit sweep --delete` deletes it");

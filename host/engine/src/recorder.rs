@@ -141,6 +141,14 @@ impl Recorder {
         self.append(Vec::new()).await.map(drop)
     }
 
+    /// Writes what was noted where a result waits in it, before something that may take its time: a
+    /// process that is killed then would complete a call again that was over long ago.
+    pub async fn settle(&self) -> Result<(), Stop> {
+        let is_result = |entry: &Entry| matches!(entry.record, Record::Result(_));
+        let has_result = self.book().pending.iter().any(is_result);
+        if has_result { self.flush().await } else { Ok(()) }
+    }
+
     /// Refuses when another process took the run over, or when this one cannot write any more.
     pub async fn check_fence(&self) -> Result<(), Stop> {
         self.check_life()?;

@@ -51,21 +51,23 @@ pub const SENDS_MAX: u32 = 3;
 pub const LIST_ITEMS_MAX: usize = 1_000;
 /// A journal longer than this parks its run for a person instead of growing without end.
 pub const JOURNAL_ENTRIES_MAX: u64 = 10_000;
-/// Entries that wait in memory for the next durable write: as many reads a kill may cost.
+/// Entries that wait in memory for the next durable write: as many reads, steps
+/// and results a kill may cost.
 pub const JOURNAL_DEFERRED_MAX: usize = 32;
 /// A journal larger than this parks its run.
 pub const JOURNAL_BYTES_MAX: u64 = 16 << 20;
 /// One journal entry; a larger one is a bug or an attack.
 pub const JOURNAL_ENTRY_BYTES_MAX: usize = 1 << 20;
-/// How old an answer of an API may be that tells what is offered, what it costs and what an SSH key
-/// is called: none of it changes by what a run does.
+/// How old an answer of an API may be that tells what things cost, which images there are and which
+/// id an SSH key has: none of it changes by what a run does.
 pub const OFFER_AGE_MAX: Duration = Duration::from_secs(60);
 /// How old a look may be that prepares a permit: in a scope only its one run changes anything, and
 /// whatever that run changes is looked at anew.
 pub const LOOK_AGE_MAX: Duration = Duration::from_secs(10);
-/// How old a look may be that the last step has just taken, for the one that follows at once.
+/// How old a look may be that the last step has just taken, for the one that follows at once; also
+/// one at the stock.
 pub const GLANCE_AGE_MAX: Duration = Duration::from_secs(2);
-/// Answers that one client remembers: lists of 50 things have some 100 KiB.
+/// Answers that one client remembers: most have a few KiB, lists of 50 things up to 200.
 pub const ANSWERS_REMEMBERED_MAX: usize = 32;
 /// A plan: it stands whole in one journal entry, where its quotes and line ends are escaped.
 pub const PLAN_BYTES_MAX: usize = 512 << 10;

@@ -37,7 +37,7 @@ pub fn all(layout: &Layout) -> Result<Provisioned> {
     let firewall = firewall(layout)?;
     let servers = order(layout, &network, &firewall)?;
     attach(layout, &servers)?;
-    verify_firewall(&firewall.id, &servers)?;
+    verify_firewall(layout, &firewall.id, &servers)?;
     steps::tell_later(9, 10);
     publish(layout, &place, &servers)?;
     steps::tell_later(12, 12);
@@ -154,18 +154,18 @@ fn attach(layout: &Layout, servers: &[Server]) -> Result {
 }
 
 /// Looks until the firewall is in force on every server, and applies it where it is missing.
-fn verify_firewall(firewall: &str, servers: &[Server]) -> Result {
+fn verify_firewall(layout: &Layout, firewall: &str, servers: &[Server]) -> Result {
     steps::begin(8, 8)?;
+    let found = firewalls::get(firewall)?;
+    verify_rules(layout, &found)?;
+    for server in servers.iter().filter(|server| !found.servers.contains(&server.id)) {
+        firewalls::apply(firewall, &server.id)
+            .context(&format!("applying the firewall to {}", server.name))?;
+    }
     let mut open: Vec<&Server> = servers.iter().collect();
     for look in 1..=LOOKS_MAX {
         let found = servers::list().context("looking at the servers")?;
         let now = |server: &Server| found.iter().find(|it| it.id == server.id);
-        if look == 1 {
-            for server in open.iter().filter(|it| !now(it).is_some_and(|it| has(firewall, it))) {
-                firewalls::apply(firewall, &server.id)
-                    .context(&format!("applying the firewall to {}", server.name))?;
-            }
-        }
         let is_open = |server: &&Server| !now(server).is_some_and(|it| is_applied(firewall, it));
         let (still_open, closed): (Vec<_>, Vec<_>) = open.into_iter().partition(is_open);
         for server in closed {
@@ -184,10 +184,6 @@ fn verify_firewall(firewall: &str, servers: &[Server]) -> Result {
     Err(failed(format!("the firewall is not in force on `{names}` after {seconds} seconds")))
 }
 
-/// Tells whether a server has a firewall, in force or not yet.
-fn has(firewall: &str, server: &Server) -> bool {
-    server.firewalls.iter().any(|status| status.firewall == firewall)
-}
 
 /// Tells whether a firewall is in force on a server.
 pub fn is_applied(firewall: &str, server: &Server) -> bool {

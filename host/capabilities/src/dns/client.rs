@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use runwrit_model::dns::{Content, Record, RecordType, SetId, ZoneName, canonical};
-use runwrit_model::limits::OFFER_AGE_MAX;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -84,9 +83,13 @@ impl From<RawSet> for Found {
 }
 
 impl Zones {
-    /// Returns a zone, as it was a moment ago; nothing where there is none.
-    pub(super) async fn zone(&self, zone: &ZoneName) -> Result<Option<Zone>, ApiError> {
-        match self.client.read(&Request::get(format!("zones/{zone}")), OFFER_AGE_MAX).await {
+    /// Returns a zone as it was within `age`; nothing where there is none.
+    pub(super) async fn zone(
+        &self,
+        zone: &ZoneName,
+        age: Duration,
+    ) -> Result<Option<Zone>, ApiError> {
+        match self.client.read(&Request::get(format!("zones/{zone}")), age).await {
             Ok(answer) => Ok(Some(member(&answer, "zone")?)),
             Err(error) if error.is_one_of(&["not_found"]) => Ok(None),
             Err(error) => Err(error),

@@ -16,6 +16,7 @@ mod host;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use runwrit_model::dns::{KIND, SetId, ZoneName, may_be_neighbours};
 use runwrit_model::failure::{Failure, Problem};
@@ -87,7 +88,7 @@ impl Dns {
 
     /// Looks at a name and at the zone that it stands in, as they were just now.
     async fn look(&self, id: &SetId) -> Result<Look, CallError> {
-        let zone = self.zones.present(&id.zone).await?;
+        let zone = self.zones.present(&id.zone, GLANCE_AGE_MAX).await?;
         let sets = self.zones.under_within(id, GLANCE_AGE_MAX).await;
         let sets = sets.map_err(|error| error.failure(&id.to_string()))?;
         Ok(Look { zone, sets: sets.unwrap_or_default() })
@@ -99,7 +100,7 @@ impl Zones {
     /// name of the one that reads them.
     pub async fn require(&self, zones: &[ZoneName], credential: &str) -> Result<(), ZonesError> {
         for zone in zones {
-            let found = self.zone(zone).await;
+            let found = self.zone(zone, Duration::ZERO).await;
             let unreadable = |source| ZonesError::Unreadable {
                 zone: zone.clone(),
                 endpoint: self.client.endpoint().to_owned(),
@@ -111,9 +112,9 @@ impl Zones {
         Ok(())
     }
 
-    async fn present(&self, zone: &ZoneName) -> Result<Zone, CallError> {
-        let found =
-            self.zone(zone).await.map_err(|error| error.failure(&format!("zone {zone}")))?;
+    async fn present(&self, zone: &ZoneName, age: Duration) -> Result<Zone, CallError> {
+        let found = self.zone(zone, age).await;
+        let found = found.map_err(|error| error.failure(&format!("zone {zone}")))?;
         Ok(found.ok_or_else(|| no_zone(zone))?)
     }
 

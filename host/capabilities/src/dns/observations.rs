@@ -1,6 +1,7 @@
 //! What reads zones and records.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use runwrit_model::call::{Call, CallClass};
 use runwrit_model::dns::{Declaration, SetId, ZoneName};
@@ -43,7 +44,7 @@ impl Observation for Zones {
     async fn read(&self, _: &dyn Provenance) -> Result<Vec<records::Zone>, CallError> {
         let mut zones = Vec::new();
         for name in self.dns.grant.zones() {
-            let zone = self.dns.zones.present(&name).await?;
+            let zone = self.dns.zones.present(&name, Duration::ZERO).await?;
             let (default_ttl, is_editable) = (zone.ttl, zone.is_editable());
             zones.push(records::Zone { name: name.to_string(), default_ttl, is_editable });
         }
@@ -96,7 +97,7 @@ impl Observation for List {
     }
 
     async fn read(&self, _: &dyn Provenance) -> Result<Vec<records::FoundSet>, CallError> {
-        self.dns.zones.present(&self.zone).await?;
+        self.dns.zones.present(&self.zone, Duration::ZERO).await?;
         let granted = self.dns.grant.record_sets(&self.zone);
         let mut names: Vec<&SetId> = granted.iter().collect();
         names.sort_by_key(|id| &id.name);

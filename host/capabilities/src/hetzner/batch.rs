@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::try_join3;
 use runwrit_model::failure::Failure;
 use runwrit_model::grant::Holding;
 use runwrit_model::hetzner::Kind;
-use runwrit_model::limits::OFFER_AGE_MAX;
+use runwrit_model::limits::{GLANCE_AGE_MAX, LOOK_AGE_MAX, OFFER_AGE_MAX};
 use runwrit_model::money::Eur;
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
@@ -31,22 +32,28 @@ pub struct Batch {
 impl Batch {
     /// Returns the price list.
     pub(super) async fn prices(&self, hetzner: &Hetzner) -> Result<Arc<Prices>, Failure> {
-        self.prices.get_or_try_init(|| hetzner.prices()).await.cloned()
+        self.prices.get_or_try_init(|| hetzner.prices(OFFER_AGE_MAX)).await.cloned()
     }
 
-    /// Returns all kinds of servers.
+    /// Returns all kinds of servers, and where they are in stock.
     pub(super) async fn types(&self, hetzner: &Hetzner) -> Result<Arc<Vec<ServerType>>, Failure> {
-        self.types.get_or_try_init(|| hetzner.types()).await.cloned()
+        self.types.get_or_try_init(|| hetzner.types(GLANCE_AGE_MAX)).await.cloned()
     }
 
-    /// Returns everything of the scope that is paid for, as it was before this batch.
+    /// Looks at the stock as it is now: a guest that checks asks for nothing older.
+    pub(super) async fn look_at_stock(&self, hetzner: &Hetzner) -> Result<(), Failure> {
+        self.types.get_or_try_init(|| hetzner.types(Duration::ZERO)).await.map(drop)
+    }
+
+    /// Returns everything of the scope that is paid for, as it was a moment before this batch.
     pub(super) async fn paid(
         &self,
         hetzner: &Hetzner,
         provenance: &dyn Provenance,
     ) -> Result<Arc<Vec<Holding>>, Failure> {
         let prices = self.prices(hetzner).await?;
-        self.paid.get_or_try_init(|| hetzner.paid(&prices, provenance)).await.cloned()
+        let paid = || hetzner.paid(&prices, provenance, LOOK_AGE_MAX);
+        self.paid.get_or_try_init(paid).await.cloned()
     }
 
     /// Returns the id of the key with exactly this name. Only ids are sent: the API would take a
@@ -72,15 +79,15 @@ impl Batch {
 }
 
 impl Hetzner {
-    pub(super) async fn prices(&self) -> Result<Arc<Prices>, Failure> {
-        let answer = self.client.read(&Request::get("pricing"), OFFER_AGE_MAX).await;
+    pub(super) async fn prices(&self, age: Duration) -> Result<Arc<Prices>, Failure> {
+        let answer = self.client.read(&Request::get("pricing"), age).await;
         let pricing = answer.and_then(|answer| member(&answer, "pricing"));
         let pricing = pricing.map_err(|error| error.failure("price list"))?;
         Prices::read(&pricing).map(Arc::new)
     }
 
-    pub(super) async fn types(&self) -> Result<Arc<Vec<ServerType>>, Failure> {
-        let types = self.client.offered("server_types", &[]).await;
+    pub(super) async fn types(&self, age: Duration) -> Result<Arc<Vec<ServerType>>, Failure> {
+        let types = self.client.pages_within("server_types", &[], age).await;
         types.map(Arc::new).map_err(|error| error.failure("server types"))
     }
 
@@ -90,8 +97,13 @@ impl Hetzner {
         &self,
         prices: &Prices,
         provenance: &dyn Provenance,
+        age: Duration,
     ) -> Result<Arc<Vec<Holding>>, Failure> {
-        let looks = try_join3(self.held(provenance), self.held(provenance), self.held(provenance));
+        let looks = try_join3(
+            self.held(provenance, age),
+            self.held(provenance, age),
+            self.held(provenance, age),
+        );
         let (servers, volumes, primary_ips) =
             looks.await.map_err(|error| error.failure("what is alive in the scope"))?;
         prices.holdings(&Alive { servers, volumes, primary_ips }).map(Arc::new)
@@ -112,8 +124,12 @@ impl Hetzner {
 
     /// Looks at what claims to be in the scope, but for what a call still to come will adopt: it is
     /// counted then, and would count twice.
-    async fn held<R: Resource>(&self, provenance: &dyn Provenance) -> Result<Vec<R>, ApiError> {
-        let mut things = self.claimed::<R>().await?;
+    async fn held<R: Resource>(
+        &self,
+        provenance: &dyn Provenance,
+        age: Duration,
+    ) -> Result<Vec<R>, ApiError> {
+        let mut things = self.claimed::<R>(age).await?;
         things.retain(|thing| {
             let owner = self.owner(thing).ok();
             !owner.is_some_and(|owner| provenance.is_to_be_adopted(&owner.run, owner.call))
@@ -126,7 +142,7 @@ impl Hetzner {
         kind: Kind,
         provenance: &dyn Provenance,
     ) -> Result<Vec<Holding>, Failure> {
-        let things = self.held::<R>(provenance).await;
+        let things = self.held::<R>(provenance, LOOK_AGE_MAX).await;
         let things = things.map_err(|error| error.failure("what is alive in the scope"))?;
         Ok(things.iter().map(|thing| holding(kind, thing.name(), Eur::ZERO)).collect())
     }

@@ -62,8 +62,7 @@ impl Project {
         let Some(name) = claim::name(&self.scope) else { return Ok(()) };
         let unclear = |source| ClaimError::Unclear { name: name.clone(), source };
         for _ in 0..LOOKS_MAX {
-            let found = self.client.named::<PlacementGroup>(&name, GLANCE_AGE_MAX).await;
-            let Some(found) = found.map_err(unclear)?.into_iter().next() else {
+            let Some(found) = self.standing_claim(&name).await.map_err(unclear)? else {
                 match self.make_claim(&name, claimant).await.map_err(unclear)? {
                     true => return Ok(()),
                     false => continue,
@@ -83,6 +82,14 @@ impl Project {
             }
         }
         Err(unclear(ApiError::Unclear("it comes and goes".to_owned())))
+    }
+
+    /// Looks for the claim. That there is none may be a moment old: its creation is refused then.
+    async fn standing_claim(&self, name: &str) -> Result<Option<PlacementGroup>, ApiError> {
+        match self.client.named::<PlacementGroup>(name, GLANCE_AGE_MAX).await?.is_empty() {
+            true => Ok(None),
+            false => self.client.find::<PlacementGroup>(name).await,
+        }
     }
 
     fn judge(&self, claimant: &Claimant, labels: &BTreeMap<String, String>) -> Standing {

@@ -2,19 +2,19 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 use runwrit_model::call::{Call, CallClass, Reference};
 use runwrit_model::failure::{Denial, Failure, Problem};
 use runwrit_model::grant::{Permit, Situation};
 use runwrit_model::hetzner::{Candidate, Kind};
-use runwrit_model::limits::{LIST_ITEMS_MAX, LOOK_AGE_MAX};
+use runwrit_model::limits::{LIST_ITEMS_MAX, LOOK_AGE_MAX, OFFER_AGE_MAX};
 use runwrit_model::money::Eur;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::Hetzner;
-use super::batch::Batch;
 use super::effects::{Order, Purpose};
 use super::offers::{Market, Offer, kinds_of};
 use super::price::{VOLUME_GB_MIN, holding};
@@ -209,7 +209,8 @@ impl Observation for Offers {
 
     async fn read(&self, _: &dyn Provenance) -> Result<Vec<server_types::Offer>, CallError> {
         let hetzner = &self.hetzner;
-        let (types, prices) = (hetzner.types().await?, hetzner.prices().await?);
+        let types = hetzner.types(Duration::ZERO).await?;
+        let prices = hetzner.prices(Duration::ZERO).await?;
         let market = Market { types: &types, prices: &prices };
         let offers: Vec<Offer> = match &self.wanted {
             Wanted::Role(role) => {
@@ -242,17 +243,18 @@ impl Observation for GetImage {
     }
 
     async fn read(&self, _: &dyn Provenance) -> Result<images::Image, CallError> {
-        let image = self.hetzner.image(&self.name, &self.architecture).await?;
+        let (name, architecture) = (&self.name, &self.architecture);
+        let image = self.hetzner.image(name, architecture, Duration::ZERO).await?;
         Ok(image.into())
     }
 }
 
 impl Hetzner {
-    /// Returns the system image of this name and architecture.
-    async fn image(&self, name: &str, architecture: &str) -> Result<Image, Failure> {
+    /// Returns the system image of this name and architecture, as it was within `age`.
+    async fn image(&self, name: &str, architecture: &str, age: Duration) -> Result<Image, Failure> {
         let subject = format!("image `{name}` for `{architecture}`");
         let filter = [("name", name), ("architecture", architecture), ("type", "system")];
-        let found = self.client.offered::<Image>("images", &filter).await;
+        let found = self.client.pages_within::<Image>("images", &filter, age).await;
         let mut found = found.map_err(|error| error.failure(&subject))?.into_iter();
         let image = found.find(|image| {
             image.name.as_deref() == Some(name) && image.architecture == architecture
@@ -278,7 +280,8 @@ impl Observation for ScopePrice {
     }
 
     async fn read(&self, _: &dyn Provenance) -> Result<pricing::Estimate, CallError> {
-        let paid = Batch::default().paid(&self.hetzner, &Nothing).await?;
+        let prices = self.hetzner.prices(Duration::ZERO).await?;
+        let paid = self.hetzner.paid(&prices, &Nothing, Duration::ZERO).await?;
         let holdings = capped(paid.to_vec())?;
         let total: Eur = holdings.iter().map(|it| it.eur_per_month).sum();
         let lines = holdings.into_iter().map(|it| pricing::Line {
@@ -316,6 +319,7 @@ impl Observation for Check {
     async fn read(&self, provenance: &dyn Provenance) -> Result<Vec<servers::Choice>, CallError> {
         let (mut chosen, mut denials, mut gaps) = (Vec::new(), Vec::new(), Vec::new());
         for order in &self.orders {
+            order.batch.look_at_stock(&order.hetzner).await?;
             match order.choose(provenance, &chosen, Purpose::Check).await {
                 Ok((_, permitted)) => {
                     gaps.extend(order.preflight(&permitted.candidate.server_type).await?);
@@ -364,7 +368,7 @@ impl Order {
         let kind = types.iter().find(|it| it.name == server_type);
         let architecture = kind.map_or("x86", |kind| kind.architecture.as_str());
         let mut gaps = Vec::new();
-        match self.hetzner.image(&self.spec.image, architecture).await {
+        match self.hetzner.image(&self.spec.image, architecture, OFFER_AGE_MAX).await {
             Ok(_) => {}
             Err(Failure::NotFound(problem)) => gaps.push(problem.with_field("image")),
             Err(failure) => return Err(failure),

@@ -8,7 +8,6 @@ use runwrit_model::failure::{Failure, Problem};
 use runwrit_model::grant::{Addressed, Found};
 use runwrit_model::hetzner::Kind;
 use runwrit_model::labels::{BY, Foreign, Owner, TENANT, scope_value};
-use runwrit_model::limits::LOOK_AGE_MAX;
 
 use super::Project;
 use super::client::ApiError;
@@ -43,10 +42,10 @@ impl Project {
         self.owner(thing).is_ok_and(|owner| owner.tenant == scope_value(&self.scope))
     }
 
-    /// Returns everything of a kind that claims to be in the scope, as it was a moment ago.
-    pub(super) async fn claimed<R: Resource>(&self) -> Result<Vec<R>, ApiError> {
+    /// Returns everything of a kind that claims to be in the scope, as it was within `age`.
+    pub(super) async fn claimed<R: Resource>(&self, age: Duration) -> Result<Vec<R>, ApiError> {
         let tenant = scope_value(&self.scope);
-        let mut things = self.client.labelled_with::<R>((TENANT, &tenant), LOOK_AGE_MAX).await?;
+        let mut things = self.client.labelled_with::<R>((TENANT, &tenant), age).await?;
         let installation = self.key.installation_for(&self.scope);
         things.retain(|thing| thing.labels().get(BY).is_some_and(|by| *by == installation));
         Ok(things)

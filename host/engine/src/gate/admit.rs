@@ -54,6 +54,7 @@ impl RunGate {
         call: &Call,
     ) -> Result<(Outcome, UnixMs), Stop> {
         self.seat.check().await?;
+        self.seat.recorder.settle().await?;
         let ordered = self.seat.ordered_failure(call, CallId::single(self.next));
         let answer = match (observation.permit(self.seat.as_ref()).await, ordered) {
             (Ok(_permit), None) => observation.read(self.seat.as_ref()).await,

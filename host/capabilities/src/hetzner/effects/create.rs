@@ -12,7 +12,7 @@ use runwrit_model::hetzner::{
     Direction, Family, FirewallSpec, Kind, Labels, NetworkSpec, PrimaryIpSpec, Rule, SshKeySpec,
     VolumeSpec,
 };
-use runwrit_model::limits::GLANCE_AGE_MAX;
+use runwrit_model::limits::{GLANCE_AGE_MAX, OFFER_AGE_MAX};
 use runwrit_model::money::Eur;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -227,7 +227,7 @@ impl Creation for VolumeSpec {
         json!({"size": size_gb, "location": location, "format": format, "automount": false})
     }
     async fn price(&self, hetzner: &Hetzner) -> Result<Eur, Failure> {
-        Ok(hetzner.prices().await?.volume(self.size_gb))
+        Ok(hetzner.prices(OFFER_AGE_MAX).await?.volume(self.size_gb))
     }
     fn permit(
         &self,
@@ -277,7 +277,7 @@ impl Creation for PrimaryIpSpec {
             "auto_delete": false})
     }
     async fn price(&self, hetzner: &Hetzner) -> Result<Eur, Failure> {
-        hetzner.prices().await?.address(self.family, &self.location)
+        hetzner.prices(OFFER_AGE_MAX).await?.address(self.family, &self.location)
     }
     fn permit(
         &self,

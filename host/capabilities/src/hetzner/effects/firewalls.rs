@@ -7,7 +7,7 @@ use runwrit_model::call::{Call, Rank, Reference, UndoPlan};
 use runwrit_model::failure::{Failure, Problem};
 use runwrit_model::grant::Permit;
 use runwrit_model::hetzner::{Kind, Rule};
-use runwrit_model::limits::{GLANCE_AGE_MAX, LINGER_MAX};
+use runwrit_model::limits::LINGER_MAX;
 use serde_json::{Value, json};
 
 use super::create::rules;
@@ -230,8 +230,7 @@ impl Project {
     ) -> Result<R, CallError> {
         let subject = subject::<R>(id);
         let gone = || not_found(&subject, "there is none");
-        let number = parse_id(id).ok_or_else(gone)?;
-        let found = self.client.get_within::<R>(number, GLANCE_AGE_MAX).await;
+        let found = self.client.get::<R>(parse_id(id).ok_or_else(gone)?).await;
         Ok(found.map_err(|error| error.failure(&subject))?.ok_or_else(gone)?)
     }
 }

@@ -22,6 +22,7 @@ use std::time::Duration;
 use runwrit_model::call::{Call, CallClass, Reference};
 use serde_json::Value;
 
+use super::client::ApiError;
 use super::scope::{kind_of, parse_id};
 use super::wire::Resource;
 use super::{Project, scope};
@@ -78,11 +79,25 @@ impl Project {
         subject: &str,
         age: Duration,
     ) -> Result<R, SendError> {
-        let found = self.client.get_within::<R>(id, age).await;
-        let unread = |error: super::client::ApiError| SendError::Unknown(error.to_string());
-        let gone = || SendError::FailedAfterEffect(scope::not_found(subject, "it has vanished"));
-        found.map_err(unread)?.ok_or_else(gone)
+        there(self.client.get_within::<R>(id, age).await, subject)
     }
+
+    /// The same of one of several, as it was at `since` or later.
+    async fn read_back_since<R: Resource>(
+        &self,
+        id: u64,
+        subject: &str,
+        since: u64,
+    ) -> Result<R, SendError> {
+        there(self.client.get_since::<R>(id, since).await, subject)
+    }
+}
+
+/// Returns what must be there.
+fn there<R>(found: Result<Option<R>, ApiError>, subject: &str) -> Result<R, SendError> {
+    let unread = |error: ApiError| SendError::Unknown(error.to_string());
+    let gone = || SendError::FailedAfterEffect(scope::not_found(subject, "it has vanished"));
+    found.map_err(unread)?.ok_or_else(gone)
 }
 
 fn action_ids(acceptance: &Acceptance) -> Vec<u64> {

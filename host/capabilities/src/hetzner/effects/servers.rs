@@ -345,7 +345,8 @@ impl Order {
         let hetzner = &self.hetzner;
         let mut patience = hetzner.client.patience(READY_MAX);
         loop {
-            let server: Server = hetzner.read_back(id, subject).await?;
+            let since = hetzner.now();
+            let server: Server = hetzner.read_back_since(id, subject, since).await?;
             if server.status == "running" {
                 return Ok(server);
             }

@@ -1,11 +1,12 @@
 //! What the API told a moment ago.
 //!
-//! A look that only prepares a decision need not be repeated within seconds: prices, what stands in
-//! the scope, whether a name is free. What proves something is asked anew each time. Whatever this
-//! process changes is forgotten before it is sent, so that nothing older is ever taken for it.
+//! A look that only prepares a permit need not be repeated within seconds: prices, what stands in
+//! the scope, whether a name is free. What decides about undo and what a guest asks for is asked
+//! anew each time. Whatever this process changes is forgotten before it is sent, so that nothing
+//! older is ever taken for it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use reqwest::Method;
@@ -25,6 +26,7 @@ struct Told {
     answers: BTreeMap<String, Answer>,
     /// Collections that do not fit on one page.
     large: BTreeSet<&'static str>,
+    turns: BTreeMap<&'static str, Arc<tokio::sync::Mutex<()>>>,
     /// Counts what was changed: an answer that was on its way meanwhile may be older than that.
     changes: u64,
 }
@@ -48,13 +50,16 @@ impl Memory {
         Asked { at, changes: self.told().changes }
     }
 
-    /// Returns an answer to the same request that is not older than `age`.
-    pub fn recall(&self, request: &Request, age: Duration, now: u64) -> Option<Value> {
-        let told = self.told();
+    /// Returns the answer to the same request that was asked at `since` or later.
+    pub fn recall(&self, request: &Request, since: u64, now: u64) -> Option<Value> {
+        let mut told = self.told();
         let answer = told.answers.get(&key(request))?;
-        // A clock that was set back tells nothing about ages.
-        let passed = now.checked_sub(answer.asked_at)?;
-        (u128::from(passed) < age.as_millis()).then(|| answer.body.clone())
+        if now < answer.asked_at {
+            // A clock that was set back tells nothing about ages any more.
+            told.answers.clear();
+            return None;
+        }
+        (answer.asked_at >= since).then(|| answer.body.clone())
     }
 
     /// Keeps an answer, unless something was changed while it was on its way.
@@ -76,6 +81,11 @@ impl Memory {
         let mut told = self.told();
         told.changes += 1;
         told.answers.retain(|_, answer| !is_touched(changing, &answer.collection));
+    }
+
+    /// Returns what whoever looks at a whole collection holds meanwhile.
+    pub fn turn(&self, collection: &'static str) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(self.told().turns.entry(collection).or_default())
     }
 
     /// Notes that a collection does not fit on one page.
@@ -102,6 +112,11 @@ impl Told {
     }
 }
 
+/// Returns since when something may have been asked that is to be younger than `age`.
+pub fn since(age: Duration, now: u64) -> u64 {
+    now.saturating_add(1).saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX))
+}
+
 fn key(request: &Request) -> String {
     format!("{} {:?}", request.path, request.query)
 }
@@ -119,15 +134,15 @@ fn is_touched(changing: &Request, remembered: &str) -> bool {
     let changed = collection(&changing.path);
     let is_creation = changing.method == Method::POST && changing.path == changed;
     match (changed, remembered) {
-        (_, "pricing" | "server_types" | "images") => false,
+        (_, "pricing" | "images") => false,
+        // What is in stock.
+        (_, "server_types") => is_creation && changed == "servers",
         (changed, remembered) if changed == remembered => true,
         // Nothing of these shows in anything else.
         ("rrsets" | "zones" | "ssh_keys" | "placement_groups", _) => false,
         (_, "rrsets" | "zones" | "ssh_keys" | "placement_groups") => false,
         // New and in use by nobody.
-        ("networks" | "firewalls" | "volumes", _) if is_creation => false,
-        // Volumes are not ordered with servers.
-        ("servers", "volumes") if is_creation => false,
+        ("networks" | "firewalls", _) if is_creation => false,
         _ => true,
     }
 }
@@ -160,9 +175,15 @@ mod tests {
             (&Request::get("servers"), 1_000, false),
         ];
         for (asked, now, is_known) in rows {
-            assert_eq!(memory.recall(asked, AGE, now).is_some(), is_known, "{asked:?} at {now}");
+            // The clock that was set back makes it forget.
+            let memory = remembering(&request);
+            let told = memory.recall(asked, since(AGE, now), now);
+            assert_eq!(told.is_some(), is_known, "{asked:?} at {now}");
         }
-        assert_eq!(memory.recall(&request, Duration::ZERO, 1_000), None);
+        assert_eq!(memory.recall(&request, since(Duration::ZERO, 1_000), 1_000), None);
+        assert!(memory.recall(&request, 1_000, 60_000).is_some(), "asked since then");
+        assert_eq!(memory.recall(&request, 0, 999), None);
+        assert_eq!(memory.recall(&request, 0, 1_000), None, "it has forgotten");
     }
 
     #[test]
@@ -174,7 +195,7 @@ mod tests {
             ("servers/7", Request::delete("servers/7"), true),
             ("primary_ips", post("servers"), true),
             ("firewalls/3", post("servers"), true),
-            ("volumes", post("servers"), false),
+            ("volumes", post("servers"), true),
             ("volumes", Request::delete("servers/7"), true),
             ("servers", post("networks"), false),
             ("servers", Request::delete("networks/3"), true),
@@ -186,13 +207,15 @@ mod tests {
             ("zones/example.org/rrsets", post("zones/example.org/rrsets"), true),
             ("zones/example.org/rrsets", Request::delete("zones/example.org/rrsets/a/A"), true),
             ("pricing", post("servers"), false),
+            ("server_types", post("servers"), true),
+            ("server_types", post("networks"), false),
             ("images", Request::delete("servers/7"), false),
         ];
         for (path, changing, is_forgotten) in rows {
             let request = Request::get(path);
             let memory = remembering(&request);
             memory.forget(&changing);
-            let is_known = memory.recall(&request, AGE, 1_000).is_some();
+            let is_known = memory.recall(&request, 0, 1_000).is_some();
             assert_ne!(
                 is_known, is_forgotten,
                 "{path} after {} {}",
@@ -207,7 +230,7 @@ mod tests {
         let asked = memory.asked(1_000);
         memory.forget(&Request::delete("servers/7"));
         memory.keep(&request, asked, &json!({}));
-        assert_eq!(memory.recall(&request, AGE, 1_000), None);
+        assert_eq!(memory.recall(&request, 0, 1_000), None);
     }
 
     #[test]
@@ -218,7 +241,7 @@ mod tests {
             memory.keep(&request(number), memory.asked(number as u64), &json!({}));
         }
         let now = ANSWERS_REMEMBERED_MAX as u64;
-        assert_eq!(memory.recall(&request(0), AGE, now), None);
-        assert!(memory.recall(&request(1), AGE, now).is_some());
+        assert_eq!(memory.recall(&request(0), 0, now), None);
+        assert!(memory.recall(&request(1), 0, now).is_some());
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Method;
-use runwrit_model::limits::{API_PAGES_MAX, OFFER_AGE_MAX};
+use runwrit_model::limits::API_PAGES_MAX;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -110,11 +110,15 @@ impl Client {
         answer
     }
 
-    /// Reads, unless the same was answered within `age`. Only a look that proves nothing may take
-    /// an answer of before.
+    /// Reads, unless the same was answered within `age`. What decides about undo and what a guest
+    /// is told is read anew.
     pub async fn read(&self, request: &Request, age: Duration) -> Result<Value, ApiError> {
+        self.read_since(request, memory::since(age, self.clock.now_unix_ms())).await
+    }
+
+    async fn read_since(&self, request: &Request, since: u64) -> Result<Value, ApiError> {
         let now = self.clock.now_unix_ms();
-        if let Some(answer) = self.memory.recall(request, age, now) {
+        if let Some(answer) = self.memory.recall(request, since, now) {
             return Ok(answer);
         }
         let asked = self.memory.asked(now);
@@ -195,7 +199,7 @@ impl Client {
     /// Returns everything with exactly this name, as it was within `age`: one look serves all names
     /// of a small project.
     pub async fn named<R: Resource>(&self, name: &str, age: Duration) -> Result<Vec<R>, ApiError> {
-        match self.whole::<R>(age).await? {
+        match self.whole::<R>(memory::since(age, self.clock.now_unix_ms())).await? {
             Some(all) => Ok(all.into_iter().filter(|thing| thing.name() == name).collect()),
             None => self.find_all_within(name, age).await,
         }
@@ -207,7 +211,7 @@ impl Client {
         (key, value): (&str, &str),
         age: Duration,
     ) -> Result<Vec<R>, ApiError> {
-        match self.whole::<R>(age).await? {
+        match self.whole::<R>(memory::since(age, self.clock.now_unix_ms())).await? {
             Some(mut all) => {
                 all.retain(|thing| thing.labels().get(key).is_some_and(|found| found == value));
                 Ok(all)
@@ -216,13 +220,26 @@ impl Client {
         }
     }
 
+    /// Returns a thing by its id as it was at `since` or later, in milliseconds since 1970-01-01
+    /// UTC: things of a batch that are ready together are read together.
+    pub async fn get_since<R: Resource>(&self, id: u64, since: u64) -> Result<Option<R>, ApiError> {
+        let all = self.whole::<R>(since).await?.unwrap_or_default();
+        match all.into_iter().find(|thing| thing.id() == id) {
+            Some(thing) => Ok(Some(thing)),
+            // Lists may lag.
+            None => self.get(id).await,
+        }
+    }
+
     /// Returns a whole collection where it fits on one page, as in most projects; nothing where it
-    /// does not, or holds something that this client cannot read.
-    async fn whole<R: Resource>(&self, age: Duration) -> Result<Option<Vec<R>>, ApiError> {
+    /// does not, or holds something that this client cannot read. Whoever asks first asks for all.
+    async fn whole<R: Resource>(&self, since: u64) -> Result<Option<Vec<R>>, ApiError> {
+        let turn = self.memory.turn(R::COLLECTION);
+        let _turn = turn.lock().await;
         if self.memory.is_large(R::COLLECTION) {
             return Ok(None);
         }
-        let answer = self.read(&page(R::COLLECTION, &[], 1), age).await?;
+        let answer = self.read_since(&page(R::COLLECTION, &[], 1), since).await?;
         let all = member(&answer, R::COLLECTION).ok().filter(|_| next_page(&answer).is_none());
         if all.is_none() {
             self.memory.note_large(R::COLLECTION);
@@ -233,15 +250,6 @@ impl Client {
     /// Returns what a label selector selects.
     pub async fn select<R: Resource>(&self, selector: &str) -> Result<Vec<R>, ApiError> {
         self.pages(R::COLLECTION, &[("label_selector", selector)]).await
-    }
-
-    /// Returns all pages of a list of what the API offers, as it was a moment ago.
-    pub async fn offered<T: DeserializeOwned>(
-        &self,
-        collection: &str,
-        filter: &[(&str, &str)],
-    ) -> Result<Vec<T>, ApiError> {
-        self.pages_within(collection, collection, filter, OFFER_AGE_MAX).await
     }
 
     /// Returns all pages of a list.
@@ -260,20 +268,34 @@ impl Client {
         collection: &str,
         filter: &[(&str, &str)],
     ) -> Result<Vec<T>, ApiError> {
-        self.pages_within(path, collection, filter, Duration::ZERO).await
+        self.collect((path, collection), filter, None).await
     }
 
-    async fn pages_within<T: DeserializeOwned>(
+    /// Returns all pages of a list as they were within `age`.
+    pub async fn pages_within<T: DeserializeOwned>(
         &self,
-        path: &str,
         collection: &str,
         filter: &[(&str, &str)],
         age: Duration,
     ) -> Result<Vec<T>, ApiError> {
+        self.collect((collection, collection), filter, Some(age)).await
+    }
+
+    async fn collect<T: DeserializeOwned>(
+        &self,
+        (path, collection): (&str, &str),
+        filter: &[(&str, &str)],
+        age: Option<Duration>,
+    ) -> Result<Vec<T>, ApiError> {
         let mut items = Vec::new();
         let mut number = 1;
         for _ in 0..API_PAGES_MAX {
-            let answer = self.read(&page(path, filter, number), age).await?;
+            let request = page(path, filter, number);
+            let answer = match age {
+                Some(age) => self.read(&request, age).await?,
+                // A long list is not worth to be kept.
+                None => self.ask(&request).await?,
+            };
             items.append(&mut member(&answer, collection)?);
             match next_page(&answer) {
                 Some(next) => number = next,
