@@ -457,20 +457,6 @@ struct Versioned {
     version: u32,
 }
 
-/// Counts what is written.
-struct Counted(usize);
-
-impl std::io::Write for Counted {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0 += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 impl Entry {
     /// Returns the bytes to store and to hash.
     pub fn encode(&self) -> Vec<u8> {
@@ -490,12 +476,5 @@ impl Entry {
             true => read.map_err(malformed),
             false => Err(EntryError::Version { seq, version }),
         }
-    }
-
-    /// Returns how many bytes are stored for it.
-    pub fn size(&self) -> usize {
-        let mut counted = Counted(0);
-        serde_json::to_writer(&mut counted, self).expect("nothing refuses to be counted");
-        counted.0
     }
 }

@@ -231,8 +231,8 @@ impl Seat {
         after(self.host.clock.now(), pause)
     }
 
-    /// Waits for what was accepted, and starts again what an action refused because another one held
-    /// the thing. It may be repeated.
+    /// Waits for what was accepted, and starts again what an action refused because another one
+    /// held the thing. It may be repeated.
     async fn complete<E: Effect>(
         &self,
         item: &Item<'_, E>,
