@@ -58,6 +58,9 @@ pub const JOURNAL_DEFERRED_MAX: usize = 32;
 pub const JOURNAL_BYTES_MAX: u64 = 16 << 20;
 /// One journal entry; a larger one is a bug or an attack.
 pub const JOURNAL_ENTRY_BYTES_MAX: usize = 1 << 20;
+/// How long a thing whose name is taken already may be missing in lists: those of the API lag by
+/// seconds at most.
+pub const LISTED_MAX: Duration = Duration::from_secs(30);
 /// How old an answer of an API may be that tells what things cost, which images there are and which
 /// id an SSH key has: none of it changes by what a run does.
 pub const OFFER_AGE_MAX: Duration = Duration::from_secs(60);

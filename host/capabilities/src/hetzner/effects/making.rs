@@ -3,6 +3,7 @@
 use runwrit_model::breakable::is_broken;
 use runwrit_model::failure::{Failure, Problem};
 use runwrit_model::labels;
+use runwrit_model::limits::LISTED_MAX;
 use runwrit_model::reconcile::{Ownership, Probe, is_refusal_proof, ownership, probe};
 use serde_json::Value;
 
@@ -31,17 +32,31 @@ impl Project {
         match self.client.create::<R>(body).await {
             Ok(made) => accept::<R>(made, name).map(Making::Accepted),
             Err(error) if error.is_one_of(&["uniqueness_error"]) => {
-                match self.find_ours::<R>(ticket, name).await? {
-                    Found::Ours(found) => Ok(Making::Accepted(found)),
-                    // Lists may lag behind what an earlier send of this call made.
-                    Found::Nothing if ticket.is_repeated => {
-                        Err(SendError::Unknown(format!("{name}: taken, but not listed yet")))
-                    }
-                    Found::Foreign | Found::Nothing => Ok(Making::Refused(error)),
-                }
+                self.taken::<R>(ticket, name, error).await
             }
             Err(error @ ApiError::Unclear(_)) => Err(error.into_send_error(&subject::<R>(name))),
             Err(error) => Ok(Making::Refused(error)),
+        }
+    }
+
+    /// Finds out who holds a name. Lists may lag behind what an earlier send of this call made.
+    async fn taken<R: Resource>(
+        &self,
+        ticket: &Ticket,
+        name: &str,
+        error: ApiError,
+    ) -> Result<Making, SendError> {
+        let mut patience = self.client.patience(LISTED_MAX);
+        loop {
+            match self.find_ours::<R>(ticket, name).await? {
+                Found::Ours(found) => return Ok(Making::Accepted(found)),
+                Found::Nothing if ticket.is_repeated => {}
+                Found::Foreign | Found::Nothing => return Ok(Making::Refused(error)),
+            }
+            if !self.client.linger(&mut patience).await {
+                let text = format!("{name}: taken, but not listed after {LISTED_MAX:?}");
+                return Err(SendError::Unknown(text));
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use runwrit_simulator::hetzner::Fault;
 use serde_json::json;
 
 use super::bench::{Bench, Planted, run};
-use crate::bindings::runwrit::hetzner::{networks, volumes};
+use crate::bindings::runwrit::hetzner::volumes;
 use crate::gate::{Acceptance, CallError, Effect, SendError, Ticket};
 use crate::hetzner::batch::Batch;
 use crate::hetzner::effects::{Create, CreateServer, Delete, Order};
@@ -97,29 +97,36 @@ fn a_server_without_its_firewall_or_network_is_no_success() {
 #[test]
 fn a_name_that_is_taken_but_not_listed_yet_is_looked_for_again() {
     run(async {
-        let bench = Bench::new().await;
-        bench.fault("POST", "/volumes", 1, Fault::ListLag { delay_ms: 60_000 });
-        let creation = Create {
-            hetzner: bench.guest.hetzner.clone().unwrap(),
-            spec: VolumeSpec {
-                name: "acme-data".to_owned(),
-                size_gb: 10,
-                location: "nbg1".to_owned(),
-                format: "ext4".to_owned(),
-                labels: Default::default(),
-            },
-            output: PhantomData::<fn() -> volumes::Volume>,
-        };
-        let mut ticket = bench.guest.gate.ticket(CallId::single(3), &creation.call());
-        let lost = creation.send(&ticket).await.unwrap();
-        ticket.is_repeated = true;
-        let again = creation.send(&ticket).await;
-        let Err(SendError::Unknown(cause)) = again else { panic!("not listed yet: {again:?}") };
-        assert!(cause.contains("taken, but not listed yet"), "{cause}");
-        bench.desk().advance(Duration::from_secs(60));
-        let found = creation.send(&ticket).await.unwrap();
-        assert!(found.is_adopted && found.remote_id == lost.remote_id, "{found:?}");
-        assert_eq!(bench.births("volume"), 1);
+        for (lag_ms, is_waited_out) in [(20_000, true), (60_000, false)] {
+            let bench = Bench::new().await;
+            bench.fault("POST", "/volumes", 1, Fault::ListLag { delay_ms: lag_ms });
+            let creation = Create {
+                hetzner: bench.guest.hetzner.clone().unwrap(),
+                spec: VolumeSpec {
+                    name: "acme-data".to_owned(),
+                    size_gb: 10,
+                    location: "nbg1".to_owned(),
+                    format: "ext4".to_owned(),
+                    labels: Default::default(),
+                },
+                output: PhantomData::<fn() -> volumes::Volume>,
+            };
+            let mut ticket = bench.guest.gate.ticket(CallId::single(3), &creation.call());
+            let lost = creation.send(&ticket).await.unwrap();
+            ticket.is_repeated = true;
+            let mut again = creation.send(&ticket).await;
+            if let Err(SendError::Unknown(cause)) = &again {
+                assert!(cause.contains("taken, but not listed after 30s"), "{cause}");
+                assert!(!is_waited_out, "{cause}");
+                bench.desk().advance(Duration::from_secs(60));
+                again = creation.send(&ticket).await;
+            } else {
+                assert!(is_waited_out, "{again:?}");
+            }
+            let found = again.unwrap();
+            assert!(found.is_adopted && found.remote_id == lost.remote_id, "{found:?}");
+            assert_eq!(bench.births("volume"), 1);
+        }
     });
 }
 
@@ -155,6 +162,7 @@ mod switched_off {
     use runwrit_model::breakable::with_broken;
 
     use super::*;
+    use crate::bindings::runwrit::hetzner::networks;
     use crate::gate::{Undo, Undone};
     use crate::hetzner::wire::{Firewall, Network};
 
