@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
 
+use runwrit_capabilities::hetzner::{MARKER_LABEL, MARKER_NAME};
 use runwrit_engine::store::{SqliteStore, Store as _};
 use runwrit_model::journal::Record;
 use runwrit_simulator::hetzner::auth::Presented;
@@ -21,6 +22,8 @@ use crate::whole::flushes;
 const ACTION_MS: u64 = 100;
 /// Times that each rival provisions, each in a cloud of its own.
 const ROUNDS: usize = 5;
+/// Requests that furnish a cloud.
+const FURNISHED: usize = 3;
 /// A token that simulators take.
 const TOKEN: &str = "simulated0000000000000000000000000000000000000000000000000000000";
 /// The public half of a key that nobody has.
@@ -69,7 +72,8 @@ pub fn measure() -> Result<Vec<Row>, String> {
             1.3,
         )
         .of(&both),
-        Row::at_most("requests of `provision-tenant`", requests as f64, "", 45.0),
+        Row::at_most("requests of `provision-tenant`", requests as f64, "", 45.0)
+            .of("not its first run in the project"),
         Row::at_least(
             "`provision-tenant` faster than the same playbook of Ansible",
             ms(theirs) / ms(ours),
@@ -94,6 +98,10 @@ impl Cloud {
         let cloud = Self { handle };
         cloud.ask("POST", "/ssh_keys", &[], &json!({"name": "ops", "public_key": PUBLIC_KEY}))?;
         cloud.ask("POST", "/zones", &[], &json!({"name": "example.org", "mode": "primary"}))?;
+        // The first run of all in a project marks it; this one is not the first.
+        let labels = json!({MARKER_LABEL: "bench"});
+        let marker = json!({"name": MARKER_NAME, "type": "spread", "labels": labels});
+        cloud.ask("POST", "/placement_groups", &[], &marker)?;
         Ok(cloud)
     }
 
@@ -122,7 +130,7 @@ impl Cloud {
 
     /// Returns how many requests came, but those of the furnishing.
     fn requests(&self) -> usize {
-        self.handle.desk().ledger().len() - 2
+        self.handle.desk().ledger().len() - FURNISHED
     }
 
     /// For each kind, in the order of the procedure: how many actions the busiest resource had to

@@ -12,7 +12,7 @@ use runwrit_model::hetzner::{
     Direction, Family, FirewallSpec, Kind, Labels, NetworkSpec, PrimaryIpSpec, Rule, SshKeySpec,
     VolumeSpec,
 };
-use runwrit_model::limits::{GLANCE_AGE_MAX, OFFER_AGE_MAX};
+use runwrit_model::limits::{GLANCE_AGE_MAX, LOOK_AGE_MAX, OFFER_AGE_MAX};
 use runwrit_model::money::Eur;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -93,14 +93,13 @@ where
         Some(UndoPlan { operation, arguments: Default::default(), rank: S::RANK })
     }
 
-    /// That network names are unique is documented nowhere.
     fn is_key_enforced(&self) -> bool {
-        kind_of::<S::Thing>() != Kind::Network
+        has_unique_names(kind_of::<S::Thing>())
     }
 
     async fn send(&self, ticket: &Ticket) -> Result<Acceptance, SendError> {
         let (hetzner, name) = (&self.hetzner, self.spec.name());
-        if ticket.is_repeated || !self.is_key_enforced() {
+        if ticket.is_repeated || self.may_be_taken().await? {
             match hetzner.find_ours::<S::Thing>(ticket, name).await? {
                 Found::Ours(found) => return Ok(found),
                 Found::Foreign => return Err(taken::<S::Thing>(ticket, name)),
@@ -126,6 +125,19 @@ where
     }
 }
 
+impl<S: Creation, O> Create<S, O> {
+    /// Looks whether something else may have the name already, where the API would not say so.
+    async fn may_be_taken(&self) -> Result<bool, SendError> {
+        let name = self.spec.name();
+        if has_unique_names(kind_of::<S::Thing>()) {
+            return Ok(false);
+        }
+        let named = self.hetzner.client.named::<S::Thing>(name, LOOK_AGE_MAX).await;
+        let named = named.map_err(|error| error.into_send_error(&subject::<S::Thing>(name)))?;
+        Ok(!named.is_empty())
+    }
+}
+
 impl Hetzner {
     /// Returns what counts against the grant when something of `kind` is created.
     async fn alive(&self, kind: Kind, by: &dyn Provenance) -> Result<Vec<Holding>, Failure> {
@@ -134,6 +146,11 @@ impl Hetzner {
             _ => Ok(Batch::default().paid(self, by).await?.to_vec()),
         }
     }
+}
+
+/// That network names are unique is documented nowhere.
+fn has_unique_names(kind: Kind) -> bool {
+    kind != Kind::Network
 }
 
 fn taken<R: wire::Resource>(ticket: &Ticket, name: &str) -> SendError {
