@@ -261,7 +261,10 @@ async fn only_what_must_outlive_a_power_failure_waits_for_the_disk() {
     }
     // Both share a group when the writer is busy with another one.
     let (go, wait) = std::sync::mpsc::channel::<()>();
-    let busy = writer.run(move |_| Ok(wait.recv().unwrap()));
+    let busy = writer.run(move |_| {
+        wait.recv().unwrap();
+        Ok(())
+    });
     let (passing, durable) = (writer.run_passing(level), writer.run(level));
     go.send(()).unwrap();
     busy.await.unwrap();
