@@ -184,7 +184,6 @@ fn verify_firewall(layout: &Layout, firewall: &str, servers: &[Server]) -> Resul
     Err(failed(format!("the firewall is not in force on `{names}` after {seconds} seconds")))
 }
 
-
 /// Tells whether a firewall is in force on a server.
 pub fn is_applied(firewall: &str, server: &Server) -> bool {
     server.firewalls.iter().any(|status| status.firewall == firewall && status.is_applied)
