@@ -41,8 +41,12 @@ pub fn measure() -> Result<Vec<Row>, String> {
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     let (mut path, mut requests) = (Duration::ZERO, 0);
     // What is compiled once is no part of a run.
-    let warm = installation()?;
-    run(&mut provision(&warm, &Cloud::start(&runtime)?)?)?;
+    let (warm, cloud) = (installation()?, Cloud::start(&runtime)?);
+    run(&mut provision(&warm, &cloud)?)?;
+    // Nor is it what an installation writes once: this one makes its tenant for the second time.
+    run(&mut deprovision(&warm, &cloud)?)?;
+    let waits = flushes(&warm, &mut provision(&warm, &cloud)?)?;
+    let effects = runtime.block_on(promised(&warm))?;
     for _ in 0..ROUNDS {
         let (cloud, place) = (Cloud::start(&runtime)?, beside_warm(&warm)?);
         let mut command = provision(&place, &cloud)?;
@@ -57,9 +61,6 @@ pub fn measure() -> Result<Vec<Row>, String> {
         done?;
         theirs.push(took);
     }
-    let (cloud, place) = (Cloud::start(&runtime)?, beside_warm(&warm)?);
-    let waits = flushes(&place, &mut provision(&place, &cloud)?)?;
-    let effects = runtime.block_on(promised(&place))?;
     let (ours, theirs) = (median(ours), median(theirs));
     let both = format!("{:.0} ms, {:.0} ms", ms(ours), ms(path));
     let beside = format!("{:.0} ms, {:.0} ms", ms(ours), ms(theirs));
@@ -169,7 +170,7 @@ fn installation() -> Result<Place, String> {
     Ok(place)
 }
 
-/// Returns how many calls of the only run may have changed something.
+/// Returns how many calls of the last run may have changed something.
 async fn promised(place: &Place) -> Result<usize, String> {
     let store = SqliteStore::open(&place.path().join("state")).map_err(told("the store"))?;
     let runs = store.runs().await.map_err(told("the runs"))?;
@@ -192,6 +193,15 @@ fn provision(place: &Place, cloud: &Cloud) -> Result<Command, String> {
     let mut command = place.command(product()?);
     command.args(["run", "provision-tenant", "--grant", "grant.toml"]);
     command.args(["--inputs", "inputs.toml", "--yes"]);
+    command.env("HCLOUD_ENDPOINT", cloud.handle.endpoint()).env("HCLOUD_TOKEN", TOKEN);
+    Ok(command)
+}
+
+fn deprovision(place: &Place, cloud: &Cloud) -> Result<Command, String> {
+    let grant = root().join("runbooks/deprovision-tenant/grants.example.toml");
+    let mut command = place.command(product()?);
+    command.args(["run", "deprovision-tenant", "--grant"]).arg(grant);
+    command.args(["--input", "tenant=acme", "--input", "delete-data=true", "--yes"]);
     command.env("HCLOUD_ENDPOINT", cloud.handle.endpoint()).env("HCLOUD_TOKEN", TOKEN);
     Ok(command)
 }
