@@ -141,7 +141,7 @@ impl Recorder {
         self.append(Vec::new()).await.map(drop)
     }
 
-    /// Writes what was noted where a result waits in it, before something that may take its time: a
+    /// Writes what was noted where a result waits in it, before a read, which may take its time: a
     /// process that is killed then would complete a call again that was over long ago.
     pub async fn settle(&self) -> Result<(), Stop> {
         let is_result = |entry: &Entry| matches!(entry.record, Record::Result(_));

@@ -1,4 +1,4 @@
-//! Makes a tenant, step by step, and judges each thing as the host read it after it was made.
+//! Makes a tenant, step by step, and judges each thing as the host tells it after it was made.
 
 use runwrit_sdk::hetzner::firewalls::{self, Firewall, FirewallSpec};
 use runwrit_sdk::hetzner::networks::{self, Network};

@@ -102,7 +102,9 @@ impl Seat {
             }
             Forward::Ask => Err(self.ask(effect, "the process ended during the call").await?),
             Forward::Fail(failure) => {
-                let (outcome, at) = self.end(call, Outcome::Err(failure), false).await?;
+                let intent = &effect.intent;
+                let (outcome, at) =
+                    self.end((call, intent.class), Outcome::Err(failure), false).await?;
                 Ok(Stage::Ended(outcome, at))
             }
         }
@@ -243,7 +245,8 @@ impl Seat {
             crash_point("completed", &item.call.operation);
             match answer {
                 Ok(value) => {
-                    let end = self.end(item.id, Outcome::Ok(encode(&value)), false).await?;
+                    let named = (item.id, item.call.class);
+                    let end = self.end(named, Outcome::Ok(encode(&value)), false).await?;
                     crash_point("result-noted", &item.call.operation);
                     self.tell_ended(item.id, item.call, None, acceptance.is_adopted);
                     return Ok(end);
@@ -272,25 +275,28 @@ impl Seat {
         is_effect_free: bool,
     ) -> Result<(Outcome, UnixMs), Stop> {
         let error = failure.to_string();
-        let end = self.end(item.id, Outcome::Err(failure), is_effect_free).await?;
+        let named = (item.id, item.call.class);
+        let end = self.end(named, Outcome::Err(failure), is_effect_free).await?;
         crash_point("result-noted", &item.call.operation);
         self.tell_ended(item.id, item.call, Some(error), false);
         Ok(end)
     }
 
     /// Records how a call ended. That a thing was made is known from its acceptance, and a later
-    /// process completes it again; that nothing was made is known from nothing else.
+    /// process reads it again. That nothing was made is known from nothing else, and to complete a
+    /// change again may change what a person did since.
     async fn end(
         &self,
-        call: CallId,
+        (call, class): (CallId, CallClass),
         outcome: Outcome,
         is_effect_free: bool,
     ) -> Result<(Outcome, UnixMs), Stop> {
         let result = CallResult { call, outcome: outcome.clone(), is_effect_free };
         let record = Record::Result(result);
-        let at = match outcome {
-            Outcome::Ok(_) => self.recorder.defer(record).await?,
-            Outcome::Err(_) => self.recorder.append(vec![record]).await?,
+        let is_making = matches!(class, CallClass::KeyedCreate | CallClass::ProbeCreate);
+        let at = match (&outcome, is_making) {
+            (Outcome::Ok(_), true) => self.recorder.defer(record).await?,
+            _ => self.recorder.append(vec![record]).await?,
         };
         Ok((outcome, at))
     }

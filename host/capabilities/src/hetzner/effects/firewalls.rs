@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use runwrit_model::call::{Call, Rank, Reference, UndoPlan};
 use runwrit_model::failure::{Failure, Problem};
@@ -229,19 +228,9 @@ impl Project {
         &self,
         id: &str,
     ) -> Result<R, CallError> {
-        self.present_within(id, Duration::ZERO).await
-    }
-
-    /// The same, as it was within `age`.
-    pub(super) async fn present_within<R: crate::hetzner::wire::Resource>(
-        &self,
-        id: &str,
-        age: Duration,
-    ) -> Result<R, CallError> {
         let subject = subject::<R>(id);
         let gone = || not_found(&subject, "there is none");
-        let number = parse_id(id).ok_or_else(gone)?;
-        let found = self.client.get_within::<R>(number, age).await;
+        let found = self.client.get::<R>(parse_id(id).ok_or_else(gone)?).await;
         Ok(found.map_err(|error| error.failure(&subject))?.ok_or_else(gone)?)
     }
 }

@@ -126,7 +126,11 @@ impl Effect for CreateServer {
             Err(error) if error.is_locked() => self.order.mend(id, &subject).await?,
             ended => ended.map_err(|error| error.into_send_error(&subject))?,
         }
-        let server = self.order.running(id, &subject).await?;
+        let mut server = self.order.running(id, &subject).await?;
+        if self.order.verify(&server).is_err() {
+            // Lists may lag behind what actions have done.
+            server = hetzner.read_back(id, &subject).await?;
+        }
         self.order.verify(&server)?;
         Ok(server.into())
     }

@@ -8,7 +8,7 @@ use runwrit_model::call::{Call, CallClass, Rank, Reference, UndoPlan};
 use runwrit_model::failure::{Failure, Problem};
 use runwrit_model::grant::Permit;
 use runwrit_model::hetzner::Kind;
-use runwrit_model::limits::{GLANCE_AGE_MAX, LOCKED_MAX};
+use runwrit_model::limits::LOCKED_MAX;
 use serde_json::{Value, json};
 
 use super::{accepted, accepted_id, action_ids, converge, number, subject};
@@ -172,9 +172,8 @@ impl Observation for DeclareData {
     }
 }
 
-/// Reads where a volume is. Just now is soon enough: the API attaches none that is attached.
 async fn attached(hetzner: &Hetzner, id: &str) -> Result<Option<Value>, CallError> {
-    let volume: Volume = hetzner.present_within(id, GLANCE_AGE_MAX).await?;
+    let volume: Volume = hetzner.present(id).await?;
     Ok(Some(json!({"server": volume.server.map(|server| server.to_string())})))
 }
 

@@ -1,9 +1,9 @@
 //! What the API told a moment ago.
 //!
 //! A look that only prepares a permit need not be repeated within seconds: prices, what stands in
-//! the scope, whether a name is free. What decides about undo and what a guest asks for is asked
-//! anew each time. Whatever this process changes is forgotten before it is sent, so that nothing
-//! older is ever taken for it.
+//! the scope, whether a name is free. What decides about undo and what a guest reads is asked anew,
+//! but for record sets and checks, whose effects look again. Whatever this process changes is
+//! forgotten before it is sent, so that nothing older is ever taken for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,10 +26,15 @@ struct Told {
     answers: BTreeMap<String, Answer>,
     /// Collections that do not fit on one page.
     large: BTreeSet<&'static str>,
-    turns: BTreeMap<&'static str, Arc<tokio::sync::Mutex<()>>>,
+    turns: BTreeMap<&'static str, Turn>,
+    /// The latest time that it was told.
+    latest: u64,
     /// Counts what was changed: an answer that was on its way meanwhile may be older than that.
     changes: u64,
 }
+
+/// Held by whoever looks at a whole collection; holds when such a look failed.
+pub type Turn = Arc<tokio::sync::Mutex<Option<u64>>>;
 
 struct Answer {
     collection: String,
@@ -53,12 +58,12 @@ impl Memory {
     /// Returns the answer to the same request that was asked at `since` or later.
     pub fn recall(&self, request: &Request, since: u64, now: u64) -> Option<Value> {
         let mut told = self.told();
-        let answer = told.answers.get(&key(request))?;
-        if now < answer.asked_at {
+        if now < told.latest {
             // A clock that was set back tells nothing about ages any more.
             told.answers.clear();
-            return None;
         }
+        told.latest = now;
+        let answer = told.answers.get(&key(request))?;
         (answer.asked_at >= since).then(|| answer.body.clone())
     }
 
@@ -84,7 +89,7 @@ impl Memory {
     }
 
     /// Returns what whoever looks at a whole collection holds meanwhile.
-    pub fn turn(&self, collection: &'static str) -> Arc<tokio::sync::Mutex<()>> {
+    pub fn turn(&self, collection: &'static str) -> Turn {
         Arc::clone(self.told().turns.entry(collection).or_default())
     }
 
@@ -175,15 +180,15 @@ mod tests {
             (&Request::get("servers"), 1_000, false),
         ];
         for (asked, now, is_known) in rows {
-            // The clock that was set back makes it forget.
             let memory = remembering(&request);
+            memory.recall(&Request::get("pricing"), 0, 1_000);
             let told = memory.recall(asked, since(AGE, now), now);
             assert_eq!(told.is_some(), is_known, "{asked:?} at {now}");
         }
         assert_eq!(memory.recall(&request, since(Duration::ZERO, 1_000), 1_000), None);
         assert!(memory.recall(&request, 1_000, 60_000).is_some(), "asked since then");
-        assert_eq!(memory.recall(&request, 0, 999), None);
-        assert_eq!(memory.recall(&request, 0, 1_000), None, "it has forgotten");
+        assert_eq!(memory.recall(&request, 0, 59_999), None, "the clock was set back");
+        assert_eq!(memory.recall(&request, 0, 60_000), None, "it has forgotten");
     }
 
     #[test]

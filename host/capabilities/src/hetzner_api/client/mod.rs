@@ -111,7 +111,7 @@ impl Client {
     }
 
     /// Reads, unless the same was answered within `age`. What decides about undo and what a guest
-    /// is told is read anew.
+    /// reads is asked anew, but for record sets and checks, whose effects look again.
     pub async fn read(&self, request: &Request, age: Duration) -> Result<Value, ApiError> {
         self.read_since(request, memory::since(age, self.clock.now_unix_ms())).await
     }
@@ -235,11 +235,14 @@ impl Client {
     /// does not, or holds something that this client cannot read. Whoever asks first asks for all.
     async fn whole<R: Resource>(&self, since: u64) -> Result<Option<Vec<R>>, ApiError> {
         let turn = self.memory.turn(R::COLLECTION);
-        let _turn = turn.lock().await;
-        if self.memory.is_large(R::COLLECTION) {
+        let mut failed_at = turn.lock().await;
+        // Whoever waited for a look that failed does not repeat it, one after the other.
+        if self.memory.is_large(R::COLLECTION) || failed_at.is_some_and(|at| at >= since) {
             return Ok(None);
         }
-        let answer = self.read_since(&page(R::COLLECTION, &[], 1), since).await?;
+        let looked = self.read_since(&page(R::COLLECTION, &[], 1), since).await;
+        *failed_at = looked.is_err().then(|| self.clock.now_unix_ms());
+        let answer = looked?;
         let all = member(&answer, R::COLLECTION).ok().filter(|_| next_page(&answer).is_none());
         if all.is_none() {
             self.memory.note_large(R::COLLECTION);
@@ -316,7 +319,8 @@ impl Client {
             actions: actions(&answer),
             has_password,
         };
-        if made.actions.is_empty() {
+        // A password must not outlive its answer.
+        if made.actions.is_empty() && !made.has_password {
             let request = by_id::<R>(made.thing.id());
             self.memory.keep(&request, self.memory.asked(asked_at), &answer);
         }
