@@ -37,7 +37,7 @@ pub fn run(place: &Place, settings: &Settings) -> Result<(), Failure> {
     command::run(&mut matrix)
 }
 
-/// A release, as operators have it: some sixty thousand processes take half of the time.
+/// A release, as operators have it: what is killed is what they run.
 fn cargo(place: &Place, task: &str) -> Command {
     let mut cargo = command::cargo();
     cargo.args([task, "--release"]).current_dir(place.root());
