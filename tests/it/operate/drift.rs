@@ -40,7 +40,6 @@ fn drift_is_told_from_all_three_sides_and_nothing_is_changed() {
 
     let volume = id_of(&cloud, "acme-data");
     cloud.post(&format!("/volumes/{volume}/actions/detach"), &json!({}));
-    cloud.handle.desk().advance(Duration::from_secs(60));
     let firewall = id_of(&cloud, "acme-fw");
     let open = json!({"direction": "in", "protocol": "tcp", "port": "22",
         "source_ips": ["0.0.0.0/0", "::/0"]});
@@ -48,6 +47,8 @@ fn drift_is_told_from_all_three_sides_and_nothing_is_changed() {
     cloud.post(&path, &json!({"rules": [open]}));
     let path = "/zones/example.org/rrsets/acme/A/actions/set_records";
     cloud.post(path, &json!({"records": [{"value": "203.0.113.99"}]}));
+    // Until every action has ended.
+    cloud.handle.desk().advance(Duration::from_secs(60));
     let worker = id_of(&cloud, "acme-worker-1");
     cloud.send("PUT", &format!("/servers/{worker}"), &json!({"labels": {"runwrit/by": "me"}}));
     let (before, drifted) = (changes(&cloud), check(&shell));
