@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use regex::Regex;
+use runwrit_openapi::Watch;
+use runwrit_tests::openapi::{ANSWERS, show_written};
 
 /// What nobody waits for is not watched.
 const DURATION_MAX: Duration = Duration::from_secs(120);
@@ -15,13 +17,21 @@ const BEGIN: &str = "<!-- demo: begin -->\n```text\n";
 const END: &str = "```\n<!-- demo: end -->";
 
 #[test]
-fn the_demo_prints_what_the_readme_shows() {
-    compare("README.md", &["demo"], DURATION_MAX);
+fn the_demo_prints_what_the_readme_shows_and_its_cloud_answers_as_documented() {
+    let (folder, watch) = (tempfile::tempdir().expect("a temporary directory"), Watch::new());
+    let answers = folder.path().join("answers");
+    compare("README.md", &["demo"], DURATION_MAX, Some(&answers));
+    if let Some(judge) = watch.judge() {
+        show_written(&answers, &judge);
+        let judged = judge.verdict().judged;
+        assert!(judged > 300, "only {judged} answers were judged");
+    }
 }
 
 #[test]
 fn the_demo_of_trust_prints_what_its_readme_shows() {
-    let printed = compare("examples/hello/README.md", &["demo", "trust"], TRUST_DURATION_MAX);
+    let demo = ["demo", "trust"];
+    let printed = compare("examples/hello/README.md", &demo, TRUST_DURATION_MAX, None);
     for (title, says) in REFUSALS {
         let (_, chapter) = printed.split_once(title).unwrap_or_else(|| panic!("no `{title}`"));
         let chapter = chapter.split("\n== ").next().unwrap_or_default();
@@ -45,12 +55,17 @@ const REFUSALS: [(&str, &str); 8] = [
 ];
 
 /// Runs a demo, and compares what it prints with what a file shows of it.
-fn compare(shown_in: &str, demo: &[&str], duration_max: Duration) -> String {
+fn compare(
+    shown_in: &str,
+    demo: &[&str],
+    duration_max: Duration,
+    answers: Option<&Path>,
+) -> String {
     let readme = root().join(shown_in);
     let text = fs::read_to_string(&readme).expect("there is such a file");
     let (before, rest) = text.split_once(BEGIN).expect("the file shows the demo");
     let (shown, after) = rest.split_once(END).expect("what it shows ends");
-    let printed = printed_by(demo, duration_max);
+    let printed = printed_by(demo, duration_max, answers);
     if std::env::var_os("RUNWRIT_BLESS").is_some_and(|one| one == "1") {
         fs::write(&readme, format!("{before}{BEGIN}{printed}{END}{after}")).expect("writable");
         return printed;
@@ -64,8 +79,9 @@ fn compare(shown_in: &str, demo: &[&str], duration_max: Duration) -> String {
     printed
 }
 
-/// Runs the demo with both streams in one file, as a person would see them.
-fn printed_by(demo: &[&str], duration_max: Duration) -> String {
+/// Runs the demo with both streams in one file, as a person would see them. With a file for the
+/// answers of its cloud, the build with crash points is shown, which writes them.
+fn printed_by(demo: &[&str], duration_max: Duration, answers: Option<&Path>) -> String {
     let mut build = Command::new(env!("CARGO"));
     build.args(["build", "--quiet", "--package", "xtask"]).current_dir(root());
     assert!(build.status().expect("cargo runs").success());
@@ -75,7 +91,11 @@ fn printed_by(demo: &[&str], duration_max: Duration) -> String {
     let file = fs::File::create(&path).expect("writable");
     let mut command = Command::new(env!("CARGO"));
     command.args(["run", "--quiet", "--package", "xtask", "--"]).args(demo).arg("--runwrit");
-    command.arg(super::cli::shell::binary()).current_dir(root());
+    match answers {
+        None => command.arg(super::cli::shell::binary()),
+        Some(path) => command.arg(env!("CARGO_BIN_EXE_runwrit-breakable")).env(ANSWERS, path),
+    };
+    command.current_dir(root());
     command.env("NO_COLOR", "1").stdin(Stdio::null());
     command.stdout(file.try_clone().expect("a second handle")).stderr(file);
     let status = command.status().expect("cargo runs");

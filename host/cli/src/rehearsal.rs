@@ -20,7 +20,7 @@ use crate::error::{Error, chain};
 use crate::installation::Installation;
 use crate::launch::{Admitted, Landmarks};
 use crate::session::Session;
-use crate::simulation::simulated_token;
+use crate::simulation::{options, simulated_token};
 use crate::surroundings::{Surroundings, connect};
 
 /// Real seconds that a simulated one lasts: nobody waits for what does not happen.
@@ -139,7 +139,7 @@ pub async fn plan(
 async fn stage(snapshots: &BTreeMap<String, Snapshot>) -> Result<Handle, Error> {
     let now = i64::try_from(ambient::now_unix_ms()).unwrap_or_default();
     let starts_at = Timestamp::from_millisecond(now).unwrap_or_default();
-    let options = Options { time_factor: TIME_FACTOR, starts_at, ..Options::default() };
+    let options = Options { time_factor: TIME_FACTOR, starts_at, ..options() };
     let handle = Simulator::start(options).await.map_err(|error| Error::usage(chain(&error)))?;
     for (credential, snapshot) in snapshots {
         let seeded = handle.desk().seed(&simulated_token(credential), snapshot);

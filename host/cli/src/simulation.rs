@@ -1,12 +1,16 @@
-//! A simulator in this process, and the made-up credentials that open simulators and nothing else.
+//! Simulators in this process, and the made-up credentials that open simulators and nothing else.
+
+use std::fs::File;
+use std::io::Write as _;
 
 use data_encoding::BASE64;
+use runwrit_model::breakable;
 use runwrit_model::dns::ZoneName;
 use runwrit_model::endpoint::Endpoint;
 use runwrit_model::grant::Grant;
 use runwrit_simulator::hetzner::auth::Presented;
 use runwrit_simulator::hetzner::request::Request;
-use runwrit_simulator::hetzner::{Handle, Options, Simulator};
+use runwrit_simulator::hetzner::{Handle, Options, Seen, Simulator, Witness};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, chain};
@@ -27,6 +31,19 @@ pub fn simulated_token(name: &str) -> String {
     token
 }
 
+/// Returns what every simulator of this program starts from.
+pub fn options() -> Options {
+    let witness = breakable::answers().map(|file| Witness::new(|seen| write(file, seen)));
+    Options { witness, ..Options::default() }
+}
+
+/// Writes an answer at once, so that those of other processes stand before or behind it.
+fn write(mut file: &File, seen: &Seen) {
+    let &Seen { method, path, status, body } = seen;
+    let line = serde_json::json!({"method": method, "path": path, "status": status, "body": body});
+    file.write_all(format!("{line}\n").as_bytes()).expect("the file of the answers is writable");
+}
+
 /// The outside of a simulated run.
 pub struct Stage {
     handle: Handle,
@@ -36,7 +53,7 @@ impl Stage {
     /// Starts a simulator on a free loopback port, with what a grant takes for granted: the SSH
     /// keys and the zones that it names.
     pub async fn start(grant: &Grant) -> Result<Self, Error> {
-        let options = Options { time_factor: TIME_FACTOR, ..Options::default() };
+        let options = Options { time_factor: TIME_FACTOR, ..options() };
         let handle = Simulator::start(options).await;
         let stage = Self { handle: handle.map_err(|error| Error::usage(chain(&error)))? };
         let (hetzner, dns) = (grant.document().hetzner.as_ref(), grant.document().dns.as_ref());

@@ -13,9 +13,10 @@
 //! - `RUNWRIT_FAIL_CALL=registry.tenants.activate#1` lets the first call of that operation in a run
 //!   fail before it has any effect.
 //! - `RUNWRIT_CLOCK_SHIFT_MS=-60000` has the host see the time of a minute ago.
+//! - `RUNWRIT_ANSWERS=FILE` appends every answer of a simulator in this process, for a judge.
 
 #[cfg(feature = "breakable")]
-pub use on::{clock_shift_ms, crash_point, failing_call, file_point, is_broken};
+pub use on::{answers, clock_shift_ms, crash_point, failing_call, file_point, is_broken};
 
 #[cfg(all(test, not(feature = "breakable")))]
 pub use switches::is_broken;
@@ -42,6 +43,13 @@ pub fn failing_call() -> Option<(&'static str, usize)> {
 #[inline(always)]
 pub fn clock_shift_ms() -> i64 {
     0
+}
+
+/// Returns where the answers of simulators are written. Nowhere in this build.
+#[cfg(not(feature = "breakable"))]
+#[inline(always)]
+pub fn answers() -> Option<&'static std::fs::File> {
+    None
 }
 
 /// Returns whether the rule of this code is switched off. Never in this build.
@@ -89,7 +97,7 @@ pub use switches::with_broken;
 #[expect(clippy::disallowed_methods, reason = "a harness speaks to it by the environment")]
 mod on {
     use std::collections::BTreeMap;
-    use std::fs::OpenOptions;
+    use std::fs::{File, OpenOptions};
     use std::io::Write as _;
     use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -100,7 +108,8 @@ mod on {
         crash_at: Option<Place>,
         stop_at: Option<Place>,
         panic_at: Option<Place>,
-        log: Option<std::fs::File>,
+        log: Option<File>,
+        answers: Option<File>,
         broken: Vec<String>,
         failing: Option<(String, usize)>,
         clock_shift_ms: i64,
@@ -185,16 +194,17 @@ mod on {
         PLAN.get_or_init(Plan::read).clock_shift_ms
     }
 
+    /// Returns where the answers of simulators are written.
+    pub fn answers() -> Option<&'static File> {
+        PLAN.get_or_init(Plan::read).answers.as_ref()
+    }
+
     fn kill(signal: Signal) {
         kill_process(getpid(), signal).expect("a process may signal itself");
     }
 
     impl Plan {
         fn read() -> Self {
-            let log = variable("RUNWRIT_CRASH_LOG").map(|path| {
-                let file = OpenOptions::new().append(true).create(true).open(&path);
-                file.unwrap_or_else(|error| panic!("RUNWRIT_CRASH_LOG `{path}`: {error}"))
-            });
             let broken = variable("RUNWRIT_BREAK").unwrap_or_default();
             let shift = variable("RUNWRIT_CLOCK_SHIFT_MS").map(|text| {
                 text.parse().unwrap_or_else(|_| panic!("`{text}` is no number of milliseconds"))
@@ -203,7 +213,8 @@ mod on {
                 crash_at: variable("RUNWRIT_CRASH_AT").map(|text| Place::parse(&text)),
                 stop_at: variable("RUNWRIT_STOP_AT").map(|text| Place::parse(&text)),
                 panic_at: variable("RUNWRIT_PANIC_AT").map(|text| Place::parse(&text)),
-                log,
+                log: appended("RUNWRIT_CRASH_LOG"),
+                answers: appended("RUNWRIT_ANSWERS"),
                 broken: broken.split(',').map(|name| name.trim().to_owned()).collect(),
                 failing: variable("RUNWRIT_FAIL_CALL").map(|text| call(&text)),
                 clock_shift_ms: shift.unwrap_or_default(),
@@ -235,6 +246,13 @@ mod on {
             .split_once('#')
             .and_then(|(operation, nth)| nth.parse().ok().map(|nth| (operation.to_owned(), nth)));
         read.unwrap_or_else(|| panic!("`{text}` is no `<operation>#<n>`"))
+    }
+
+    /// Opens the file that a variable names.
+    fn appended(name: &str) -> Option<File> {
+        let path = variable(name)?;
+        let file = OpenOptions::new().append(true).create(true).open(&path);
+        Some(file.unwrap_or_else(|error| panic!("{name} `{path}`: {error}")))
     }
 
     fn variable(name: &str) -> Option<String> {

@@ -1,5 +1,8 @@
 //! `--json`: one object per line, the last one says how it ended.
 
+use runwrit_openapi::Watch;
+use runwrit_tests::openapi::{ANSWERS, show_written};
+
 use super::shell::{Cloud, Shell};
 
 #[test]
@@ -46,13 +49,20 @@ fn runs_and_show_print_objects_too() {
 
 #[test]
 fn a_simulated_run_leaves_nothing_and_reads_no_credential() {
-    let shell = Shell::new();
+    let (mut shell, watch) = (Shell::new(), Watch::new());
+    let answers = shell.path("answers");
+    shell.set(ANSWERS, &answers.display().to_string());
     let mut arguments = shell.provision().to_vec();
     arguments.push("--simulate");
-    let printed = shell.run(&arguments);
+    let printed = shell.run_breakable(&arguments);
     assert_eq!(printed.code, Some(0), "{}", printed.stderr);
     assert!(printed.stderr.contains("simulated: nothing real is touched"), "{}", printed.stderr);
     assert!(!shell.path("state").exists(), "the real state directory stays unmade");
+    if let Some(judge) = watch.judge() {
+        show_written(&answers, &judge);
+        let judged = judge.verdict().judged;
+        assert!(judged > 40, "only {judged} answers were judged");
+    }
 }
 
 #[test]

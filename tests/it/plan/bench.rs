@@ -7,7 +7,7 @@ use runwrit_openapi::Watch;
 use runwrit_simulator::hetzner::auth::Presented;
 use runwrit_simulator::hetzner::request::Request;
 use runwrit_simulator::hetzner::{Handle, Options, Settings, Simulator};
-use runwrit_tests::openapi::witness;
+use runwrit_tests::openapi::{ANSWERS, show_written, witness};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -53,7 +53,7 @@ pub struct Bench {
     pub cloud: Handle,
     folder: tempfile::TempDir,
     /// Judges what was answered, last of all.
-    _watch: Watch,
+    watch: Watch,
 }
 
 /// How a command ended.
@@ -107,7 +107,7 @@ impl Bench {
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::write(folder.path().join("runwrit.toml"), CONFIGURATION).expect("it is writable");
         runwrit_tests::keyring::install(folder.path());
-        let bench = Self { cloud, folder, _watch: watch };
+        let bench = Self { cloud, folder, watch };
         for token in [TOKEN, OTHER_TOKEN] {
             let key = json!({"name": "ops", "public_key": PUBLIC_KEY});
             bench.by_hand(token, "POST", "/ssh_keys", key);
@@ -197,23 +197,41 @@ impl Bench {
         arguments.extend(order.inputs.iter().flat_map(|input| ["--input", input]));
         let mut command = Command::new(built);
         command.args(arguments);
-        self.finish(command, order.token, Some(place)).await
+        self.finish(command, order.token, &[("RUNWRIT_CRASH_AT", Path::new(place))]).await
+    }
+
+    /// Plans into `plan.json`, and judges what the stand-ins of the rehearsal answered. Returns how
+    /// many answers were judged, if any are.
+    pub async fn plan_before_a_judge(&self, order: &Order) -> (Ended, Option<usize>) {
+        let (package, grant) = (order.package.display(), order.grant.display());
+        let answers = self.path("answers");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_runwrit-breakable"));
+        command.arg("plan").arg(package.to_string()).arg("--grant").arg(grant.to_string());
+        command.args(order.inputs.iter().flat_map(|input| ["--input", input]));
+        command.arg("--out").arg(self.path("plan.json"));
+        let ended = self.finish(command, order.token, &[(ANSWERS, &answers)]).await;
+        let judged = self.watch.judge().map(|judge| {
+            let before = judge.verdict().judged;
+            show_written(&answers, &judge);
+            judge.verdict().judged - before
+        });
+        (ended, judged)
     }
 
     /// Types any command.
     pub async fn type_in(&self, arguments: &[&str], token: &str) -> Ended {
         let mut command = Command::new(crate::cli::shell::binary());
         command.args(arguments);
-        self.finish(command, token, None).await
+        self.finish(command, token, &[]).await
     }
 
-    async fn finish(&self, mut command: Command, token: &str, crash: Option<&str>) -> Ended {
+    async fn finish(&self, mut command: Command, token: &str, switches: &[(&str, &Path)]) -> Ended {
         command.arg("--state").arg(self.path("state"));
         command.arg("--config").arg(self.path("runwrit.toml"));
         command.env_clear().env("HOME", self.folder.path()).env("HCLOUD_TOKEN", token);
         command.env("HCLOUD_ENDPOINT", self.cloud.endpoint());
         command.env("RUNWRIT_TRUST", self.path("trust.toml"));
-        command.envs(crash.map(|place| ("RUNWRIT_CRASH_AT", place)));
+        command.envs(switches.iter().copied());
         let output = command.output().await.expect("the program is there");
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         let (stdout, stderr) = (text(output.stdout), text(output.stderr));

@@ -92,17 +92,42 @@ impl Installation {
         Self { folder: tempfile::tempdir().expect("the temporary folder is writable") }
     }
 
+    /// Returns how many runs it knows.
+    pub fn runs(&self) -> usize {
+        let mut command = Command::new(program());
+        command.args(["runs", "--json", "--state"]).arg(self.folder.path().join("state"));
+        command.env_clear().env("HOME", self.folder.path()).current_dir(self.folder.path());
+        let output = command.output().expect("the host is built");
+        assert!(output.status.success(), "{output:?}");
+        output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count()
+    }
+
     /// Runs a guest on the tenant `acme`, with leave to reserve it.
     pub fn run(&self, guest: &str, options: &[&str]) -> Ended {
         watch(&mut self.command(guest, options))
     }
 
+    /// Runs another component in the place of that of a guest.
+    pub fn run_instead(&self, guest: &str, component: &[u8], options: &[&str]) -> Ended {
+        let folder = self.folder.path().join("package");
+        fs::create_dir(&folder).expect("the folder is writable");
+        let manifest = package(guest).join("runbook.toml");
+        fs::copy(manifest, folder.join("runbook.toml")).expect("the folder is writable");
+        fs::write(folder.join("component.wasm"), component).expect("the folder is writable");
+        keyring::sign(&folder);
+        watch(&mut self.command_of(&folder, guest, options))
+    }
+
     /// Returns the command that runs a guest.
     pub fn command(&self, guest: &str, options: &[&str]) -> Command {
+        self.command_of(&package(guest), guest, options)
+    }
+
+    fn command_of(&self, package: &Path, guest: &str, options: &[&str]) -> Command {
         let grant = self.folder.path().join("grant.toml");
         fs::write(&grant, grant_for(guest)).expect("the folder is writable");
         let mut host = Command::new(program());
-        host.arg("run").arg(package(guest)).args(["--input", "tenant=acme", "--yes", "--grant"]);
+        host.arg("run").arg(package).args(["--input", "tenant=acme", "--yes", "--grant"]);
         host.arg(grant).arg("--state").arg(self.folder.path().join("state")).args(options);
         host.env_clear().env("HOME", self.folder.path()).current_dir(self.folder.path());
         host.env("RUNWRIT_TRUST", keyring::install(self.folder.path()));

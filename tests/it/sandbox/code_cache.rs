@@ -13,6 +13,7 @@ use runwrit_model::labels::HostKey;
 use tempfile::TempDir;
 
 use super::bench::{self, wrap};
+use super::handwritten::{CALLS_OF_A_BOMB, FUNCTION, TYPE, beside_quiet, bomb, code};
 
 struct Bench {
     folder: TempDir,
@@ -153,49 +154,6 @@ async fn compiled_code_is_no_component() {
     assert!(matches!(error, CodeError::Precompiled), "{error}");
 }
 
-/// A component with one function of `count` additions: a few megabytes that cost a compiler
-/// gigabytes and many seconds.
-fn bomb(count: usize) -> Vec<u8> {
-    let mut body = vec![0]; // no local variables
-    body.extend([0x41, 1]); // i32.const 1
-    body.extend([0x41, 3, 0x6a].repeat(count)); // i32.const 3, i32.add
-    body.extend([0x1a, 0x0b]); // drop, end
-    beside_quiet(&[TYPE, FUNCTION, &code(&body)].concat())
-}
-
-/// One type: nothing to nothing.
-const TYPE: &[u8] = &[1, 4, 1, 0x60, 0, 0];
-/// One function of it.
-const FUNCTION: &[u8] = &[3, 2, 1, 0];
-
-/// Returns the section with the code of one function.
-fn code(body: &[u8]) -> Vec<u8> {
-    let code = [leb128(1), leb128(body.len()), body.to_vec()].concat();
-    [vec![10], leb128(code.len()), code].concat()
-}
-
-/// Returns the quiet guest with one more core module of these sections.
-fn beside_quiet(sections: &[u8]) -> Vec<u8> {
-    let module = [b"\0asm\x01\0\0\0", sections].concat();
-    // A component is a row of sections, so that one more core module can stand behind the others.
-    let mut component = bench::component("quiet");
-    component.extend([vec![1], leb128(module.len()), module].concat());
-    component
-}
-
-fn leb128(mut number: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    loop {
-        let low = u8::try_from(number & 0x7f).expect("seven bits fit a byte");
-        number >>= 7;
-        if number == 0 {
-            bytes.push(low);
-            return bytes;
-        }
-        bytes.push(low | 0x80);
-    }
-}
-
 #[tokio::test]
 async fn a_component_bomb_ends_in_its_child() {
     let bench = Bench::new();
@@ -208,7 +166,7 @@ async fn a_component_bomb_ends_in_its_child() {
         .load(bench.sandbox.engine(), &bomb(10))
         .await
         .expect("a small one compiles");
-    let bomb = bomb(2_400_000);
+    let bomb = bomb(CALLS_OF_A_BOMB);
     let mut texts = Vec::new();
     for bounds in [slow, large, waited] {
         let error = bench.cache(1, bounds).load(bench.sandbox.engine(), &bomb).await.err();

@@ -1,6 +1,7 @@
 //! Guests that misbehave after an effect: the run ends with the reason, and the effect is undone.
 
 use super::bench::Installation;
+use super::handwritten::{CALLS_OF_A_BOMB, bomb};
 
 /// What a guest leads to.
 struct Row {
@@ -48,6 +49,23 @@ fn a_flood_of_messages_ends_the_run_and_fills_no_disk() {
 #[test]
 fn an_endless_loop_ends_after_its_time() {
     check(&row("endless-loop", "computed for 30 s without a call", 150));
+}
+
+/// Nothing is undone, for nothing was done: code is made before the run begins.
+#[test]
+fn a_component_bomb_ends_before_its_run_begins() {
+    let installation = Installation::new();
+    let small = installation.run_instead("quiet", &bomb(10), &["--json"]);
+    assert_eq!(small.finished()["outcome"], "succeeded", "{small:?}");
+    let installation = Installation::new();
+    let ended = installation.run_instead("quiet", &bomb(CALLS_OF_A_BOMB), &[]);
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    let says = "compiling the component took more than 4096 MiB of memory, which counts as an \
+                attack; split its largest functions, or leave out what it does not need";
+    assert!(ended.stderr.contains(says), "{}", ended.stderr);
+    // What a compiler may take is its address space; the host beside it takes the rest.
+    assert!(ended.peak_mib <= 4_096 + 150, "the host took {} MiB", ended.peak_mib);
+    assert_eq!(installation.runs(), 0, "a run began");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod admission;
 mod bench;
+mod handwritten;
 mod cell;
 mod code_cache;
 mod escapes;

@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::error::{Error, chain};
 use crate::output::Style;
 use crate::session::Session;
-use crate::simulation::simulated_token;
+use crate::simulation::{options, simulated_token};
 
 /// What to stand in for.
 #[derive(Debug, Args)]
@@ -83,7 +83,7 @@ impl Hetzner {
             control: self.control,
             time_factor: self.time_factor,
             seed: self.seed,
-            ..Options::default()
+            ..options()
         };
         options.settings.action_ms = self.action_ms;
         options.settings.rate_limit = self.rate_limit;
