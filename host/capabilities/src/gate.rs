@@ -188,6 +188,12 @@ pub trait Effect: Send + Sync {
         true
     }
 
+    /// Returns whether the effect is over once it is accepted: `complete` waits for nothing and
+    /// asks nobody, so that both are written at once.
+    fn is_over_when_accepted(&self) -> bool {
+        false
+    }
+
     /// Sends. The intent is on disk. A repeated send must adopt what an earlier one made.
     fn send(&self, ticket: &Ticket) -> impl Future<Output = Result<Acceptance, SendError>> + Send;
 

@@ -16,7 +16,7 @@ const EFFECT: &[&str] = &[
     "intent-committed",
     "before-send",
     "sent",
-    "accepted-committed",
+    "accepted-noted",
     "completed",
     "result-noted",
 ];

@@ -109,7 +109,7 @@ fn a_tenant_takes_what_it_adopted_along_when_it_goes() {
 
 #[test]
 fn a_killed_adoption_goes_on_or_goes_back() {
-    let points = ["intent-committed", "sent", "accepted-committed", "result-noted"];
+    let points = ["intent-committed", "sent", "accepted-noted", "result-noted"];
     for (point, command) in points.iter().flat_map(|it| [(it, "resume"), (it, "rollback")]) {
         let (cloud, shell) = stage();
         let (before, alive) = (labels(&cloud), cloud.alive());

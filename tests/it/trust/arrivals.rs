@@ -15,7 +15,7 @@ fn half_a_tenant(shell: &Shell) -> String {
     let arguments = shell.provision();
     let breakable = Path::new(env!("CARGO_BIN_EXE_runwrit-breakable"));
     let mut command = shell.command_of(breakable, &arguments);
-    command.env("RUNWRIT_CRASH_AT", "accepted-committed/hetzner.networks.create:1");
+    command.env("RUNWRIT_CRASH_AT", "accepted-noted/hetzner.networks.create:1");
     let killed = shell.wait(command.spawn().expect("the product starts"));
     assert_eq!(killed.code, None, "it was killed: {}", killed.stderr);
     shell.last_run()

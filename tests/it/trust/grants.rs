@@ -111,7 +111,7 @@ fn a_run_does_not_go_on_under_a_grant_whose_signer_was_revoked() {
     succeeds(&shell.run(&["sign", "--grant", "acme.toml", "--key", "desk"]));
     let mut command =
         shell.command_of(Path::new(env!("CARGO_BIN_EXE_runwrit-breakable")), &arguments);
-    command.env("RUNWRIT_CRASH_AT", "accepted-committed/hetzner.networks.create:1");
+    command.env("RUNWRIT_CRASH_AT", "accepted-noted/hetzner.networks.create:1");
     let killed = shell.wait(command.spawn().expect("the product starts"));
     assert_eq!(killed.code, None, "it was killed: {}", killed.stderr);
     let run = shell.last_run();
@@ -128,7 +128,7 @@ fn tick_goes_on_only_with_what_somebody_answers_for() {
     let arguments = shell.provision();
     let mut command =
         shell.command_of(Path::new(env!("CARGO_BIN_EXE_runwrit-breakable")), &arguments);
-    command.env("RUNWRIT_CRASH_AT", "accepted-committed/hetzner.networks.create:1");
+    command.env("RUNWRIT_CRASH_AT", "accepted-noted/hetzner.networks.create:1");
     let killed = shell.wait(command.spawn().expect("the product starts"));
     assert_eq!(killed.code, None, "it was killed: {}", killed.stderr);
     let run = shell.last_run();

@@ -11,7 +11,7 @@ fn half_a_tenant(shell: &Shell) -> String {
     let arguments = shell.provision();
     let mut command =
         shell.command_of(Path::new(env!("CARGO_BIN_EXE_runwrit-breakable")), &arguments);
-    command.env("RUNWRIT_CRASH_AT", "accepted-committed/hetzner.firewalls.create:1");
+    command.env("RUNWRIT_CRASH_AT", "accepted-noted/hetzner.firewalls.create:1");
     let printed = shell.wait(command.spawn().expect("the product starts"));
     assert_eq!(printed.code, None, "it was killed: {}", printed.stderr);
     shell.last_run()

@@ -45,6 +45,10 @@ impl Effect for Append {
         Some(UndoPlan { operation, arguments: BTreeMap::new(), rank: Rank::Audit })
     }
 
+    fn is_over_when_accepted(&self) -> bool {
+        true
+    }
+
     async fn send(&self, ticket: &Ticket) -> Result<Acceptance, SendError> {
         let event = AuditEvent {
             writer: Writer { run: self.events.authority.run.clone(), call: ticket.call },

@@ -42,6 +42,10 @@ impl Effect for Send {
         None
     }
 
+    fn is_over_when_accepted(&self) -> bool {
+        true
+    }
+
     async fn send(&self, _: &Ticket) -> Result<Acceptance, SendError> {
         let answer = self.requests.client.change(&self.request).await;
         let response = answer.map_err(|broken| match broken {

@@ -42,6 +42,10 @@ impl Effect for Reserve {
         Some(plan("registry.tenants.fail", &self.id))
     }
 
+    fn is_over_when_accepted(&self) -> bool {
+        true
+    }
+
     async fn send(&self, ticket: &Ticket) -> Result<Acceptance, SendError> {
         let writer = Writer { run: self.tenants.authority.run.clone(), call: ticket.call };
         let decide = |row: Option<&TenantRow>| rules::reserve(row, &self.id, self.octet, &writer);
@@ -81,6 +85,10 @@ impl Effect for Activate {
         previous.map(|_| plan("registry.tenants.restore", &self.id))
     }
 
+    fn is_over_when_accepted(&self) -> bool {
+        true
+    }
+
     async fn send(&self, _: &Ticket) -> Result<Acceptance, SendError> {
         let decide = |row: Option<&TenantRow>| rules::activate(row, &self.id, &self.endpoints);
         self.tenants.change(&self.id, decide).await
@@ -110,6 +118,10 @@ impl Effect for Retire {
 
     fn undo(&self, _: Option<&Value>) -> Option<UndoPlan> {
         None
+    }
+
+    fn is_over_when_accepted(&self) -> bool {
+        true
     }
 
     async fn send(&self, _: &Ticket) -> Result<Acceptance, SendError> {

@@ -160,7 +160,7 @@ impl Seat {
             }
         };
         if is_new {
-            crash_point("accepted-committed", &item.call.operation);
+            crash_point("accepted-noted", &item.call.operation);
         }
         self.complete(&item, &acceptance).await
     }
@@ -182,7 +182,10 @@ impl Seat {
                 Ok(acceptance) => {
                     let record =
                         Record::Accepted(accepted(item.id, acceptance.clone(), attempt > 1));
-                    self.recorder.append(vec![record]).await?;
+                    match item.effect.is_over_when_accepted() {
+                        true => self.recorder.defer(record).await?,
+                        false => self.recorder.append(vec![record]).await?,
+                    };
                     return Ok(Sent::Accepted(acceptance));
                 }
                 // A refusal of a repeated send proves nothing about the sends before it.

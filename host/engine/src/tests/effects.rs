@@ -175,6 +175,10 @@ impl Effect for Link {
         Some(UndoPlan { operation, arguments, rank: Rank::Server })
     }
 
+    fn is_over_when_accepted(&self) -> bool {
+        true
+    }
+
     async fn send(&self, _: &Ticket) -> Result<Acceptance, SendError> {
         self.toy.cloud.link(&self.toy.fuse, &self.one, &self.two).await
     }

@@ -102,6 +102,28 @@ async fn what_was_only_seen_is_lost_with_the_process_but_for_what_is_over_the_li
     assert_eq!(bench.cloud.sends(), 1);
 }
 
+#[tokio::test]
+async fn what_is_over_when_it_is_accepted_is_written_at_once_with_its_outcome() {
+    let link = CallId::single(2);
+    let (mut alone, mut together) = (0, 0);
+    for boundary in 1.. {
+        let bench = calm(WHOLE).await;
+        let Exit::Killed(_) = bench.process(Fuse::at(boundary), None).await else { break };
+        let journal = bench.journal().await;
+        let is_accepted =
+            |entry: &Entry| matches!(&entry.record, Record::Accepted(it) if it.call == link);
+        let is_result =
+            |entry: &Entry| matches!(&entry.record, Record::Result(it) if it.call == link);
+        match (journal.iter().any(is_accepted), journal.iter().any(is_result)) {
+            (true, true) => together += 1,
+            (false, false) => {}
+            _ => alone += 1,
+        }
+    }
+    assert!(together > 0, "no kill came after both");
+    assert_eq!(alone, 0, "one of them was on the disk without the other");
+}
+
 /// Kills a fresh run at the first boundary of this name.
 pub async fn kill_at(bench: &Bench, name: &str) -> Exit {
     for boundary in 1.. {

@@ -4,6 +4,7 @@ mod database;
 mod directory;
 mod schema;
 mod worker;
+mod glance;
 mod journal;
 mod ledger;
 mod runs;
@@ -17,12 +18,15 @@ mod tests;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
+use futures_util::FutureExt as _;
+use futures_util::future::ready;
 use runwrit_capabilities::books::{AuditEvent, TenantRow, Writer};
 use runwrit_model::id::{Digest, RunId};
 use runwrit_model::journal::{Attempt, Entry, Record, Resolved, UnixMs};
 use runwrit_model::undo::LateSweep;
 
 use self::directory::Directory;
+use self::glance::Glance;
 use self::worker::Worker;
 use super::{
     Bucket, Claim, Correction, External, Fence, Head, NewRun, OrphanRow, Parcel, Reply, RunRow,
@@ -34,6 +38,7 @@ pub struct SqliteStore {
     directory: Directory,
     writer: Worker,
     reader: Worker,
+    glance: Glance,
 }
 
 impl SqliteStore {
@@ -46,7 +51,7 @@ impl SqliteStore {
         let is_used = directory.has_runs();
         let writer = Worker::writer(schema::open_writer(&path, is_used)?, &path);
         let reader = Worker::reader(schema::open_reader(&path)?, &path);
-        Ok(Self { directory, writer, reader })
+        Ok(Self { directory, writer, reader, glance: Glance::new(&path) })
     }
 
     /// Takes a run out for another store: from here on it can never go on in this one. `message`
@@ -136,8 +141,8 @@ impl Store for SqliteStore {
     }
 
     fn cancel_requested<'a>(&'a self, run: &'a RunId) -> Reply<'a, Option<String>> {
-        let run = run.clone();
-        self.reader.run(move |database| runs::cancel_requested(database, &run))
+        let asked = self.glance.take(|database| runs::cancel_requested(database, run));
+        ready(asked).boxed()
     }
 
     fn runs(&self) -> Reply<'_, Vec<RunRow>> {

@@ -16,6 +16,8 @@ const APPLICATION: i64 = 0x5257_7274;
 const LIBRARY_MIN: i32 = 3_051_003;
 /// Writers of other processes hold the file for milliseconds; longer means that one hangs.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Statements that stay compiled: all that a run needs, so that none has to make room for another.
+const STATEMENTS_KEPT_MAX: usize = 64;
 
 const TABLES: &str = "
 CREATE TABLE run (
@@ -118,6 +120,7 @@ fn is_library_sound() -> Result<(), StoreError> {
 pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open(path).map_err(super::database::told(path, "open"))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(super::database::told(path, "open"))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT_MAX);
     let database = Database::new(&connection, path);
     // Functions named in a tampered schema must not run, and a damaged page must be an error rather
     // than a signal.
