@@ -36,6 +36,8 @@ pub fn witness(judge: Judge) -> Witness {
 /// When there are none, or when they cannot be read: then nothing would be judged.
 pub fn show_written(path: &Path, judge: &Judge) {
     let file = File::open(path).expect("a simulator wrote its answers");
+    let is_empty = file.metadata().expect("it is open").len() == 0;
+    assert!(!is_empty, "no simulator wrote an answer to `{}`", path.display());
     for line in BufReader::new(file).lines() {
         let line = line.expect("the answers are text");
         let Written { method, path, status, body } =

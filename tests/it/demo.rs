@@ -79,8 +79,8 @@ fn compare(
     printed
 }
 
-/// Runs the demo with both streams in one file, as a person would see them. With a file for the
-/// answers of its cloud, the build with crash points is shown, which writes them.
+/// Runs the demo with both streams in one file, as a person would see them. Where there is a file
+/// for the answers of its cloud, the build with crash points is that cloud, since it writes them.
 fn printed_by(demo: &[&str], duration_max: Duration, answers: Option<&Path>) -> String {
     let mut build = Command::new(env!("CARGO"));
     build.args(["build", "--quiet", "--package", "xtask"]).current_dir(root());
@@ -91,11 +91,10 @@ fn printed_by(demo: &[&str], duration_max: Duration, answers: Option<&Path>) -> 
     let file = fs::File::create(&path).expect("writable");
     let mut command = Command::new(env!("CARGO"));
     command.args(["run", "--quiet", "--package", "xtask", "--"]).args(demo).arg("--runwrit");
-    match answers {
-        None => command.arg(super::cli::shell::binary()),
-        Some(path) => command.arg(env!("CARGO_BIN_EXE_runwrit-breakable")).env(ANSWERS, path),
-    };
-    command.current_dir(root());
+    command.arg(super::cli::shell::binary()).current_dir(root());
+    if let Some(path) = answers {
+        command.args(["--cloud", env!("CARGO_BIN_EXE_runwrit-breakable")]).env(ANSWERS, path);
+    }
     command.env("NO_COLOR", "1").stdin(Stdio::null());
     command.stdout(file.try_clone().expect("a second handle")).stderr(file);
     let status = command.status().expect("cargo runs");

@@ -127,7 +127,8 @@ impl Recorder {
     }
 
     /// Gives a record its place; it rides with the next durable write, which comes at once where
-    /// many wait for it. Only for what a later process finds out again by itself.
+    /// many wait for it. Only for what a later process finds out again by itself, or for what the
+    /// caller follows up with a durable write.
     pub async fn defer(&self, record: Record) -> Result<UnixMs, Stop> {
         let at = self.note_all(vec![record])?;
         if self.book().pending.len() >= limits::JOURNAL_DEFERRED_MAX {

@@ -51,8 +51,8 @@ pub const SENDS_MAX: u32 = 3;
 pub const LIST_ITEMS_MAX: usize = 1_000;
 /// A journal longer than this parks its run for a person instead of growing without end.
 pub const JOURNAL_ENTRIES_MAX: u64 = 10_000;
-/// Entries that wait in memory for the next durable write: as many reads, steps
-/// and results a kill may cost.
+/// Entries that wait in memory for the next durable write: as many reads, steps and results a kill
+/// may cost.
 pub const JOURNAL_DEFERRED_MAX: usize = 32;
 /// A journal larger than this parks its run.
 pub const JOURNAL_BYTES_MAX: u64 = 16 << 20;

@@ -21,6 +21,8 @@ const UNPACK: &str = "import sys, zipfile; wheel = zipfile.ZipFile(sys.argv[1]);
     [name for name in wheel.namelist() if name.startswith('ansible_collections/hetzner/')])";
 /// The package of Debian that counts how often a program waits for the disk.
 const DEBIAN_STRACE: &str = "strace";
+/// What makes a static program; it stands for the flags of `.cargo/config.toml`, so it repeats them.
+const STATIC: &str = "-C target-feature=+crt-static -C relro-level=partial -C link-arg=-Wl,-z,now";
 /// Where the table stands in the README.
 const BEGIN: &str = "<!-- bench: begin -->\n";
 const END: &str = "<!-- bench: end -->";
@@ -87,7 +89,7 @@ fn clean_build(place: &Place) -> Result<(PathBuf, Duration), Failure> {
     let begun = Instant::now();
     let mut cargo = command::cargo();
     cargo.args(["build", "--release", "--package", "runwrit", "--target", host, "--target-dir"]);
-    cargo.arg(&folder).env("RUSTFLAGS", "-C target-feature=+crt-static");
+    cargo.arg(&folder).env("RUSTFLAGS", STATIC);
     command::run(cargo.current_dir(place.root()))?;
     Ok((folder.join(host).join("release/runwrit"), begun.elapsed()))
 }

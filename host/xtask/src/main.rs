@@ -52,6 +52,9 @@ enum Task {
         /// Use this `runwrit` and the packages that stand, and build nothing.
         #[arg(long, value_name = "PATH")]
         runwrit: Option<PathBuf>,
+        /// Let this `runwrit` be the cloud, where another one is the operator's.
+        #[arg(long, value_name = "PATH", requires = "runwrit")]
+        cloud: Option<PathBuf>,
     },
     /// Sets up, then kills runs at every boundary in every scenario and prints the table, which
     /// takes an hour or two.
@@ -87,7 +90,9 @@ fn run(task: Task) -> Result<(), Failure> {
                 eprintln!("missing: {what}");
             }
         }),
-        Task::Demo { part, runwrit } => demo::run(&place, runwrit.as_deref(), part),
+        Task::Demo { part, runwrit, cloud } => {
+            demo::run(&place, runwrit.as_deref(), cloud.as_deref(), part)
+        }
         Task::CrashMatrix(settings) => crash_matrix::run(&place, &settings),
         Task::Fuzz(settings) => fuzz::run(&place, &settings),
         Task::Bench(settings) => bench::run(&place, &settings),

@@ -7,7 +7,7 @@ pub const TYPE: &[u8] = &[1, 4, 1, 0x60, 0, 0];
 /// One function of it.
 pub const FUNCTION: &[u8] = &[3, 2, 1, 0];
 
-/// How many calls make the largest function that is valid at all.
+/// How many calls make a function that is nearly as large as a valid one may be.
 pub const CALLS_OF_A_BOMB: usize = 3_500_000;
 
 /// Returns a component with one function that calls itself `count` times: a few megabytes that

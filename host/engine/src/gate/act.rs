@@ -102,9 +102,7 @@ impl Seat {
             }
             Forward::Ask => Err(self.ask(effect, "the process ended during the call").await?),
             Forward::Fail(failure) => {
-                let intent = &effect.intent;
-                let (outcome, at) =
-                    self.end((call, intent.class), Outcome::Err(failure), false).await?;
+                let (outcome, at) = self.end(ended(call, Outcome::Err(failure), false)).await?;
                 Ok(Stage::Ended(outcome, at))
             }
         }
@@ -248,8 +246,11 @@ impl Seat {
             crash_point("completed", &item.call.operation);
             match answer {
                 Ok(value) => {
-                    let named = (item.id, item.call.class);
-                    let end = self.end(named, Outcome::Ok(encode(&value)), false).await?;
+                    let result = ended(item.id, Outcome::Ok(encode(&value)), false);
+                    let end = match may_wait(item) {
+                        true => self.end_later(result).await?,
+                        false => self.end(result).await?,
+                    };
                     crash_point("result-noted", &item.call.operation);
                     self.tell_ended(item.id, item.call, None, acceptance.is_adopted);
                     return Ok(end);
@@ -278,31 +279,37 @@ impl Seat {
         is_effect_free: bool,
     ) -> Result<(Outcome, UnixMs), Stop> {
         let error = failure.to_string();
-        let named = (item.id, item.call.class);
-        let end = self.end(named, Outcome::Err(failure), is_effect_free).await?;
+        let end = self.end(ended(item.id, Outcome::Err(failure), is_effect_free)).await?;
         crash_point("result-noted", &item.call.operation);
         self.tell_ended(item.id, item.call, Some(error), false);
         Ok(end)
     }
 
-    /// Records how a call ended. That a thing was made is known from its acceptance, and a later
-    /// process reads it again. That nothing was made is known from nothing else, and to complete a
-    /// change again may change what a person did since.
-    async fn end(
-        &self,
-        (call, class): (CallId, CallClass),
-        outcome: Outcome,
-        is_effect_free: bool,
-    ) -> Result<(Outcome, UnixMs), Stop> {
-        let result = CallResult { call, outcome: outcome.clone(), is_effect_free };
-        let record = Record::Result(result);
-        let is_making = matches!(class, CallClass::KeyedCreate | CallClass::ProbeCreate);
-        let at = match (&outcome, is_making) {
-            (Outcome::Ok(_), true) => self.recorder.defer(record).await?,
-            _ => self.recorder.append(vec![record]).await?,
-        };
+    /// Records how a call ended.
+    async fn end(&self, result: CallResult) -> Result<(Outcome, UnixMs), Stop> {
+        let outcome = result.outcome.clone();
+        let at = self.recorder.append(vec![Record::Result(result)]).await?;
         Ok((outcome, at))
     }
+
+    /// Records how a call ended, with the next durable write.
+    async fn end_later(&self, result: CallResult) -> Result<(Outcome, UnixMs), Stop> {
+        let outcome = result.outcome.clone();
+        let at = self.recorder.defer(Record::Result(result)).await?;
+        Ok((outcome, at))
+    }
+}
+
+/// That a thing was made is known from its acceptance, and a later process reads it again. That
+/// nothing was made is known from nothing else, and to complete a change again may change what a
+/// person did since. What is over when it is accepted brings its acceptance along.
+fn may_wait<E: Effect>(item: &Item<'_, E>) -> bool {
+    let is_making = matches!(item.call.class, CallClass::KeyedCreate | CallClass::ProbeCreate);
+    is_making && !item.effect.is_over_when_accepted()
+}
+
+fn ended(call: CallId, outcome: Outcome, is_effect_free: bool) -> CallResult {
+    CallResult { call, outcome, is_effect_free }
 }
 
 fn accepted(call: CallId, acceptance: Acceptance, is_resent: bool) -> Accepted {

@@ -33,22 +33,28 @@ pub enum Part {
     Trust,
 }
 
-/// Sets everything up and shows it. `binary` is a `runwrit` that was built already.
-pub fn run(place: &Place, binary: Option<&Path>, part: Part) -> Result<(), Failure> {
+/// Sets everything up and shows it. `binary` is a `runwrit` that was built already, and `cloud`
+/// another one that serves the simulated cloud.
+pub fn run(
+    place: &Place,
+    binary: Option<&Path>,
+    cloud: Option<&Path>,
+    part: Part,
+) -> Result<(), Failure> {
     let binary = match binary {
         Some(binary) => binary.to_owned(),
         None => build(place)?,
     };
     match part {
-        Part::Tenant => tenant(place, binary),
+        Part::Tenant => tenant(place, cloud.unwrap_or(&binary), &binary),
         Part::Trust => trust::run(place, &binary),
     }
 }
 
-fn tenant(place: &Place, binary: PathBuf) -> Result<(), Failure> {
+fn tenant(place: &Place, cloud: &Path, binary: &Path) -> Result<(), Failure> {
     let folder = place.root().join("target/demo");
-    let simulator = Simulator::start(&binary)?;
-    let operator = Operator::prepare(&folder, &binary, place, &simulator)?;
+    let simulator = Simulator::start(cloud)?;
+    let operator = Operator::prepare(&folder, binary, place, &simulator)?;
     simulator.add_ssh_key()?;
     simulator.add_zone()?;
     provision(&operator)?;

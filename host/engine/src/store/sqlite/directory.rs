@@ -45,9 +45,12 @@ impl Directory {
     /// Returns the path of the database, which exists with mode 0600 from then on.
     pub(super) fn database(&self) -> Result<PathBuf, StoreError> {
         let path = self.root.join("store.sqlite");
-        let mut options = private();
-        options.append(true).create(true).open(&path).map_err(unusable(&path))?;
-        Ok(path)
+        // One that exists is not opened here: to close it would take the locks from every
+        // connection that this process has to it, and another process would take away its log.
+        match private().write(true).create_new(true).open(&path) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(unusable(&path)(error)),
+            Ok(_) | Err(_) => Ok(path),
+        }
     }
 
     /// Returns whether runs were worked on here: each leaves its lock file.

@@ -8,7 +8,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
@@ -133,6 +133,20 @@ fn only_the_owner_can_read_or_write() {
     fs::set_permissions(&state, fs::Permissions::from_mode(0o777)).unwrap();
     let error = SqliteStore::open(&state).map(drop).unwrap_err();
     assert!(matches!(error, StoreError::Exposed { mode: 0o777, .. }), "{error}");
+}
+
+/// A process that closes the store takes its log away when nobody else holds a lock on it. To close
+/// a file gives up all locks that the process has on it, whoever took them.
+#[test]
+fn whoever_asks_for_the_database_takes_no_lock_from_the_store() {
+    let folder = folder();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let mark = format!(":{} ", folder.path().join("store.sqlite").metadata().unwrap().ino());
+    let locks = || fs::read_to_string("/proc/locks").unwrap().matches(&mark).count();
+    let before = locks();
+    assert!(before > 0, "an open store holds a lock");
+    store.directory.database().unwrap();
+    assert_eq!(locks(), before);
 }
 
 #[test]
