@@ -14,8 +14,8 @@ pub struct Settings {
     /// Kill only at every n-th boundary.
     #[arg(long, default_value_t = 1)]
     stride: u64,
-    /// Cases at once.
-    #[arg(long, default_value_t = 4)]
+    /// Cases at once. They wait more than they work.
+    #[arg(long, default_value_t = 12)]
     jobs: usize,
     /// Only rows whose name contains this, for example `cancel, late`.
     #[arg(long, default_value = "")]

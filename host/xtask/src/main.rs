@@ -57,7 +57,7 @@ enum Task {
         cloud: Option<PathBuf>,
     },
     /// Sets up, then kills runs at every boundary in every scenario and prints the table, which
-    /// takes an hour or two.
+    /// takes half an hour on two cores.
     CrashMatrix(crash_matrix::Settings),
     /// Lets libFuzzer try the readers of signed things, then sets up and lets schemathesis loose on
     /// the simulator, for longer than the tests take the time.
