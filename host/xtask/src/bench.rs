@@ -21,7 +21,7 @@ const UNPACK: &str = "import sys, zipfile; wheel = zipfile.ZipFile(sys.argv[1]);
     [name for name in wheel.namelist() if name.startswith('ansible_collections/hetzner/')])";
 /// The package of Debian that counts how often a program waits for the disk.
 const DEBIAN_STRACE: &str = "strace";
-/// What makes a static program; it stands for the flags of `.cargo/config.toml`, so it repeats them.
+/// What makes a static program. It stands for the flags of `.cargo/config.toml`: it repeats them.
 const STATIC: &str = "-C target-feature=+crt-static -C relro-level=partial -C link-arg=-Wl,-z,now";
 /// Where the table stands in the README.
 const BEGIN: &str = "<!-- bench: begin -->\n";

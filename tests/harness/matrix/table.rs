@@ -39,8 +39,8 @@ const RUN: &[&str] = &[
 /// the marker of the project, and each of three calls in flight is looked for by name, sent again,
 /// looked at for running actions and read back, twice where the cloud also loses the answer.
 const REQUESTS_PER_KILL: usize = 1 + 3 * 8;
-/// What a kill may cost more while lists lag: three names that are taken and not listed yet are each
-/// looked for every 5 ms, for 120 ms.
+/// What a kill may cost more while lists lag: three names that are taken and not listed yet are
+/// each looked for every 5 ms, for 120 ms.
 const REQUESTS_PER_LAG: usize = 3 * 24;
 /// What a rollback costs that the case without a kill did not need: a cancel comes with the kill.
 /// Each of six things is looked at, freed, deleted and looked for; some are also waited for.
