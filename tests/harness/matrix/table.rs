@@ -39,9 +39,6 @@ const RUN: &[&str] = &[
 /// the marker of the project, and each of three calls in flight is looked for by name, sent again,
 /// looked at for running actions and read back, twice where the cloud also loses the answer.
 const REQUESTS_PER_KILL: usize = 1 + 3 * 8;
-/// What a kill may cost more while lists lag: three names that are taken and not listed yet are
-/// each looked for every 5 ms, for 120 ms.
-const REQUESTS_PER_LAG: usize = 3 * 24;
 /// What a rollback costs that the case without a kill did not need: a cancel comes with the kill.
 /// Each of six things is looked at, freed, deleted and looked for; some are also waited for.
 const REQUESTS_PER_ROLLBACK: usize = 6 * 8;
@@ -129,9 +126,7 @@ impl Row {
         let is_cancel = matches!(self.cell.0, Scenario::Canceled | Scenario::CanceledAlive);
         let is_canceled = is_cancel && kills > 0;
         let rollback = if is_canceled { REQUESTS_PER_ROLLBACK } else { 0 };
-        let lag = if self.cell.1 == Mood::ListLag { REQUESTS_PER_LAG } else { 0 };
-        let each = REQUESTS_PER_KILL + lag;
-        let most = self.requests + REQUESTS_SPREAD + kills * each + rollback;
+        let most = self.requests + REQUESTS_SPREAD + kills * REQUESTS_PER_KILL + rollback;
         let sent = verdict.requests;
         self.requests_more = self.requests_more.max(sent.saturating_sub(self.requests));
         let facts = format!("{sent} requests, at most {most} after {kills} kills");
