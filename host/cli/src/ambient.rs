@@ -2,6 +2,7 @@
 //!
 //! Everything below is handed what it needs as an argument; `clippy.toml` bans the rest.
 
+mod patient;
 pub mod trusted;
 
 use std::collections::BTreeMap;
@@ -16,7 +17,9 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use runwrit_engine::clock::Clock;
 use runwrit_model::journal::UnixMs;
+use runwrit_model::limits;
 
+use self::patient::Patient;
 use crate::error::Error;
 
 /// What the operating system gave to this process.
@@ -178,13 +181,13 @@ impl runwrit_capabilities::hetzner::clock::Clock for SystemClock {
     }
 }
 
-/// Reads a file of at most `bytes_max` bytes; `what` names it in errors, for example `grant`.
-#[expect(clippy::disallowed_methods, reason = "this is where files enter")]
+/// Reads a file of at most `bytes_max` bytes; `what` names it in errors, for example `grant`. It may
+/// be a pipe, as shells make them of `<(…)`.
 pub fn read(what: &str, path: &Path, bytes_max: u64) -> Result<Vec<u8>, Error> {
     let wrong = |source: io::Error| {
         Error::usage(format!("the {what} `{}` cannot be read: {source}", path.display()))
     };
-    let file = std::fs::File::open(path).map_err(wrong)?;
+    let file = Patient::open(path, limits::PIPE_WAIT_MAX).map_err(wrong)?;
     let mut bytes = Vec::new();
     file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(wrong)?;
     if bytes.len() as u64 > bytes_max {

@@ -73,7 +73,7 @@ impl Installation {
         let key = host_key::open(state)?;
         let claimant = Claimant { epoch: epoch::read(state)?, host: ambient::host_name() };
         let progress = Arc::new(Progress::new(Arc::clone(&session.output)));
-        let interrupt = Interrupt::default();
+        let interrupt = session.signals.interrupt.clone();
         let host = Host {
             clock: Arc::new(ambient::SystemClock),
             reporter: Arc::clone(&progress) as _,

@@ -63,6 +63,7 @@ use crate::commands::Command;
 use crate::error::Error;
 use crate::output::Output;
 use crate::session::Session;
+use crate::signals::Signals;
 
 /// Runs signed runbooks with exactly the authority that you grant
 #[derive(Debug, Parser)]
@@ -118,7 +119,12 @@ fn enter(ambient: Ambient) -> Exit {
     }
     // Another part of the process may have installed one already; any of them will do.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let session = Session { ambient, shared: line.shared, output: Arc::clone(&output) };
+    let session = Session {
+        ambient,
+        shared: line.shared,
+        output: Arc::clone(&output),
+        signals: Signals::default(),
+    };
     guarded(&output, || line.command.execute(&session))
 }
 

@@ -9,6 +9,7 @@ use crate::ambient::Ambient;
 use crate::arguments::Shared;
 use crate::error::Error;
 use crate::output::{Output, Style};
+use crate::signals::Signals;
 
 /// What every command is handed.
 pub struct Session {
@@ -18,6 +19,8 @@ pub struct Session {
     pub shared: Shared,
     /// Where to print.
     pub output: Arc<Output>,
+    /// What may interrupt it.
+    pub signals: Signals,
 }
 
 impl Session {
@@ -28,10 +31,11 @@ impl Session {
         }
     }
 
-    /// Runs asynchronous work to its end.
+    /// Runs asynchronous work to its end, all of it on this thread: a run waits most of the time,
+    /// and to be woken through another thread takes longer than what is then done.
     pub fn block_on<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        let mut builder = tokio::runtime::Builder::new_multi_thread();
-        let runtime = builder.enable_all().build().map_err(|source| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|source| {
             Error::new(Exit::Bug, format!("the runtime cannot be started: {source}"))
         })?;
         let result = runtime.block_on(work);

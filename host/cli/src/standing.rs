@@ -1,6 +1,5 @@
 //! A run that stands in the store, with what is needed to go on with it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use runwrit_engine::admission::linked;
@@ -23,7 +22,6 @@ use crate::installation::Installation;
 use crate::keyring::Trust;
 use crate::readmission::{Newcomer, Word};
 use crate::session::Session;
-use crate::signals;
 use crate::surroundings::{Subject, Surroundings};
 
 /// A run of this installation.
@@ -58,7 +56,7 @@ impl Standing {
             is_loopback_only: false,
         };
         let surroundings = Surroundings::new(subject, &wallet, &installation, &configuration)?;
-        signals::watch(installation.interrupt.clone(), Arc::clone(&installation.progress));
+        session.signals.watch(&installation.progress);
         // A rollback asks nobody who vouched for the runbook, so it needs no keyring.
         let trust = Trust::open(session);
         let state = view.state;

@@ -166,6 +166,9 @@ pub const DISK_FILES_MIN: u64 = 100;
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(30);
 /// How long `doctor` waits for another program, such as `docker`.
 pub const PROGRAM_WAIT_MAX: Duration = Duration::from_secs(5);
+/// How long each read of a pipe that was given as a file may take: what writes to it may ask a
+/// person for a passphrase first.
+pub const PIPE_WAIT_MAX: Duration = Duration::from_secs(120);
 /// A late look that is overdue by this tells that nobody calls `tick`.
 pub const TICK_OVERDUE: Duration = Duration::from_secs(3_600);
 /// A clock before this, the start of 2026, is that of a machine that has lost its battery.

@@ -1,5 +1,6 @@
 //! A simulated cloud that plays the real one, an installation, and an operator who plans.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,9 @@ use tokio::process::Command;
 pub const TOKEN: &str = "simulatedPlanPlanPlanPlanPlanPlanPlanPlanPlanPlanPlanPlanPlanPla";
 /// Another one, which opens another project.
 pub const OTHER_TOKEN: &str = "simulatedOtherOtherOtherOtherOtherOtherOtherOtherOtherOtherOther";
+
+/// The build with crash points.
+const BREAKABLE: &str = env!("CARGO_BIN_EXE_runwrit-breakable");
 
 /// A well-formed key that nobody has the other half of.
 const PUBLIC_KEY: &str =
@@ -82,6 +86,14 @@ impl Order {
             inputs: inputs.iter().map(|input| (*input).to_owned()).collect(),
             token: TOKEN,
         }
+    }
+
+    /// Returns a command of a program with the arguments that this order means.
+    fn typed(&self, program: impl AsRef<OsStr>, command: &str) -> Command {
+        let mut typed = Command::new(program);
+        typed.arg(command).arg(&self.package).arg("--grant").arg(&self.grant);
+        typed.args(self.inputs.iter().flat_map(|input| ["--input", input]));
+        typed
     }
 
     /// Provisions `acme`.
@@ -179,35 +191,23 @@ impl Bench {
     }
 
     async fn order(&self, command: &str, order: &Order, more: &[&str]) -> Ended {
-        let (package, grant) = (order.package.display(), order.grant.display());
-        let (package, grant) = (package.to_string(), grant.to_string());
-        let mut arguments = vec![command, &package, "--grant", &grant];
-        arguments.extend(order.inputs.iter().flat_map(|input| ["--input", input]));
-        arguments.extend(more);
-        self.type_in(&arguments, order.token).await
+        let mut command = order.typed(crate::cli::shell::binary(), command);
+        command.args(more);
+        self.finish(command, order.token, &[]).await
     }
 
     /// Runs by `plan.json` in the build with crash points, and is killed at one of them.
     pub async fn apply_until(&self, order: &Order, place: &str) -> Ended {
-        let built = env!("CARGO_BIN_EXE_runwrit-breakable");
-        let (package, grant) = (order.package.display(), order.grant.display());
-        let (package, grant) = (package.to_string(), grant.to_string());
-        let plan = self.path("plan.json").display().to_string();
-        let mut arguments = vec!["run", &package, "--grant", &grant, "--json", "--plan", &plan];
-        arguments.extend(order.inputs.iter().flat_map(|input| ["--input", input]));
-        let mut command = Command::new(built);
-        command.args(arguments);
+        let mut command = order.typed(BREAKABLE, "run");
+        command.arg("--json").arg("--plan").arg(self.path("plan.json"));
         self.finish(command, order.token, &[("RUNWRIT_CRASH_AT", Path::new(place))]).await
     }
 
     /// Plans into `plan.json`, and judges what the stand-ins of the rehearsal answered. Returns how
     /// many answers were judged, if any are.
     pub async fn plan_before_a_judge(&self, order: &Order) -> (Ended, Option<usize>) {
-        let (package, grant) = (order.package.display(), order.grant.display());
         let answers = self.path("answers");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_runwrit-breakable"));
-        command.arg("plan").arg(package.to_string()).arg("--grant").arg(grant.to_string());
-        command.args(order.inputs.iter().flat_map(|input| ["--input", input]));
+        let mut command = order.typed(BREAKABLE, "plan");
         command.arg("--out").arg(self.path("plan.json"));
         let ended = self.finish(command, order.token, &[(ANSWERS, &answers)]).await;
         let judged = self.watch.judge().map(|judge| {

@@ -48,6 +48,12 @@ pub struct Project {
     pub scope: Scope,
 }
 
+impl Project {
+    fn now(&self) -> UnixMs {
+        self.client.clock().now_unix_ms()
+    }
+}
+
 /// A project, as far as one run may use it.
 pub struct Hetzner {
     project: Project,
@@ -60,10 +66,6 @@ impl Hetzner {
     /// with.
     pub fn new(project: Project, grant: Arc<Grant>, settings: settings::Hetzner) -> Self {
         Self { project, grant, settings }
-    }
-
-    fn now(&self) -> UnixMs {
-        self.client.clock().now_unix_ms()
     }
 }
 

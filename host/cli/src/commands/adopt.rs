@@ -24,7 +24,6 @@ use crate::error::Error;
 use crate::installation::Installation;
 use crate::output::Style;
 use crate::session::Session;
-use crate::signals;
 use crate::surroundings::{Subject, Surroundings, connect};
 
 /// What to take, and into which tenant.
@@ -97,7 +96,7 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
         let worlds = surroundings.enter(Some(&home)).await?;
         let created = Created { worlds, ..created(&run, &scope, (&grant, &names), session) };
         let guest = Adoption::of(&created, || surroundings.hetzner()).ok_or_else(no_project)?;
-        signals::watch(installation.interrupt.clone(), Arc::clone(&installation.progress));
+        session.signals.watch(&installation.progress);
         let ended = installation.engine.start(created, guest, &surroundings).await;
         installation.conclude(&run, ended, session).await
     })

@@ -1,7 +1,6 @@
 //! `runwrit plan`: what a run would do, with its cost, without doing it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Args;
 use runwrit_model::exit::Exit;
@@ -21,7 +20,6 @@ use crate::output::{Output, Style};
 use crate::pins::{self, Pinning};
 use crate::rehearsal;
 use crate::session::Session;
-use crate::signals;
 use crate::widening;
 
 /// What to plan, and with what.
@@ -70,7 +68,7 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
         let installation = Installation::open(session, &configuration)?;
         let admitted = order.admit(installation.engine.new_run_id())?;
         let wallet = Wallet::real(&session.ambient, &configuration);
-        signals::watch(installation.interrupt.clone(), Arc::clone(&installation.progress));
+        session.signals.watch(&installation.progress);
         rehearsal::plan(&admitted, (&installation, &wallet, &configuration), session).await
     })?;
     if let Some(path) = &arguments.out {

@@ -1,7 +1,6 @@
 //! `runwrit run`: admission, then the run, live.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Args;
 use runwrit_model::exit::Exit;
@@ -20,7 +19,6 @@ use crate::output::Style;
 use crate::pins::{self, Pinning};
 use crate::rehearsal::Outlook;
 use crate::session::Session;
-use crate::signals;
 use crate::simulation::Stage;
 use crate::surroundings::Surroundings;
 use crate::widening;
@@ -152,6 +150,6 @@ async fn start(
         trust.remember(admitted.vouching(), &package.folder)?;
         widening::remember(trust, admitted.vouching(), package)?;
     }
-    signals::watch(installation.interrupt.clone(), Arc::clone(&installation.progress));
+    session.signals.watch(&installation.progress);
     admitted.start(installation, surroundings, session).await
 }

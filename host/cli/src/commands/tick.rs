@@ -55,7 +55,11 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
     session.block_on(async {
         let installation = Installation::open(session, &configuration)?;
         let mut exit = sweep(&installation, session, &configuration).await?;
+        session.signals.watch(&installation.progress);
         for (run, why) in installation.engine.due_runs().await? {
+            if session.signals.interrupt.is_raised() {
+                return Ok(worse(exit, Exit::Interrupted));
+            }
             // One rollback that waits for its endpoint must not keep the others back.
             let patience = Some(SLEEP_INLINE_MAX);
             let ended = match resume::go_on(&run, patience, Word::Nothing, session).await {

@@ -102,7 +102,7 @@ impl Seat {
             }
             Forward::Ask => Err(self.ask(effect, "the process ended during the call").await?),
             Forward::Fail(failure) => {
-                let (outcome, at) = self.end(ended(call, Outcome::Err(failure), false)).await?;
+                let (outcome, at) = self.record_failure(call, failure, false).await?;
                 Ok(Stage::Ended(outcome, at))
             }
         }
@@ -246,14 +246,15 @@ impl Seat {
             crash_point("completed", &item.call.operation);
             match answer {
                 Ok(value) => {
-                    let result = ended(item.id, Outcome::Ok(encode(&value)), false);
-                    let end = match may_wait(item) {
-                        true => self.end_later(result).await?,
-                        false => self.end(result).await?,
+                    let outcome = Outcome::Ok(encode(&value));
+                    let result = Record::Result(ended(item.id, outcome.clone(), false));
+                    let at = match may_wait(item) {
+                        true => self.recorder.defer(result).await?,
+                        false => self.recorder.append(vec![result]).await?,
                     };
                     crash_point("result-noted", &item.call.operation);
                     self.tell_ended(item.id, item.call, None, acceptance.is_adopted);
-                    return Ok(end);
+                    return Ok((outcome, at));
                 }
                 // It was accepted, so a refusal now proves nothing.
                 Err(SendError::Refused(failure) | SendError::FailedAfterEffect(failure)) => {
@@ -279,23 +280,21 @@ impl Seat {
         is_effect_free: bool,
     ) -> Result<(Outcome, UnixMs), Stop> {
         let error = failure.to_string();
-        let end = self.end(ended(item.id, Outcome::Err(failure), is_effect_free)).await?;
+        let end = self.record_failure(item.id, failure, is_effect_free).await?;
         crash_point("result-noted", &item.call.operation);
         self.tell_ended(item.id, item.call, Some(error), false);
         Ok(end)
     }
 
-    /// Records how a call ended.
-    async fn end(&self, result: CallResult) -> Result<(Outcome, UnixMs), Stop> {
-        let outcome = result.outcome.clone();
+    async fn record_failure(
+        &self,
+        call: CallId,
+        failure: Failure,
+        is_effect_free: bool,
+    ) -> Result<(Outcome, UnixMs), Stop> {
+        let outcome = Outcome::Err(failure);
+        let result = ended(call, outcome.clone(), is_effect_free);
         let at = self.recorder.append(vec![Record::Result(result)]).await?;
-        Ok((outcome, at))
-    }
-
-    /// Records how a call ended, with the next durable write.
-    async fn end_later(&self, result: CallResult) -> Result<(Outcome, UnixMs), Stop> {
-        let outcome = result.outcome.clone();
-        let at = self.recorder.defer(Record::Result(result)).await?;
         Ok((outcome, at))
     }
 }

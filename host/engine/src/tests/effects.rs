@@ -46,8 +46,7 @@ impl Toy {
             kind: "net",
             name: name.to_owned(),
             parent: None,
-            is_marked: false,
-            is_twin: false,
+            nature: Nature::Keyed,
         }
     }
 
@@ -58,12 +57,17 @@ impl Toy {
 
     /// A thing whose name is not unique.
     pub fn marked(&self, name: &str) -> Make {
-        Make { is_marked: true, kind: "mark", ..self.net(name) }
+        Make { nature: Nature::Marked, kind: "mark", ..self.net(name) }
     }
 
     /// A creation of the class of a net, under a key that the cloud does not keep unique.
     pub fn twin(&self, name: &str) -> Make {
-        Make { is_twin: true, kind: "mark", ..self.net(name) }
+        Make { nature: Nature::Twin, kind: "mark", ..self.net(name) }
+    }
+
+    /// A thing that is there as soon as the cloud took it.
+    pub fn row(&self, name: &str) -> Make {
+        Make { nature: Nature::Instant, kind: "row", ..self.net(name) }
     }
 
     pub fn link(&self, one: &str, two: &str) -> Link {
@@ -85,8 +89,16 @@ pub struct Make {
     kind: &'static str,
     name: String,
     parent: Option<String>,
-    is_marked: bool,
-    is_twin: bool,
+    nature: Nature,
+}
+
+/// What a creation is like.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Nature {
+    Keyed,
+    Marked,
+    Twin,
+    Instant,
 }
 
 impl Effect for Make {
@@ -95,7 +107,10 @@ impl Effect for Make {
     fn call(&self) -> Call {
         Call {
             operation: format!("toy.{}s.create", self.kind),
-            class: if self.is_marked { CallClass::ProbeCreate } else { CallClass::KeyedCreate },
+            class: match self.nature {
+                Nature::Marked => CallClass::ProbeCreate,
+                Nature::Keyed | Nature::Twin | Nature::Instant => CallClass::KeyedCreate,
+            },
             request: json!({ "name": self.name, "parent": self.parent }),
             kind: Some(format!("toy.{}", self.kind)),
             key: Some(self.name.clone()),
@@ -115,11 +130,15 @@ impl Effect for Make {
     }
 
     fn is_key_enforced(&self) -> bool {
-        !self.is_twin
+        self.nature != Nature::Twin
+    }
+
+    fn is_over_when_accepted(&self) -> bool {
+        self.nature == Nature::Instant
     }
 
     async fn send(&self, ticket: &Ticket) -> Result<Acceptance, SendError> {
-        if (self.is_marked || self.is_twin) && ticket.is_repeated {
+        if matches!(self.nature, Nature::Marked | Nature::Twin) && ticket.is_repeated {
             let found = self.toy.cloud.find(&ticket.labels);
             if let Some(id) = found.first() {
                 let remote_id = Some(id.clone());

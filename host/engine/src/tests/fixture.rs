@@ -15,8 +15,7 @@ use serde_json::Value;
 
 use super::cloud::Weather;
 use super::play::Act::{self, *};
-use super::protocol::kill_at;
-use super::{Bench, SqliteStore, directory};
+use super::{Bench, SqliteStore, directory, kill_at};
 
 const JOURNAL: &str = include_str!("../../../../tests/fixtures/journal-v1.sql");
 

@@ -9,6 +9,7 @@ mod fuse;
 mod matrix;
 mod play;
 mod protocol;
+mod writing;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +20,7 @@ use futures_util::future::BoxFuture;
 use runwrit_model::event::{Event, RunOutcome};
 use runwrit_model::grant::Grant;
 use runwrit_model::id::{Digest, RunId, Scope};
-use runwrit_model::journal::{Created, Entry, OnFailure, UnixMs, World};
+use runwrit_model::journal::{Created, Entry, OnFailure, Record, UnixMs, World};
 use runwrit_model::labels::HostKey;
 use runwrit_model::timing::Timing;
 
@@ -288,3 +289,43 @@ operations = ["events.append"]
 kinds = ["TOY"]
 subjects = ["net", "gate", "one", "two", "three", "mark", "link", "shout", "get"]
 "#;
+
+/// A toy runbook over a cloud that behaves.
+async fn calm(acts: &[Act]) -> Bench {
+    Bench::new(acts, Weather::Calm).await
+}
+
+/// Returns what the entries of a journal are.
+fn kinds(entries: &[Entry]) -> Vec<&'static str> {
+    let kind = |entry: &Entry| match entry.record {
+        Record::Created(_) => "created",
+        Record::Attempt(_) => "attempt",
+        Record::Step(_) => "step",
+        Record::Observed(_) => "observed",
+        Record::Intent(_) => "intent",
+        Record::Accepted(_) => "accepted",
+        Record::Result(_) => "result",
+        Record::CancelRequested(_) => "cancel",
+        Record::RollbackStarted(_) => "rollback",
+        Record::UndoIntent(_) => "undo-intent",
+        Record::UndoResult(_) => "undo-result",
+        Record::Finished(_) => "finished",
+        _ => "other",
+    };
+    entries.iter().map(kind).collect()
+}
+
+/// Kills a fresh run at the first boundary of this name.
+async fn kill_at(bench: &Bench, name: &str) -> Exit {
+    for boundary in 1.. {
+        let probe = Bench::new(&bench.acts, Weather::Calm).await;
+        match probe.process(Fuse::at(boundary), None).await {
+            Exit::Killed(place) if place == name => {
+                return bench.process(Fuse::at(boundary), None).await;
+            }
+            Exit::Killed(_) => {}
+            Exit::Ended(_) => panic!("no boundary is called `{name}`"),
+        }
+    }
+    unreachable!("a run has an end")
+}

@@ -25,6 +25,7 @@ pub enum Act {
     Link(&'static str, &'static str),
     Marked(&'static str),
     Twin(&'static str),
+    Row(&'static str),
     Shout(&'static str),
     Read(&'static str),
     Sleep(u32),
@@ -92,6 +93,7 @@ impl Player {
             Act::Net(name) => self.made(hand, toy.net(name)).await?,
             Act::Marked(name) => self.made(hand, toy.marked(name)).await?,
             Act::Twin(name) => self.made(hand, toy.twin(name)).await?,
+            Act::Row(name) => self.made(hand, toy.row(name)).await?,
             Act::Server(name) => self.made(hand, toy.server(name, &hand.ids["net"])).await?,
             Act::Servers(names) => {
                 let net = hand.ids["net"].clone();

@@ -9,12 +9,9 @@ use runwrit_model::id::RunId;
 use runwrit_model::journal::{
     Attempt, Ending, Entry, OnFailure, Outcome, Record, Resolved, UndoOutcome, VERSION, Verdict,
 };
-use runwrit_model::limits;
 
-use super::cloud::Weather;
-use super::fuse::Fuse;
 use super::play::Act::{self, *};
-use super::{Bench, Exit, START};
+use super::{Bench, Exit, START, calm, kill_at, kinds};
 use crate::engine::Canceled;
 use crate::error::EngineError;
 use crate::guest::NoGuest;
@@ -23,51 +20,9 @@ use crate::view::{CallState, RunState};
 
 const WHOLE: &[Act] = &[Net("net"), Servers(&["one", "two"]), Link("one", "two")];
 
-async fn calm(acts: &[Act]) -> Bench {
-    Bench::new(acts, Weather::Calm).await
-}
-
-fn kinds(entries: &[Entry]) -> Vec<&'static str> {
-    let kind = |entry: &Entry| match entry.record {
-        Record::Created(_) => "created",
-        Record::Attempt(_) => "attempt",
-        Record::Step(_) => "step",
-        Record::Observed(_) => "observed",
-        Record::Intent(_) => "intent",
-        Record::Accepted(_) => "accepted",
-        Record::Result(_) => "result",
-        Record::CancelRequested(_) => "cancel",
-        Record::RollbackStarted(_) => "rollback",
-        Record::UndoIntent(_) => "undo-intent",
-        Record::UndoResult(_) => "undo-result",
-        Record::Finished(_) => "finished",
-        _ => "other",
-    };
-    entries.iter().map(kind).collect()
-}
-
 fn word(call: u32, verdict: Verdict) -> Resolved {
     let (reason, by) = ("looked at it".to_owned(), "ada".to_owned());
     Resolved { call: CallId::single(call), verdict, reason, by }
-}
-
-#[tokio::test]
-async fn each_effect_is_promised_then_accepted_then_answered() {
-    let bench = calm(&[Step("all"), Net("net"), Read("net")]).await;
-    assert_eq!(bench.once().await.unwrap(), RunOutcome::Succeeded);
-    let expected =
-        ["created", "attempt", "step", "intent", "accepted", "result", "observed", "finished"];
-    assert_eq!(kinds(&bench.journal().await), expected);
-}
-
-#[tokio::test]
-async fn all_items_of_a_batch_are_promised_before_the_first_is_sent() {
-    let bench = calm(&[Net("net"), Servers(&["one", "two", "three"])]).await;
-    bench.once().await.unwrap();
-    let kinds = kinds(&bench.journal().await);
-    let intents = kinds.iter().rposition(|kind| *kind == "intent").unwrap();
-    assert_eq!(kinds[intents - 2..=intents], ["intent"; 3]);
-    assert_eq!(kinds.iter().filter(|kind| **kind == "accepted").count(), 4);
 }
 
 #[tokio::test]
@@ -87,57 +42,6 @@ async fn a_replay_sees_what_was_seen_and_sends_nothing() {
     assert_eq!(*bench.seen.lock().unwrap(), seen);
     assert_eq!(bench.cloud.sends(), sends);
     assert!(seen.len() >= 8, "{seen:?}");
-}
-
-#[tokio::test]
-async fn what_was_only_seen_is_lost_with_the_process_but_for_what_is_over_the_limit() {
-    let mut acts = vec![Net("net")];
-    // The result of the effect is on the disk before the first of them.
-    acts.extend([Read("net"); limits::JOURNAL_DEFERRED_MAX + 4]);
-    let bench = calm(&acts).await;
-    kill_at(&bench, "before finish").await;
-    let seen = kinds(&bench.journal().await).iter().filter(|kind| **kind == "observed").count();
-    assert_eq!(seen, limits::JOURNAL_DEFERRED_MAX);
-    assert_eq!(bench.once().await.unwrap(), RunOutcome::Succeeded);
-    assert_eq!(bench.cloud.sends(), 1);
-}
-
-#[tokio::test]
-async fn what_is_over_when_it_is_accepted_is_written_at_once_with_its_outcome() {
-    let link = CallId::single(2);
-    let (mut alone, mut together) = (0, 0);
-    for boundary in 1.. {
-        let bench = calm(WHOLE).await;
-        let Exit::Killed(_) = bench.process(Fuse::at(boundary), None).await else { break };
-        // The first kill comes before there is a run.
-        let Ok(journal) = bench.store.journal(bench.run()).await else { continue };
-        let is_accepted =
-            |entry: &Entry| matches!(&entry.record, Record::Accepted(it) if it.call == link);
-        let is_result =
-            |entry: &Entry| matches!(&entry.record, Record::Result(it) if it.call == link);
-        match (journal.iter().any(is_accepted), journal.iter().any(is_result)) {
-            (true, true) => together += 1,
-            (false, false) => {}
-            _ => alone += 1,
-        }
-    }
-    assert!(together > 0, "no kill came after both");
-    assert_eq!(alone, 0, "one of them was on the disk without the other");
-}
-
-/// Kills a fresh run at the first boundary of this name.
-pub async fn kill_at(bench: &Bench, name: &str) -> Exit {
-    for boundary in 1.. {
-        let probe = Bench::new(&bench.acts, Weather::Calm).await;
-        match probe.process(Fuse::at(boundary), None).await {
-            Exit::Killed(place) if place == name => {
-                return bench.process(Fuse::at(boundary), None).await;
-            }
-            Exit::Killed(_) => {}
-            Exit::Ended(_) => panic!("no boundary is called `{name}`"),
-        }
-    }
-    unreachable!("a run has an end")
 }
 
 #[tokio::test]

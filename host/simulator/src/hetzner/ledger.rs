@@ -22,6 +22,8 @@ pub struct Entry {
     pub fault: Option<String>,
     /// When a late commit took effect, and how it ended.
     pub landed: Option<Landing>,
+    /// For how long the actions run that this request began, in simulated milliseconds.
+    pub actions_ms: u64,
     /// What this request brought into being before it was answered.
     pub created: Vec<Touched>,
     pub deleted: Vec<Touched>,

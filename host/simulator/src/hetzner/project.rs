@@ -227,6 +227,13 @@ impl Project {
         id
     }
 
+    /// Returns for how long the actions run that a request has just begun, in milliseconds.
+    pub fn actions_ms(&self, cause: u64) -> u64 {
+        let begun = self.actions.values().rev().take_while(|action| action.cause == cause);
+        let spans = begun.map(|action| action.due.duration_since(action.started).as_millis());
+        spans.max().and_then(|longest| u64::try_from(longest).ok()).unwrap_or(0)
+    }
+
     /// Ends every action due by `now`, in order, each at its own time.
     pub fn settle(&mut self, now: Timestamp) {
         while let Some((due, id)) = self.running.first().copied().filter(|(due, _)| *due <= now) {

@@ -150,7 +150,9 @@ impl World {
             _ => return,
         };
         let events = project.events[before..].to_vec();
+        let actions_ms = project.actions_ms(late.seq);
         if let Some(entry) = self.ledger.iter_mut().find(|entry| entry.seq == late.seq) {
+            entry.actions_ms = actions_ms;
             entry.landed = Some(Landing { at: written(late.due), status: reply.status });
             note_events(entry, &events);
         }
@@ -170,6 +172,7 @@ impl World {
             }
             Err(refusal) => (refusal.into(), Delivery::Whole),
         };
+        let project = notes.project.as_ref().and_then(|name| self.projects.get(name));
         let mut entry = Entry {
             seq,
             at: written(now),
@@ -181,6 +184,7 @@ impl World {
             request_digest: digest(&request),
             fault: notes.fault.map(str::to_owned),
             landed: None,
+            actions_ms: project.map_or(0, |project| project.actions_ms(seq)),
             created: Vec::new(),
             deleted: Vec::new(),
         };

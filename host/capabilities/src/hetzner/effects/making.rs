@@ -2,6 +2,7 @@
 
 use runwrit_model::breakable::is_broken;
 use runwrit_model::failure::{Failure, Problem};
+use runwrit_model::journal::UnixMs;
 use runwrit_model::labels;
 use runwrit_model::limits::LISTED_MAX;
 use runwrit_model::reconcile::{Ownership, Probe, is_refusal_proof, ownership, probe};
@@ -39,7 +40,8 @@ impl Project {
         }
     }
 
-    /// Finds out who holds a name. Lists may lag behind what an earlier send of this call made.
+    /// Finds out who holds a name. Lists may lag behind what an earlier send of this call made; all
+    /// of a batch who wait for that share their looks.
     async fn taken<R: Resource>(
         &self,
         ticket: &Ticket,
@@ -47,12 +49,15 @@ impl Project {
         error: ApiError,
     ) -> Result<Making, SendError> {
         let mut patience = self.client.patience(LISTED_MAX);
+        let mut since = self.now();
         loop {
-            match self.find_ours::<R>(ticket, name).await? {
+            match self.find_ours_since::<R>(ticket, name, since).await? {
                 Found::Ours(found) => return Ok(Making::Accepted(found)),
                 Found::Nothing if ticket.is_repeated => {}
                 Found::Foreign | Found::Nothing => return Ok(Making::Refused(error)),
             }
+            // Later than this look, however long it took: nobody learns from the same one twice.
+            since = self.now() + 1;
             if !self.client.linger(&mut patience).await {
                 let text = format!("{name}: taken, but not listed after {LISTED_MAX:?}");
                 return Err(SendError::Unknown(text));
@@ -66,8 +71,18 @@ impl Project {
         ticket: &Ticket,
         name: &str,
     ) -> Result<Found, SendError> {
+        self.find_ours_since::<R>(ticket, name, self.now()).await
+    }
+
+    /// The same, as it was at `since` or later.
+    async fn find_ours_since<R: Resource>(
+        &self,
+        ticket: &Ticket,
+        name: &str,
+        since: UnixMs,
+    ) -> Result<Found, SendError> {
         let unknown = |error: ApiError| SendError::Unknown(format!("{name}: {error}"));
-        let found = self.client.find_all::<R>(name).await.map_err(unknown)?;
+        let found = self.client.named_since::<R>(name, since).await.map_err(unknown)?;
         let is_empty = found.is_empty();
         let mut ours: Vec<R> = found.into_iter().filter(|it| self.is_of(ticket, it)).collect();
         let ours = match (probe(ours.len()), ours.pop()) {

@@ -189,8 +189,16 @@ impl Client {
         name: &str,
         age: Duration,
     ) -> Result<Vec<R>, ApiError> {
+        self.find_all_since(name, memory::since(age, self.clock.now_unix_ms())).await
+    }
+
+    async fn find_all_since<R: Resource>(
+        &self,
+        name: &str,
+        since: u64,
+    ) -> Result<Vec<R>, ApiError> {
         let request = Request::get(R::COLLECTION).with("name", name);
-        let answer = self.read(&request, age).await?;
+        let answer = self.read_since(&request, since).await?;
         let mut found: Vec<R> = member(&answer, R::COLLECTION)?;
         found.retain(|thing| thing.name() == name);
         Ok(found)
@@ -199,9 +207,18 @@ impl Client {
     /// Returns everything with exactly this name, as it was within `age`: one look serves all names
     /// of a small project.
     pub async fn named<R: Resource>(&self, name: &str, age: Duration) -> Result<Vec<R>, ApiError> {
-        match self.whole::<R>(memory::since(age, self.clock.now_unix_ms())).await? {
+        self.named_since(name, memory::since(age, self.clock.now_unix_ms())).await
+    }
+
+    /// The same, as it was at `since` or later, in milliseconds since 1970-01-01 UTC.
+    pub async fn named_since<R: Resource>(
+        &self,
+        name: &str,
+        since: u64,
+    ) -> Result<Vec<R>, ApiError> {
+        match self.whole::<R>(since).await? {
             Some(all) => Ok(all.into_iter().filter(|thing| thing.name() == name).collect()),
-            None => self.find_all_within(name, age).await,
+            None => self.find_all_since(name, since).await,
         }
     }
 

@@ -38,7 +38,7 @@ pub(super) fn take_out(
         let sql = "UPDATE run SET state = 'finished', wake_at = NULL, ending = 'moved'
             WHERE run = ?";
         database.execute("finish the run", sql, [run.as_str()])?;
-        database.execute("free the scope", "DELETE FROM scope WHERE run = ?", [run.as_str()])?;
+        runs::free_scope(database, run)?;
     }
     let parcel = pack(database, directory, run)?;
     // What is told twice is told alike: these stay until the run comes back.

@@ -81,9 +81,12 @@ pub(super) fn claim(
 /// Gives a run back.
 pub(super) fn release(database: &Database<'_>, fence: &Fence) -> Result<(), StoreError> {
     journal::fenced_tail(database, fence)?;
-    let sql = "DELETE FROM scope WHERE run = ?1
-        AND (SELECT state FROM run WHERE run = ?1) = 'finished'";
-    database.execute("free the scope", sql, [fence.run.as_str()]).map(drop)
+    let sql = "SELECT state = 'finished' FROM run WHERE run = ?";
+    let run = fence.run.as_str();
+    match database.one("read the run", sql, [run], |row| row.get(0))? {
+        Some(true) => free_scope(database, &fence.run),
+        Some(false) | None => Ok(()),
+    }
 }
 
 /// Appends to an open run; one that waited or had finished is open again.
@@ -130,7 +133,7 @@ pub(super) fn finish(
     let head = journal::append(database, run, tail, entries)?;
     let sql = "UPDATE run SET state = 'finished', wake_at = NULL, ending = ? WHERE run = ?";
     database.execute("finish the run", sql, params![ending_word(ending), run.as_str()])?;
-    database.execute("free the scope", "DELETE FROM scope WHERE run = ?", [run.as_str()])?;
+    free_scope(database, run)?;
     database.execute("destroy the seed", "DELETE FROM seed WHERE run = ?", [run.as_str()])?;
     sweeps.iter().try_for_each(|sweep| ledger::schedule(database, run, sweep))?;
     Ok(head)
@@ -222,6 +225,15 @@ pub(super) fn hold_scope(
         Some(holder) if holder != *run => Err(StoreError::Busy { scope: scope.clone(), holder }),
         _ => Ok(()),
     }
+}
+
+/// Found by its key: a search for the run would look at the scopes of all others that wait.
+pub(super) const FREE_SCOPE: &str =
+    "DELETE FROM scope WHERE run = ?1 AND scope = (SELECT scope FROM run WHERE run = ?1)";
+
+/// Gives back what a run holds alone.
+pub(super) fn free_scope(database: &Database<'_>, run: &RunId) -> Result<(), StoreError> {
+    database.execute("free the scope", FREE_SCOPE, [run.as_str()]).map(drop)
 }
 
 /// Lets whoever held the run before write no more.

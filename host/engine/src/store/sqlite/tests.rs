@@ -208,6 +208,19 @@ fn a_changed_component_is_refused() {
 }
 
 #[test]
+fn a_scope_is_freed_without_a_look_at_those_of_all_others() {
+    let folder = folder();
+    with_run(&folder);
+    let plan = format!("EXPLAIN QUERY PLAN {}", runs::FREE_SCOPE);
+    let (database, run) = (database(&folder), run_id(1));
+    let mut plan = database.prepare(&plan).unwrap();
+    let steps = plan.query_map([run.as_str()], |row| row.get("detail")).unwrap();
+    let steps: Vec<String> = steps.map(Result::unwrap).collect();
+    assert!(steps.iter().all(|step| !step.contains("SCAN")), "{steps:?}");
+    assert!(steps.iter().any(|step| step.contains("SEARCH scope")), "{steps:?}");
+}
+
+#[test]
 fn the_library_is_new_enough() {
     assert!(rusqlite::version_number() >= 3_051_003, "{}", rusqlite::version());
 }

@@ -92,6 +92,23 @@ fn a_late_commit_lands_after_the_client_gave_up() {
 }
 
 #[test]
+fn the_ledger_tells_for_how_long_the_actions_of_a_request_run() {
+    let mut stage = Stage::new();
+    stage.make("/volumes", json!({"name": "v", "size": 10, "location": "nbg1"}));
+    stage.make("/servers", server_body("s"));
+    stage.get("/servers");
+    stage.world.faults.add(Rule::once("POST", "/volumes", Fault::LateCommit { delay_ms: 500 }));
+    stage.send("POST /volumes", &json!({"name": "late", "size": 10, "location": "nbg1"}));
+    let told = |stage: &Stage| -> Vec<u64> {
+        stage.world.ledger.iter().map(|entry| entry.actions_ms).collect()
+    };
+    // A server is created, then started.
+    assert_eq!(told(&stage), [1_000, 2_000, 0, 0]);
+    stage.pass(500);
+    assert_eq!(told(&stage), [1_000, 2_000, 0, 1_000]);
+}
+
+#[test]
 fn a_late_commit_meets_the_rules_of_its_landing() {
     let mut stage = Stage::new();
     let late = Fault::LateCommit { delay_ms: 500 };
