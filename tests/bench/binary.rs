@@ -16,6 +16,7 @@ pub fn measure() -> Result<Vec<Row>, String> {
         let binary = Path::new(&binary);
         let seconds: f64 = seconds.parse().map_err(told("RUNWRIT_BENCH_BUILD_SECONDS"))?;
         rows.push(size("the same, static", binary)?.of(&libraries(binary)?));
+        run(Place::in_memory()?.command(binary).arg("--version"))?;
         rows.push(Row::at_most("a release build from nothing", seconds / 60.0, " min", 10.0));
     }
     Ok(rows)
@@ -23,12 +24,16 @@ pub fn measure() -> Result<Vec<Row>, String> {
 
 fn size(what: &'static str, binary: &Path) -> Result<Row, String> {
     let bytes = fs::metadata(binary).map_err(told("the binary"))?.len();
-    Ok(Row::at_most(what, bytes as f64 / f64::from(1 << 20), " MiB", 40.0))
+    Ok(Row::at_most(what, bytes as f64 / 1e6, " MB", 40.0))
 }
 
-/// Returns what the system says of the libraries that a binary needs.
+/// Returns what the system says of the libraries that a static binary needs: none.
 fn libraries(binary: &Path) -> Result<String, String> {
-    let place = Place::in_memory()?;
-    let listed = run(place.command("ldd").arg(binary))?;
-    Ok(String::from_utf8_lossy(&listed.stdout).trim().to_owned())
+    let listed = Place::in_memory()?.command("ldd").arg(binary).output().map_err(told("ldd"))?;
+    let said = [listed.stdout, listed.stderr].concat();
+    let said = String::from_utf8_lossy(&said).trim().to_owned();
+    match said.contains("statically linked") || said.contains("not a dynamic executable") {
+        true => Ok(said),
+        false => Err(format!("the static binary needs libraries: {said}")),
+    }
 }

@@ -1,104 +1,72 @@
-//! One call, without the disk: the permit, the gate around it, and its replay.
+//! One call, without the disk: the gate around it, and its replay.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::hint::black_box;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use runwrit_engine::store::{NewRun, SqliteStore, Store};
 use runwrit_model::event::RunOutcome;
-use runwrit_model::grant::Grant;
 use runwrit_model::id::RunId;
+use runwrit_model::journal::{Entry, Record};
 use runwrit_model::limits::JOURNAL_DEFERRED_MAX;
 
 use crate::place::{Place, told};
 use crate::row::Row;
-use crate::stopwatch::{median, ms, time};
+use crate::stopwatch::{median, ms};
 use crate::toy::{self, Nowhere, Toy};
 
-/// Permits asked for in a row.
-const PERMITS: u32 = 1_000_000;
 /// Calls of one run: nearly as many as a journal takes.
 const CALLS: u32 = 9_000;
+/// Changes of one run, each of three entries.
+const CHANGES: u32 = 3_000;
 /// Times that a measurement is taken.
 const ROUNDS: usize = 5;
 
-/// Counts what is allocated.
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: every request is handed on to the allocator of the system as it came.
-#[expect(unsafe_code, reason = "an allocator that counts is the only way to see an allocation")]
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller keeps the contract of `alloc`, which is that of the system.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the pointer came from the system, with this layout.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// Measures permits, gate and replay.
+/// Measures gate and replay.
 pub fn measure() -> Result<Vec<Row>, String> {
-    let (permit, allocations) = permits();
     let runtime = tokio::runtime::Runtime::new().map_err(told("a runtime"))?;
-    let (mut gates, mut replays) = (Vec::new(), Vec::new());
+    let (mut reads, mut changes, mut replays) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let (gate, replay) = runtime.block_on(one_run())?;
-        gates.push(gate);
+        let (gate, replay) = runtime.block_on(one_run(Toy::reading(CALLS)))?;
+        reads.push(gate);
         replays.push(replay);
+        let toy = Toy { changes: CHANGES, ..Toy::reading(0) };
+        changes.push(runtime.block_on(one_run(toy))?.0);
     }
-    let (gate, replay) = (median(gates), median(replays));
-    let what = "the gate around one call, without its store";
-    let rate = f64::from(CALLS) / replay.as_secs_f64();
+    let (read, change) = (each(reads, CALLS)?, each(changes, CHANGES)?);
+    let rate = f64::from(CALLS) / median(replays).as_secs_f64();
+    let what = "replay by the engine: journal read, chain verified, every call compared";
     Ok(vec![
-        Row::at_most("the permit of one call", ms(permit) * 1_000.0, " µs", 1.0),
-        Row::at_most("allocations of one permit", allocations, "", 0.0),
-        Row::at_most(what, ms(gate) * 1_000.0 / f64::from(CALLS), " µs", 20.0),
-        Row::at_least("replay, journal read and chain verified", rate, " calls/s", 100_000.0),
+        Row::at_most("the gate around one read, without its store", read, " µs", 20.0),
+        Row::at_most("the gate around one change, without its store", change, " µs", 20.0),
+        Row::at_least(what, rate, " calls/s", 100_000.0).of("without the way through a cell"),
     ])
 }
 
-/// Returns the time and the allocations of one permit.
-fn permits() -> (Duration, f64) {
-    let text = "version = 1\nexpires = 2099-01-01T00:00:00Z\nrunbook.name = \"toy\"\n\n\
-        [audit]\noperations = [\"events.append\"]\nkinds = [\"ONE\", \"TWO\", \"TOY\"]\n\
-        subjects = [\"acme\", \"bolt\", \"crab\", \"toy\"]\n";
-    let grant = Grant::parse("toy.toml", text).expect("it is sound");
-    let ask = || grant.append_event(black_box("TOY"), black_box("toy"), 1).is_ok();
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
-    let (took, granted) = time(|| (0..PERMITS).filter(|_| black_box(ask())).count());
-    let allocated = ALLOCATIONS.load(Ordering::Relaxed) - before;
-    assert_eq!(granted, PERMITS as usize, "every one was granted");
-    (took / PERMITS, allocated as f64 / f64::from(PERMITS))
+/// Returns the microseconds of one call. What took no time at all was not measured.
+fn each(mut rounds: Vec<Result<Duration, String>>, calls: u32) -> Result<f64, String> {
+    rounds.sort_by_key(|round| round.clone().unwrap_or_default());
+    let middle = rounds.swap_remove(rounds.len() / 2)?;
+    Ok(ms(middle) * 1_000.0 / f64::from(calls))
 }
 
 /// Returns what the calls of one run take beyond writing their journal, and what its replay takes.
-async fn one_run() -> Result<(Duration, Duration), String> {
+async fn one_run(toy: Toy) -> Result<(Result<Duration, String>, Duration), String> {
     let place = Place::in_memory()?;
     let store: Arc<dyn Store> =
         Arc::new(SqliteStore::open(&place.path().join("state")).map_err(told("the store"))?);
     let engine = toy::engine(Arc::clone(&store));
     let run = engine.new_run_id();
-    let toy = Toy { end: toy::interrupted(), ..Toy::reading(CALLS) };
-    let begun = std::time::Instant::now();
-    engine.start(toy::created(run.clone()), toy, &Nowhere).await.map_err(told("a run"))?;
+    let first = Toy { end: toy::interrupted(), ..toy.clone() };
+    let begun = Instant::now();
+    engine.start(toy::created(run.clone()), first, &Nowhere).await.map_err(told("a run"))?;
     let with_gate = begun.elapsed();
     let bare = journal_alone(store.as_ref(), &run).await?;
-    let begun = std::time::Instant::now();
-    let ended = engine.resume(&run, Some(Toy::reading(CALLS)), &Nowhere).await;
+    let gate = with_gate.checked_sub(bare).ok_or("the store alone took longer than the run");
+    let begun = Instant::now();
+    let ended = engine.resume(&run, Some(toy), &Nowhere).await;
     let replay = begun.elapsed();
     match ended.map_err(told("a replay"))? {
-        RunOutcome::Succeeded => Ok((with_gate.saturating_sub(bare), replay)),
+        RunOutcome::Succeeded => Ok((gate.map_err(str::to_owned), replay)),
         other => Err(format!("the replay ended with {other:?}")),
     }
 }
@@ -107,18 +75,32 @@ async fn one_run() -> Result<(Duration, Duration), String> {
 async fn journal_alone(store: &dyn Store, run: &RunId) -> Result<Duration, String> {
     let mut entries = store.journal(run).await.map_err(told("the journal"))?;
     let again = RunId::new(1, [9; 10]);
-    let mut rest = entries.split_off(2);
-    if let Some(runwrit_model::journal::Record::Created(created)) =
-        entries.first_mut().map(|entry| &mut entry.record)
-    {
+    let rest = entries.split_off(2);
+    if let Some(Record::Created(created)) = entries.first_mut().map(|entry| &mut entry.record) {
         **created = toy::created(again.clone());
     }
     let new = NewRun { entries, sealed_seed: vec![0; 64] };
     let claim = store.create_run(new).await.map_err(told("a second run"))?;
-    let begun = std::time::Instant::now();
-    while !rest.is_empty() {
-        let group = rest.drain(..rest.len().min(JOURNAL_DEFERRED_MAX)).collect();
+    let groups = groups(rest);
+    let begun = Instant::now();
+    for group in groups {
         store.append(&claim.fence, group).await.map_err(told("some entries"))?;
     }
     Ok(begun.elapsed())
+}
+
+/// Splits entries as the engine does: what was seen waits for a full group or for the next promise
+/// or acceptance, which are written at once.
+fn groups(entries: Vec<Entry>) -> Vec<Vec<Entry>> {
+    let (mut groups, mut group) = (Vec::new(), Vec::new());
+    for entry in entries {
+        let is_written = matches!(entry.record, Record::Intent(_) | Record::Accepted(_));
+        group.push(entry);
+        if is_written || group.len() == JOURNAL_DEFERRED_MAX {
+            groups.push(std::mem::take(&mut group));
+        }
+    }
+    groups.push(group);
+    groups.retain(|group| !group.is_empty());
+    groups
 }

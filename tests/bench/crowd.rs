@@ -14,6 +14,7 @@ use runwrit_engine::code_cache::{CodeCache, CompileBounds, Compiler};
 use runwrit_engine::gate::RunGate;
 use runwrit_engine::sandbox::{self, Bounds};
 use runwrit_engine::store::{SqliteStore, Store};
+use runwrit_model::journal::{Entry, Record};
 use runwrit_model::labels::HostKey;
 
 use crate::place::{Place, product, root, told};
@@ -41,7 +42,7 @@ async fn crowd() -> Result<(f64, f64), String> {
     let place = Place::in_memory()?;
     let state = place.path().join("state");
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&state).map_err(told("the store"))?);
-    let engine = toy::engine(store);
+    let engine = toy::engine(Arc::clone(&store));
     let wasm = fs::read(root().join("target/packages/patient/component.wasm"))
         .map_err(told("the guest `patient`; use `cargo xtask bench`"))?;
     let wasmtime = sandbox::engine().map_err(told("the sandbox"))?;
@@ -57,7 +58,7 @@ async fn crowd() -> Result<(f64, f64), String> {
     }
     tokio::select! {
         ends = join_all(runs) => Err(format!("the runs ended: {:?}", ends.first())),
-        seen = all_at_work() => seen,
+        seen = all_at_work(store.as_ref()) => seen,
     }
 }
 
@@ -66,23 +67,39 @@ fn capabilities(gate: RunGate, _: Books) -> Capabilities<RunGate> {
     Capabilities { gate, run, registry: None, audit: None, hetzner: None, dns: None, http: None }
 }
 
-/// Waits until every run has its cell, and adds up what all take.
-async fn all_at_work() -> Result<(f64, f64), String> {
+/// Waits until the guest of every run has made its first call, and adds up what all take.
+async fn all_at_work(store: &dyn Store) -> Result<(f64, f64), String> {
     let begun = std::time::Instant::now();
     loop {
         tokio::time::sleep(Duration::from_secs(2)).await;
         let cells = children()?;
-        if cells.len() >= RUNS {
-            // The last ones are still on their way into the guest.
-            tokio::time::sleep(Duration::from_secs(3)).await;
+        // To look into all journals takes a while.
+        let at_work = if cells.len() < RUNS { 0 } else { at_work(store).await? };
+        if at_work >= RUNS {
             let host = own_memory()? as f64 / 1_024.0;
-            let taken: u64 = cells.iter().filter_map(|cell| memory(cell).ok()).sum();
-            return Ok((host, taken as f64 / 1_024.0));
+            let taken: Result<Vec<u64>, String> = cells.iter().map(|cell| memory(cell)).collect();
+            let (taken, count) = (taken?, cells.len());
+            if count != RUNS {
+                return Err(format!("there are {count} cells"));
+            }
+            return Ok((host, taken.iter().sum::<u64>() as f64 / 1_024.0));
         }
         if begun.elapsed() > BEGIN_MAX {
-            return Err(format!("only {} cells have begun", cells.len()));
+            let started = cells.len();
+            return Err(format!("{started} cells, {at_work} guests that have made a call"));
         }
     }
+}
+
+/// Counts the runs whose guest has made a call.
+async fn at_work(store: &dyn Store) -> Result<usize, String> {
+    let mut count = 0;
+    for row in store.runs().await.map_err(told("the runs"))? {
+        let journal = store.journal(&row.run).await.map_err(told("a journal"))?;
+        let is_call = |entry: &Entry| matches!(entry.record, Record::Wait(_));
+        count += usize::from(journal.iter().any(is_call));
+    }
+    Ok(count)
 }
 
 fn children() -> Result<Vec<String>, String> {

@@ -10,6 +10,7 @@ mod whole;
 mod tenant;
 mod toy;
 mod calls;
+mod permits;
 mod cell;
 mod store;
 mod crowd;
@@ -23,9 +24,10 @@ use row::{Row, table};
 /// A measurement: its name, and what does it.
 type Measurement = (&'static str, fn() -> Result<Vec<Row>, String>);
 
-const MEASUREMENTS: [Measurement; 8] = [
+const MEASUREMENTS: [Measurement; 9] = [
     ("whole", whole::measure),
     ("tenant", tenant::measure),
+    ("permits", permits::measure),
     ("calls", calls::measure),
     ("cell", cell::measure),
     ("store", store::measure),

@@ -24,11 +24,16 @@ const PARKED: usize = 100_000;
 pub fn measure() -> Result<Vec<Row>, String> {
     let runtime = tokio::runtime::Runtime::new().map_err(told("a runtime"))?;
     let rate = runtime.block_on(small())?;
-    let (grown, bytes) = runtime.block_on(parked())?;
+    let Parked { grown, bytes, files } = runtime.block_on(parked())?;
     let what = "small runs with a flush to the disk each, in groups";
     let held = Row::at_most("memory that 100,000 parked runs hold", grown, " MiB", 64.0);
     let on_disk = format!("{bytes:.0} bytes of the store for each");
-    Ok(vec![Row::at_least(what, rate, " runs/s", 2_000.0), held.of(&on_disk)])
+    Ok(vec![
+        Row::at_least(what, rate, " runs/s", 2_000.0),
+        held.of(&on_disk),
+        Row::at_most("files beside the store that they hold", files as f64, "", 1.0)
+            .of("the mark of a directory that is in use"),
+    ])
 }
 
 fn open(place: &Place) -> Result<(Engine, Arc<dyn Store>), String> {
@@ -46,8 +51,18 @@ async fn small() -> Result<f64, String> {
     Ok(SMALL as f64 / begun.elapsed().as_secs_f64())
 }
 
-/// Parks many; returns by how many MiB the process has grown, and what a run takes in the store.
-async fn parked() -> Result<(f64, f64), String> {
+/// What many parked runs hold.
+struct Parked {
+    /// By how many MiB the process has grown.
+    grown: f64,
+    /// What a run takes in the store.
+    bytes: f64,
+    /// Files beside the store.
+    files: usize,
+}
+
+/// Parks many.
+async fn parked() -> Result<Parked, String> {
     let place = Place::in_memory()?;
     let (engine, store) = open(&place)?;
     let before = own_memory()?;
@@ -55,8 +70,10 @@ async fn parked() -> Result<(f64, f64), String> {
     each(&engine, PARKED, RunOutcome::Parked, || Toy { wait: day, ..Toy::reading(0) }).await?;
     let grown = own_memory()?.saturating_sub(before) as f64 / 1_024.0;
     drop((engine, store));
-    let file = fs::metadata(place.path().join("state/store.sqlite")).map_err(told("the store"))?;
-    Ok((grown, file.len() as f64 / PARKED as f64))
+    let state = place.path().join("state");
+    let file = fs::metadata(state.join("store.sqlite")).map_err(told("the store"))?;
+    let files = fs::read_dir(state.join("runs")).map_err(told("the lock files"))?.count();
+    Ok(Parked { grown, bytes: file.len() as f64 / PARKED as f64, files })
 }
 
 /// Starts so many runs, and requires that each ends so.

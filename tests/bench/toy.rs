@@ -135,6 +135,7 @@ impl Outside for Nowhere {
 }
 
 /// A runbook that reads and changes so often, and then ends so.
+#[derive(Clone)]
 pub struct Toy {
     /// How often it reads.
     pub reads: u32,

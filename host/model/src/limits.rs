@@ -164,6 +164,9 @@ pub const DISK_BYTES_LOW: u64 = 1 << 30;
 pub const DISK_FILES_MIN: u64 = 100;
 /// How far a clock may be off before `doctor` complains; certificates and timers bear this much.
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(30);
+/// Pages of 4 KiB up to which a store is read whole for damage whenever it is opened, which takes a
+/// millisecond; a larger one is read whole by `doctor`.
+pub const STORE_PAGES_CHECKED_MAX: i64 = 256;
 /// How long `doctor` waits for another program, such as `docker`.
 pub const PROGRAM_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long each read of a pipe that was given as a file may take: what writes to it may ask a

@@ -23,6 +23,8 @@ const UNPACK: &str = "import sys, zipfile; wheel = zipfile.ZipFile(sys.argv[1]);
 const DEBIAN_STRACE: &str = "strace";
 /// What makes a static program. It stands for the flags of `.cargo/config.toml`: it repeats them.
 const STATIC: &str = "-C target-feature=+crt-static -C relro-level=partial -C link-arg=-Wl,-z,now";
+/// What the table says where a promise is not kept.
+const BROKEN: &str = "**no**";
 /// Where the table stands in the README.
 const BEGIN: &str = "<!-- bench: begin -->\n";
 const END: &str = "<!-- bench: end -->";
@@ -30,14 +32,14 @@ const END: &str = "<!-- bench: end -->";
 /// What to measure.
 #[derive(Debug, clap::Args)]
 pub struct Settings {
-    /// Only these: `whole`, `tenant`, `calls`, `cell`, `store`, `crowd`, `packages`, `binary`; else
-    /// all.
+    /// Only these: `whole`, `tenant`, `permits`, `calls`, `cell`, `store`, `crowd`, `packages`,
+    /// `binary`; else all.
     only: Vec<String>,
     /// Build a static release from nothing as well, and measure that.
     #[arg(long)]
     clean_build: bool,
-    /// Put the table into the README.
-    #[arg(long)]
+    /// Put the table into the README: all of it, with the build from nothing.
+    #[arg(long, requires = "clean_build", conflicts_with = "only")]
     write: bool,
 }
 
@@ -62,7 +64,13 @@ pub fn run(place: &Place, settings: &Settings) -> Result<(), Failure> {
     }
     let table = command::read(&mut bench)?;
     print!("{table}");
-    if settings.write { write(place, &table) } else { Ok(()) }
+    if settings.write {
+        write(place, &table)?;
+    }
+    match table.contains(BROKEN) {
+        true => Err(Failure::Promise),
+        false => Ok(()),
+    }
 }
 
 fn target(place: &Place) -> PathBuf {

@@ -46,6 +46,9 @@ pub enum Failure {
               rustc-web rust-web-src rust-web-llvm cargo-web`"
     )]
     NoToolchain(String),
+    /// What was measured is worse than what is promised.
+    #[error("error: not every promise of the table is kept\nhint: look for `**no**` in it")]
+    Promise,
     /// Something is missing that only a person can bring.
     #[error("error: {0}\nhint: {1}")]
     Missing(String, String),

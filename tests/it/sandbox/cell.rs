@@ -21,6 +21,9 @@ fn the_walls_let_nothing_out() {
         "start a program",
         "start a thread",
         "kill another process",
+        "signal another process",
+        "have another process signalled",
+        "make code",
     ];
     for attempt in rows {
         let ended = escape(attempt);
@@ -30,6 +33,7 @@ fn the_walls_let_nothing_out() {
     let computed = escape("compute");
     assert!(computed.status.success(), "a guest must be able to compute: {computed:?}");
     assert_eq!(computed.stdout, b"escaped\n");
+    assert_eq!(escape("abort").status.signal(), Some(6), "its own end is nobody else's");
 }
 
 fn escape(attempt: &str) -> std::process::Output {

@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream as Pair;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::thread;
 
 use runwrit_capabilities::dispatch::{Asked, DispatchError, dispatch};
 use runwrit_capabilities::gate::{Gate, Notice, Stop};
@@ -16,6 +17,8 @@ use serde_json::json;
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 use tokio::process::{Child, ChildStderr, Command};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 use super::inmate::CELL_WORD;
 use super::wire::{self, Ended, Said, Start};
@@ -30,7 +33,7 @@ const COMPLAINT_BYTES_MAX: u64 = 4 << 10;
 
 /// A component with what its run was granted, ready to run once in a cell of its own.
 pub struct CellGuest<F> {
-    cell: io::Result<Cell>,
+    cell: oneshot::Receiver<io::Result<Cell>>,
     start: Start,
     /// Puts the capabilities of the run together around its gate.
     assemble: F,
@@ -50,7 +53,18 @@ impl<F> CellGuest<F> {
         assemble: F,
     ) -> Self {
         let start = Start { granted: linker::open(granted), bounds };
-        Self { cell: Cell::start(program, code, &start), start, assemble }
+        let (ready, cell) = oneshot::channel();
+        let (runtime, own) = (Handle::current(), start.clone());
+        // To start a process keeps its thread waiting until the system has made it; the host has
+        // other things to do meanwhile.
+        let starter = thread::Builder::new().name("cell-start".to_owned()).spawn(move || {
+            let _entered = runtime.enter();
+            // Nobody may want it any more; it ends with this value then.
+            drop(ready.send(Cell::start(program, code, &own)));
+        });
+        // Without a thread the sender is gone, which is told as a cell that does not start.
+        drop(starter);
+        Self { cell, start, assemble }
     }
 }
 
@@ -61,9 +75,10 @@ where
     async fn run(self, gate: RunGate, books: Books) -> GuestEnd {
         let Self { cell, start, assemble } = self;
         let mut host = assemble(gate, books);
-        match cell {
-            Ok(cell) => cell.serve(&mut host, &start.granted).await,
-            Err(error) => out_of_order(&mut host, format!("it does not start: {error}")),
+        match cell.await {
+            Ok(Ok(cell)) => cell.serve(&mut host, &start.granted).await,
+            Ok(Err(error)) => out_of_order(&mut host, format!("it does not start: {error}")),
+            Err(_) => out_of_order(&mut host, "the system has no room for a thread".to_owned()),
         }
     }
 }

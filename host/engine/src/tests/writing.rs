@@ -44,7 +44,7 @@ async fn what_was_only_seen_is_lost_with_the_process_but_for_what_is_over_the_li
 #[tokio::test]
 async fn what_is_over_when_it_is_accepted_is_written_at_once_with_its_outcome() {
     let change: &[Act] = &[Server("one"), Server("two"), Link("one", "two")];
-    let creation: &[Act] = &[Row("row")];
+    let creation: &[Act] = &[Row("one")];
     for (acts, call) in [(change, 3), (creation, 1)] {
         let (together, alone) = ends(&[&[Net("net")], acts].concat(), CallId::single(call)).await;
         assert!(together > 0, "{acts:?}: no kill came after both");

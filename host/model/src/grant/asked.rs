@@ -1,7 +1,10 @@
 //! One question to a grant: the only place where a refusal is built.
 
+use std::fmt;
+
 use super::{Grant, Holding, Permit, Rule, Situation};
 use crate::breakable::is_broken;
+use crate::dns::SetId;
 use crate::document::rules::NAME;
 use crate::failure::Denial;
 use crate::hetzner::Kind;
@@ -13,7 +16,41 @@ use crate::operations::is_change;
 pub(super) struct Asked<'a> {
     grant: &'a Grant,
     operation: &'a str,
-    resource: &'a str,
+    resource: Resource<'a>,
+}
+
+/// What a call is about; it is written out only where the call is refused.
+#[derive(Clone, Copy)]
+pub(super) enum Resource<'a> {
+    Named(&'a str),
+    Records(&'a SetId),
+}
+
+impl<'a> From<&'a str> for Resource<'a> {
+    fn from(name: &'a str) -> Self {
+        Self::Named(name)
+    }
+}
+
+impl<'a> From<&'a String> for Resource<'a> {
+    fn from(name: &'a String) -> Self {
+        Self::Named(name)
+    }
+}
+
+impl<'a> From<&'a SetId> for Resource<'a> {
+    fn from(set: &'a SetId) -> Self {
+        Self::Records(set)
+    }
+}
+
+impl fmt::Display for Resource<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(name) => formatter.write_str(name),
+            Self::Records(set) => formatter.write_str(&set.domain()),
+        }
+    }
 }
 
 /// Why a rule does not hold, and what would make it hold.
@@ -28,10 +65,10 @@ impl Grant {
     pub(super) fn ask<'a>(
         &'a self,
         operation: &'a str,
-        resource: &'a str,
+        resource: impl Into<Resource<'a>>,
         now: UnixMs,
     ) -> Result<Asked<'a>, Denial> {
-        let asked = Asked { grant: self, operation, resource };
+        let asked = Asked { grant: self, operation, resource: resource.into() };
         asked.unexpired(now)?;
         asked.operation()?;
         Ok(asked)
@@ -41,10 +78,10 @@ impl Grant {
     pub(super) fn ask_unlisted<'a>(
         &'a self,
         operation: &'a str,
-        resource: &'a str,
+        resource: impl Into<Resource<'a>>,
         now: UnixMs,
     ) -> Result<Asked<'a>, Denial> {
-        let asked = Asked { grant: self, operation, resource };
+        let asked = Asked { grant: self, operation, resource: resource.into() };
         asked.unexpired(now)?;
         Ok(asked)
     }
@@ -93,7 +130,7 @@ impl Asked<'_> {
         };
         Err(Denial {
             operation: self.operation.to_owned(),
-            resource: self.resource.to_owned(),
+            resource: self.resource.to_string(),
             rule: rule.code().to_owned(),
             reason,
             hint,

@@ -32,8 +32,7 @@ pub struct RecordChange<'a> {
 impl Grant {
     /// Permits a read of a set, for example by `dns.records.get`.
     pub fn read_record(&self, operation: &str, id: &SetId, now: UnixMs) -> Result<Permit, Denial> {
-        let domain = id.domain();
-        let asked = self.ask(operation, &domain, now)?;
+        let asked = self.ask(operation, id, now)?;
         self.granted_records(&asked, id)?;
         Ok(Permit::mint("dns.records"))
     }
@@ -46,8 +45,7 @@ impl Grant {
         now: UnixMs,
     ) -> Result<Permit, Denial> {
         let RecordChange { id, holder, ttl } = change;
-        let domain = id.domain();
-        let asked = self.ask(operation, &domain, now)?;
+        let asked = self.ask(operation, id, now)?;
         let granted = self.granted_records(&asked, id)?;
         let max_ttl = granted.map_or(0, |it| it.max_ttl);
         let holds = ttl.is_none_or(|ttl| ttl <= max_ttl);

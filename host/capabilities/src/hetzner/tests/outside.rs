@@ -200,6 +200,34 @@ fn all_who_wait_share_one_look() {
 }
 
 #[test]
+fn a_look_for_a_name_serves_all_who_want_nothing_newer() {
+    run(async {
+        let bench = Bench::new().await;
+        let client = &bench.project.client;
+        for name in ["a", "b"] {
+            let body = serde_json::json!({"name": name, "size": 10, "location": "nbg1"});
+            client.create::<Volume>(body).await.unwrap();
+        }
+        let begun = client.clock().now_unix_ms();
+        let rows = [("a", begun, 1), ("b", begun, 1), ("b", begun + 1, 2), ("a", begun + 1, 2)];
+        for (name, since, looks) in rows {
+            if since > begun {
+                bench.desk().advance(Duration::from_millis(1));
+            }
+            let found = client.named_since::<Volume>(name, since).await.unwrap();
+            assert_eq!(found.len(), 1, "{name}");
+            assert_eq!(bench.desk().request_count("GET", "/volumes"), looks, "{name} {since}");
+        }
+        // What was changed since is looked for again, however new the look.
+        client
+            .create::<Volume>(serde_json::json!({"name": "c", "size": 10, "location": "nbg1"}))
+            .await
+            .unwrap();
+        assert_eq!(client.named_since::<Volume>("c", begun).await.unwrap().len(), 1);
+    });
+}
+
+#[test]
 fn an_action_that_the_api_forgot_is_an_error() {
     run(async {
         let bench = Bench::new().await;

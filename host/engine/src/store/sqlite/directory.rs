@@ -4,7 +4,9 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -18,6 +20,8 @@ use crate::store::{Holder, StoreError};
 
 /// Others could change what stands here.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
+/// The mark of a directory in which runs were worked on, beside the lock files.
+const MARK: &str = "begun";
 /// A list of runs probes locks for a moment; a claim must not take that for a living process.
 const LOCK_TRIES: u32 = 5;
 /// Between two tries.
@@ -53,7 +57,7 @@ impl Directory {
         }
     }
 
-    /// Returns whether runs were worked on here: each leaves its lock file.
+    /// Returns whether runs were worked on here: the first one leaves a mark.
     pub(super) fn has_runs(&self) -> bool {
         let runs = std::fs::read_dir(self.root.join("runs"));
         runs.is_ok_and(|mut entries| entries.next().is_some())
@@ -61,22 +65,35 @@ impl Directory {
 
     /// Takes the run for this process, which the lock file names for people. The kernel gives it
     /// free when the process dies, however it dies.
-    pub(super) fn take(&self, run: &RunId) -> Result<File, StoreError> {
-        let Some(mut file) = self.lock(run)? else {
+    pub(super) fn take(&self, run: &RunId) -> Result<Held, StoreError> {
+        self.mark()?;
+        let Some(mut held) = self.lock(run)? else {
             let holder = self.holder(run);
             return Err(StoreError::Live { run: run.clone(), holder });
         };
         let id = std::process::id().to_string();
         // Only people read it, so a disk that is full is no reason to refuse.
-        let _ = file.set_len(0).and_then(|()| file.write_all(id.as_bytes()));
-        Ok(file)
+        let _ = held.file.set_len(0).and_then(|()| held.file.write_all(id.as_bytes()));
+        Ok(held)
+    }
+
+    /// Leaves the mark of a directory that is in use.
+    pub(super) fn mark(&self) -> Result<(), StoreError> {
+        let path = self.root.join("runs").join(MARK);
+        private().write(true).create(true).truncate(false).open(&path).map_err(unusable(&path))?;
+        Ok(())
     }
 
     /// Returns nothing when another living process has the run.
-    fn lock(&self, run: &RunId) -> Result<Option<File>, StoreError> {
+    fn lock(&self, run: &RunId) -> Result<Option<Held>, StoreError> {
+        let path = self.lock_path(run);
         for attempt in 1..=LOCK_TRIES {
-            if let Some(file) = self.try_lock(run, FlockOperation::NonBlockingLockExclusive)? {
-                return Ok(Some(file));
+            let mut options = private();
+            let file = options.append(true).create(true).open(&path).map_err(unusable(&path))?;
+            let is_ours = try_lock(&file, &path, FlockOperation::NonBlockingLockExclusive)?;
+            // Whoever held it may have removed the file between the two steps.
+            if is_ours && is_at(&file, &path) {
+                return Ok(Some(Held { file, path }));
             }
             if attempt < LOCK_TRIES {
                 thread::sleep(LOCK_PAUSE);
@@ -87,7 +104,12 @@ impl Directory {
 
     /// Returns whether a living process has the run.
     pub(super) fn is_locked(&self, run: &RunId) -> Result<bool, StoreError> {
-        Ok(self.try_lock(run, FlockOperation::NonBlockingLockShared)?.is_none())
+        let path = self.lock_path(run);
+        match File::open(&path) {
+            Ok(file) => Ok(!try_lock(&file, &path, FlockOperation::NonBlockingLockShared)?),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(unusable(&path)(error)),
+        }
     }
 
     /// Returns which process holds a run, as far as its lock file tells.
@@ -102,17 +124,6 @@ impl Directory {
 
     fn lock_path(&self, run: &RunId) -> PathBuf {
         self.root.join("runs").join(format!("{run}.lock"))
-    }
-
-    fn try_lock(&self, run: &RunId, how: FlockOperation) -> Result<Option<File>, StoreError> {
-        let path = self.lock_path(run);
-        let mut options = private();
-        let file = options.append(true).create(true).open(&path).map_err(unusable(&path))?;
-        match flock(&file, how) {
-            Ok(()) => Ok(Some(file)),
-            Err(Errno::WOULDBLOCK) => Ok(None),
-            Err(errno) => Err(unusable(&path)(errno.into())),
-        }
     }
 
     /// Keeps a component: temporary file, flush, rename.
@@ -152,6 +163,41 @@ impl Directory {
 
     fn component_path(&self, digest: &Digest) -> PathBuf {
         self.root.join("components").join(format!("{}.wasm", digest.hex()))
+    }
+}
+
+/// A run in the hands of this process. Its lock file goes with it: a run that nobody works on costs
+/// none.
+#[derive(Debug)]
+pub(super) struct Held {
+    file: File,
+    path: PathBuf,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Still locked, so nobody else can have put a file there, but a person who removed ours.
+        if is_at(&self.file, &self.path) {
+            // One that stays is taken over by the next who works on the run.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Returns whether a path still leads to an open file.
+fn is_at(file: &File, path: &Path) -> bool {
+    let (open, there) = (file.metadata(), std::fs::metadata(path));
+    open.is_ok_and(|open| {
+        there.is_ok_and(|there| (open.dev(), open.ino()) == (there.dev(), there.ino()))
+    })
+}
+
+/// Returns whether the lock was to be had.
+fn try_lock(file: &File, path: &Path, how: FlockOperation) -> Result<bool, StoreError> {
+    match flock(file, how) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(errno) => Err(unusable(path)(errno.into())),
     }
 }
 

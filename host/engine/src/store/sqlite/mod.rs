@@ -25,6 +25,7 @@ use runwrit_model::id::{Digest, RunId};
 use runwrit_model::journal::{Attempt, Entry, Record, Resolved, UnixMs};
 use runwrit_model::undo::LateSweep;
 
+use self::database::Database;
 use self::directory::Directory;
 use self::glance::Glance;
 use self::worker::Worker;
@@ -36,9 +37,10 @@ use super::{
 /// A store in a directory of this machine.
 pub struct SqliteStore {
     directory: Directory,
-    writer: Worker,
-    reader: Worker,
+    // They are closed in this order: the last one has the log on disk already, and folds it in.
     glance: Glance,
+    reader: Worker,
+    writer: Worker,
 }
 
 impl SqliteStore {
@@ -49,9 +51,20 @@ impl SqliteStore {
         let directory = Directory::open(directory)?;
         let path = directory.database()?;
         let is_used = directory.has_runs();
-        let writer = Worker::writer(schema::open_writer(&path, is_used)?, &path);
+        let connection = schema::open_writer(&path, is_used)?;
+        if !is_used && runs::are_there(&Database::new(&connection, &path))? {
+            // It was restored.
+            directory.mark()?;
+        }
+        let writer = Worker::writer(connection, &path);
         let reader = Worker::reader(schema::open_reader(&path)?, &path);
         Ok(Self { directory, writer, reader, glance: Glance::new(&path) })
+    }
+
+    /// Reads the whole database for damage. Opening does so only where it is small: what it takes
+    /// grows with the store.
+    pub fn check(&self) -> Reply<'_, ()> {
+        self.reader.run(|database| schema::check(database))
     }
 
     /// Takes a run out for another store: from here on it can never go on in this one. `message`

@@ -243,6 +243,12 @@ pub(super) fn raise_fence(database: &Database<'_>, run: &RunId) -> Result<u64, S
     fence.ok_or_else(|| StoreError::NotFound { run: run.clone() })
 }
 
+/// Returns whether there is any run.
+pub(super) fn are_there(database: &Database<'_>) -> Result<bool, StoreError> {
+    let first = database.one("look for runs", "SELECT 1 FROM run LIMIT 1", [], |_| Ok(()))?;
+    Ok(first.is_some())
+}
+
 /// Returns one run, alive or not; nothing where there is none.
 pub(super) fn find(database: &Database<'_>, run: &RunId) -> Result<Option<RunRow>, StoreError> {
     database.one("read the run", "SELECT * FROM run WHERE run = ?", [run.as_str()], row)

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use runwrit_model::limits::STORE_PAGES_CHECKED_MAX;
 use rusqlite::Connection;
 
 use super::database::Database;
@@ -98,7 +99,9 @@ pub(super) fn open_writer(path: &Path, is_used: bool) -> Result<Connection, Stor
     }
     database.batch("set up the log", "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
     is_safe(&database)?;
-    check(&database)?;
+    if database.pragma("page_count")? <= STORE_PAGES_CHECKED_MAX {
+        check(&database)?;
+    }
     Ok(connection)
 }
 
@@ -176,7 +179,8 @@ fn is_safe(database: &Database<'_>) -> Result<(), StoreError> {
     }
 }
 
-fn check(database: &Database<'_>) -> Result<(), StoreError> {
+/// Reads every page. What is damaged elsewhere is found when it is read.
+pub(super) fn check(database: &Database<'_>) -> Result<(), StoreError> {
     let verdict = database.pragma_text("quick_check(1)")?;
     match verdict.as_str() {
         "ok" => Ok(()),

@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use runwrit_model::journal::Ending;
+use runwrit_model::limits;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -121,6 +122,61 @@ fn what_is_no_store_is_refused() {
         let error = SqliteStore::open(folder.path()).map(drop).expect_err(name);
         assert!(matches!(error, StoreError::Damaged { .. }), "{name}: {error}");
     }
+}
+
+#[test]
+fn a_large_store_is_opened_without_reading_all_of_it_and_its_damage_is_found_by_a_check() {
+    let folder = folder();
+    with_run(&folder);
+    let (page, count) = (4_096, limits::STORE_PAGES_CHECKED_MAX + 10);
+    let sql = format!("INSERT INTO seed VALUES ('{}', zeroblob({page} * {count}))", run_id(2));
+    database(&folder).execute_batch(&format!("PRAGMA foreign_keys = OFF; {sql}")).unwrap();
+    wait(SqliteStore::open(folder.path()).unwrap().check()).unwrap();
+    let path = folder.path().join("store.sqlite");
+    let mut bytes = fs::read(&path).unwrap();
+    let at = bytes.len() - 5 * page as usize;
+    // The chain of pages that one value takes leads out of the file.
+    bytes[at..at + 4].fill(0xff);
+    fs::write(&path, bytes).unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let error = wait(store.check()).unwrap_err();
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+}
+
+#[test]
+fn a_run_that_nobody_works_on_holds_no_file_and_the_directory_is_known_to_be_in_use() {
+    let folder = folder();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let names = || -> Vec<_> {
+        let entries = fs::read_dir(folder.path().join("runs")).unwrap().flatten();
+        entries.map(|entry| entry.file_name().into_string().unwrap()).collect()
+    };
+    assert!(names().is_empty());
+    let claim = wait(store.create_run(new_run(1, "acme"))).unwrap();
+    assert_eq!(names().len(), 2, "the mark and the lock: {:?}", names());
+    drop(claim);
+    assert_eq!(names(), ["begun"]);
+    // As after a restore: the store has runs, but the directory has no mark.
+    fs::remove_file(folder.path().join("runs/begun")).unwrap();
+    drop(store);
+    drop(SqliteStore::open(folder.path()).unwrap());
+    assert_eq!(names(), ["begun"]);
+}
+
+#[test]
+fn a_lock_file_that_was_replaced_is_neither_trusted_nor_removed() {
+    let folder = folder();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let path = folder.path().join(format!("runs/{}.lock", run_id(1)));
+    let first = wait(store.create_run(new_run(1, "acme"))).unwrap();
+    // Somebody removes it by hand, and another process takes the run over.
+    fs::remove_file(&path).unwrap();
+    let second = wait(store.claim(&run_id(1))).unwrap();
+    drop(first);
+    assert!(path.exists(), "the lock of the second one is not the first one's to remove");
+    assert!(matches!(wait(store.claim(&run_id(1))), Err(StoreError::Live { .. })));
+    drop(second);
+    assert!(!path.exists());
 }
 
 #[test]
