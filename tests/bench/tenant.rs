@@ -125,23 +125,21 @@ impl Cloud {
     }
 
     /// Returns how long the actions take that follow one another in the procedure. What is posted
-    /// to one path may run side by side, so the longest of it counts. No client that keeps the
-    /// order of the procedure can be faster.
+    /// to a collection may run side by side, so the longest of it counts; changes of one thing
+    /// cannot, since the API locks it. No client that keeps the order can be faster.
     fn critical_path(&self) -> Duration {
-        let mut steps: BTreeMap<String, u64> = BTreeMap::new();
+        let (mut made, mut changes) = (BTreeMap::new(), 0);
         for entry in self.handle.desk().ledger().into_iter().skip(FURNISHED) {
-            let longest = steps.entry(without_ids(&entry.path)).or_default();
-            *longest = entry.actions_ms.max(*longest);
+            match entry.path.trim_start_matches('/').split_once('/') {
+                Some(_) => changes += entry.actions_ms,
+                None => {
+                    let longest: &mut u64 = made.entry(entry.path).or_default();
+                    *longest = entry.actions_ms.max(*longest);
+                }
+            }
         }
-        Duration::from_millis(steps.values().sum())
+        Duration::from_millis(made.values().sum::<u64>() + changes)
     }
-}
-
-/// Puts a star in the place of each number of a path.
-fn without_ids(path: &str) -> String {
-    let is_id = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    let parts = path.split('/').map(|part| if is_id(part) { "*" } else { part });
-    parts.collect::<Vec<_>>().join("/")
 }
 
 fn installation() -> Result<Place, String> {

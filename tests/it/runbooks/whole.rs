@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 
 use super::bench::Bench;
 
+/// Requests that one provisioning may send, in a project that an earlier run marked.
+const REQUESTS_MAX: usize = 45;
 /// What stands after `provision-tenant`.
 const ACME: usize = 8;
 
@@ -32,8 +34,11 @@ async fn a_tenant_is_made_stands_and_goes() {
 
     let again = bench.deprovision("delete-data=true").await;
     assert_eq!(again.code, Some(0), "there is nothing left to delete: {again:?}");
+    let before = bench.cloud.desk().ledger().len();
     let anew = bench.provision().await;
     assert_eq!(anew.code, Some(0), "a retired tenant can be made anew: {anew:?}");
+    let sent = bench.cloud.desk().ledger().len() - before;
+    assert!(sent <= REQUESTS_MAX, "{sent} requests");
 }
 
 #[tokio::test(flavor = "multi_thread")]
