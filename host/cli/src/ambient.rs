@@ -320,6 +320,12 @@ pub fn mode(path: &Path) -> Option<u32> {
     std::fs::metadata(path).ok().map(|metadata| metadata.permissions().mode() & 0o777)
 }
 
+/// Returns whether this user may write to a file, or make files in a directory.
+pub fn may_write(path: &Path) -> bool {
+    let flags = rustix::fs::AtFlags::EACCESS;
+    rustix::fs::accessat(rustix::fs::CWD, path, rustix::fs::Access::WRITE_OK, flags).is_ok()
+}
+
 /// Returns the size of a file; nothing where there is none.
 #[expect(clippy::disallowed_methods, reason = "this is where files enter")]
 pub fn size(path: &Path) -> Option<u64> {

@@ -18,6 +18,8 @@ use crate::trust_check;
 
 /// Others could read or write there.
 const OPEN_TO_OTHERS: u32 = 0o077;
+/// The database of the state directory.
+const STORE: &str = "store.sqlite";
 /// Others could write there.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
@@ -30,18 +32,23 @@ pub async fn look(session: &Session, configuration: &Configuration) -> Vec<Findi
         Ok(state) => state,
         Err(error) => return vec![wrong("state", &error)],
     };
-    if !ambient::exists(&state) {
-        let text = format!("`{}` does not exist yet", state.display());
+    if ambient::exists(&state) {
+        findings.push(modes(&state));
+    }
+    if let Some(text) = unused(&state) {
         let fix = "nothing: the first run makes it; or name another with `--state DIR`";
         findings.push(Finding::of("state", Level::Note, text, fix));
         findings.extend(new_host(&state, session, configuration).await);
         findings.extend(docker(session).await);
         return findings;
     }
-    findings.push(modes(&state));
     findings.push(disk(&state));
-    match Installation::open(session, configuration) {
-        Err(error) => findings.push(wrong("store", &error)),
+    let opened = match incomplete(&state) {
+        Some(finding) => Err(finding),
+        None => Installation::open(session, configuration).map_err(|error| wrong("store", &error)),
+    };
+    match opened {
+        Err(finding) => findings.push(finding),
         Ok(installation) => {
             findings.extend(store(&installation).await);
             findings.push(cache(&state));
@@ -50,6 +57,27 @@ pub async fn look(session: &Session, configuration: &Configuration) -> Vec<Findi
     }
     findings.extend(docker(session).await);
     findings
+}
+
+/// Says that no state was made there yet, where that is so. To open it would make it.
+fn unused(state: &Path) -> Option<String> {
+    let shown = state.display();
+    if !ambient::exists(state) {
+        return Some(format!("`{shown}` does not exist yet"));
+    }
+    let is_made = |name: &str| ambient::exists(&state.join(name));
+    let is_unused = !is_made(STORE) && !is_made("host.key");
+    let has_runs = !ambient::names_in(&state.join("runs")).is_empty();
+    (is_unused && !has_runs).then(|| format!("`{shown}` holds no store yet"))
+}
+
+/// Tells what is missing of a state directory that is in use. To open it would make it anew.
+fn incomplete(state: &Path) -> Option<Finding> {
+    let missing = [STORE, "host.key", "runs", "components"];
+    let missing = missing.into_iter().find(|name| !ambient::exists(&state.join(name)))?;
+    let text = format!("`{missing}` is missing in `{}`, which is in use", state.display());
+    let fix = "restore the state directory from a backup: what runs made is known by these alone";
+    Some(Finding::of("store", Level::Broken, text, fix))
 }
 
 /// Looks at what a first run would need, without making the state directory.

@@ -35,6 +35,7 @@ pub mod installation;
 pub mod budget;
 pub mod surroundings;
 pub mod site;
+pub mod witness;
 pub mod launch;
 pub mod rehearsal;
 pub mod confirm;

@@ -31,6 +31,14 @@ impl Session {
         }
     }
 
+    /// Tells an error that does not end the command.
+    pub fn tell(&self, error: &Error) {
+        if self.output.is_json {
+            self.output.object(&error.object());
+        }
+        self.output.error(error);
+    }
+
     /// Runs asynchronous work to its end, all of it on this thread: a run waits most of the time,
     /// and to be woken through another thread takes longer than what is then done.
     pub fn block_on<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {

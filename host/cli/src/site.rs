@@ -57,6 +57,11 @@ impl Site {
     pub async fn probe(&self) -> Result<Probe, ApiError> {
         self.client.probe().await
     }
+
+    /// Asks by one request what time it is at the endpoint.
+    pub async fn date_unix_ms(&self) -> Result<u64, ApiError> {
+        self.client.date_unix_ms().await
+    }
 }
 
 /// Returns the names of all credentials of this host: those of the configuration, and the one that

@@ -154,8 +154,21 @@ fn clock(trust: &Trust) -> Option<Finding> {
 fn memory(trust: &Trust) -> Finding {
     let count = trust.floors.all().len();
     let shown = trust.state.display();
-    match trust.change(|_| Ok(false)) {
-        Ok(()) => Finding::good("memory", format!("`{shown}` holds {count} floors")),
-        Err(error) => Finding::of("memory", Level::Wrong, error.message, error.hints.join("; ")),
+    // Asked, not tried: a look makes no folder, no lock and no memory.
+    let lock = trust.state.with_extension("lock");
+    let folder = trust.state.ancestors().skip(1).find(|folder| ambient::exists(folder));
+    let files =
+        [trust.state.as_path(), lock.as_path()].into_iter().filter(|it| ambient::exists(it));
+    let needed = files.chain(folder);
+    match needed.into_iter().find(|path| !ambient::may_write(path)) {
+        None => Finding::good("memory", format!("`{shown}` holds {count} floors")),
+        Some(path) => {
+            let path = path.display();
+            let text = format!(
+                "the memory of the keyring `{shown}` cannot be kept: this user may \
+                                not write to `{path}`"
+            );
+            Finding::of("memory", Level::Wrong, text, "run as a user who may, or change its mode")
+        }
     }
 }

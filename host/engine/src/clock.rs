@@ -25,8 +25,10 @@ pub trait Clock: Send + Sync {
 }
 
 /// The time of one run in one process. It begins where the machine is, but never before the last
-/// entry of the journal, and goes on at real speed: a clock that is set, forward or backward, while
-/// the process runs or between two of them, neither cuts a wait short nor makes it last for years.
+/// entry of the journal, and goes on at real speed: a clock that is set while the process runs
+/// neither cuts a wait short nor makes it last for years, and one that was set back between two
+/// processes makes none last longer. One that was set forward between two ends what waited: `tick`
+/// has an endpoint confirm the clock before it begins one.
 pub struct RunClock {
     machine: Arc<dyn Clock>,
     began_at: UnixMs,

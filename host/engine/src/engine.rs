@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use runwrit_model::breakable::crash_point;
-use runwrit_model::cost;
+use runwrit_model::cost::{self, Cost};
 use runwrit_model::event::{Event, RunOutcome};
 use runwrit_model::history::History;
 use runwrit_model::id::{RunId, Scope};
@@ -22,13 +22,22 @@ use crate::outside::Outside;
 use crate::recorder::Recorder;
 use crate::resolve;
 use crate::store::{self, Claim, NewRun, Store, StoreError};
-use crate::view::{self, RunSummary, RunView};
+use crate::view::{self, RunState, RunSummary, RunView};
 use crate::worlds::{self, Home};
 
 /// Starts, resumes, rolls back and shows runs.
 pub struct Engine {
     store: Arc<dyn Store>,
     host: Host,
+}
+
+/// All runs of a store.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// A line for each, newest first.
+    pub runs: Vec<RunSummary>,
+    /// Why the journals of some cannot be read.
+    pub damaged: Vec<EngineError>,
 }
 
 /// What became of a wish to cancel.
@@ -191,18 +200,32 @@ impl Engine {
         }
     }
 
-    /// Returns all runs of the store, newest first.
-    pub async fn list(&self) -> Result<Vec<RunSummary>, EngineError> {
-        let (mut summaries, mut histories) = (Vec::new(), Vec::new());
+    /// Returns all runs of the store. One whose journal cannot be read keeps none of the others
+    /// back; what its scope costs is unknown.
+    pub async fn list(&self) -> Result<Listing, EngineError> {
+        let (mut listing, mut histories) = (Listing::default(), Vec::new());
         for row in self.store.runs().await? {
-            summaries.push(self.show(&row.run).await?.summary());
-            histories.push(self.history(&row.run).await?);
+            let told =
+                async { Ok((self.show(&row.run).await?.summary(), self.history(&row.run).await?)) };
+            match told.await {
+                Ok((summary, history)) => {
+                    listing.runs.push(summary);
+                    histories.push(history);
+                }
+                Err(error) if EngineError::is_damage(&error) => {
+                    listing.runs.push(RunSummary::damaged(row));
+                    listing.damaged.push(error);
+                }
+                Err(error) => return Err(error),
+            }
         }
-        let costs = cost::of_scopes(&histories);
-        for summary in &mut summaries {
+        let mut costs = cost::of_scopes(&histories);
+        let damaged = listing.runs.iter().filter(|run| run.state == RunState::Damaged);
+        costs.extend(damaged.map(|run| (run.scope.clone(), Cost::Unknown)));
+        for summary in &mut listing.runs {
             summary.scope_eur_per_month = costs.get(&summary.scope).copied();
         }
-        Ok(summaries)
+        Ok(listing)
     }
 
     /// Returns all that is known about a run.

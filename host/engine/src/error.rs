@@ -6,7 +6,7 @@ use runwrit_model::event::RunOutcome;
 use runwrit_model::exit::Exit;
 use runwrit_model::history::HistoryError;
 use runwrit_model::id::{RunId, Scope};
-use runwrit_model::journal::Ending;
+use runwrit_model::journal::{Ending, EntryError};
 use runwrit_model::next::RollbackRefusal;
 use runwrit_model::plan::PlanError;
 use runwrit_model::world::Mismatch;
@@ -173,9 +173,28 @@ impl EngineError {
         )
     }
 
+    /// Returns whether the journal of one run is not what was written, or cannot be read by this
+    /// host: the other runs are not concerned.
+    pub fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::Damaged { .. }
+                | Self::Store(StoreError::Broken { .. } | StoreError::Entry { .. })
+        )
+    }
+
     /// Returns what to do next, where that is known.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Store(StoreError::Entry { source: EntryError::Version { .. }, .. }) => Some(
+                "use the version of runwrit that wrote it; the other runs are not concerned"
+                    .to_owned(),
+            ),
+            Self::Store(StoreError::Broken { .. } | StoreError::Entry { .. })
+            | Self::Damaged { .. } => Some(
+                "restore the state directory from a backup; the other runs are not concerned"
+                    .to_owned(),
+            ),
             Self::Store(_) => None,
             Self::StoreFailed { run, .. } => Some(format!(
                 "what may have happened outside is settled by `runwrit resume {run}`, once the \
@@ -186,7 +205,7 @@ impl EngineError {
                  it; please report the message with the version"
             )),
             Self::Fenced(run) => Some(format!("watch it with `runwrit show {run}`")),
-            Self::Damaged { .. } | Self::PlanUnreadable { .. } => {
+            Self::PlanUnreadable { .. } => {
                 Some("restore the state directory from a backup".to_owned())
             }
             Self::OtherWorld { .. } => Some(

@@ -4,19 +4,20 @@ use std::collections::BTreeMap;
 
 use futures_util::future::BoxFuture;
 use runwrit_capabilities::gate::{UndoError, UndoRequest, Undone};
+use runwrit_model::breakable::crash_point;
 use runwrit_model::call::{CallId, Rank};
 use runwrit_model::history::{Effect, History};
 use runwrit_model::id::{RunId, Scope};
 use runwrit_model::journal::World;
 use runwrit_model::labels;
-use runwrit_model::sweep::{Judgement, Known, Left, Sighting, claimed, judge, judge_claim};
+use runwrit_model::sweep::{Found, Judgement, Known, Left, Sighting, claimed, judge, judge_claim};
 use runwrit_model::undo::is_late_look_wanted;
 
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::outside::WorldsError;
 use crate::rollback::request;
-use crate::store::{RunState, Sweep, SweepOutcome};
+use crate::store::{RunState, StoreError, Sweep, SweepOutcome};
 
 /// A project that a credential opens, without any run.
 pub trait Place: Send + Sync {
@@ -61,7 +62,7 @@ pub enum Fate {
 }
 
 /// What a sweep of one project found.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Default)]
 pub struct Swept {
     /// Which project it is; nothing where it carries no marker.
     pub world: Option<World>,
@@ -69,11 +70,16 @@ pub struct Swept {
     pub leftovers: Vec<Leftover>,
     /// How many things are where a journal wants them.
     pub in_place: usize,
+    /// Why the journals of some runs cannot be read whose things were seen.
+    pub damaged: Vec<EngineError>,
 }
 
 /// The journals that a sweep asked for.
+#[derive(Default)]
 struct Journals {
     by_short: BTreeMap<String, (History, bool)>,
+    /// By the short names of their runs, why some cannot be read.
+    damaged: BTreeMap<String, EngineError>,
 }
 
 impl Engine {
@@ -99,13 +105,50 @@ impl Engine {
         if is_deleting {
             delete(place, &journals, &mut swept.leftovers).await;
         }
+        swept.damaged = journals.damaged.into_values().collect();
         for mut leftover in idle {
             if is_deleting && leftover.left.cause.is_proven() {
-                leftover.fate = release(place, &leftover.sighting).await;
+                match self.release(place, &leftover.sighting).await? {
+                    Some(fate) => leftover.fate = fate,
+                    // A run has begun there since: the claim is its own.
+                    None => continue,
+                }
             }
             swept.leftovers.push(leftover);
         }
         Ok(swept)
+    }
+
+    /// Deletes a claim, unless something stands in its scope after all. No run of this store can
+    /// begin there meanwhile: it would find the claim held, and go on without one. Returns nothing
+    /// where one has begun already.
+    async fn release(
+        &self,
+        place: &dyn Place,
+        sighting: &Sighting,
+    ) -> Result<Option<Fate>, EngineError> {
+        let Some(tenant) = claimed(sighting) else { return Ok(Some(Fate::Reported)) };
+        let scope = Scope::tenant(tenant);
+        // Whoever takes a run over holds its scope, also that of one that is over; where this
+        // process is killed, its `resume` gives the scope free.
+        let rows = self.store().runs().await?;
+        let Some(row) = rows.into_iter().find(|row| row.scope == scope) else {
+            let text = "this store has no run of its tenant: delete the placement group by hand";
+            return Ok(Some(Fate::Failed(text.to_owned())));
+        };
+        let claim = match self.store().claim(&row.run).await {
+            Ok(claim) => claim,
+            Err(StoreError::Busy { .. } | StoreError::Live { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        crash_point("sweep-claimed", "sweep");
+        let fate = match self.store().run(&row.run).await?.state {
+            RunState::Finished(_) => Some(delete_claim(place, &scope).await),
+            // It was begun, or taken up again, and left since.
+            RunState::Working | RunState::Interrupted | RunState::Parked(_) => None,
+        };
+        self.store().release(&claim.fence).await?;
+        Ok(fate)
     }
 
     /// Judges the claims on scopes among what was seen. One that is where it belongs is not told:
@@ -172,15 +215,20 @@ impl Engine {
     async fn journals(&self, sightings: &[Sighting]) -> Result<Journals, EngineError> {
         let seen = sightings.iter().filter_map(|it| it.labels.get(labels::RUN));
         let seen: std::collections::BTreeSet<&String> = seen.collect();
-        let mut by_short = BTreeMap::new();
+        let mut journals = Journals::default();
         for row in self.store().runs().await? {
             let short = row.run.short();
-            if seen.contains(&short) {
-                let goes_on = matches!(row.state, RunState::Working | RunState::Parked(Some(_)));
-                by_short.insert(short, (self.history(&row.run).await?, goes_on));
+            if !seen.contains(&short) {
+                continue;
+            }
+            let goes_on = matches!(row.state, RunState::Working | RunState::Parked(Some(_)));
+            match self.history(&row.run).await {
+                Ok(history) => drop(journals.by_short.insert(short, (history, goes_on))),
+                Err(error) if error.is_damage() => drop(journals.damaged.insert(short, error)),
+                Err(error) => return Err(error),
             }
         }
-        Ok(Journals { by_short })
+        Ok(journals)
     }
 }
 
@@ -207,8 +255,14 @@ pub enum SweepError {
 }
 
 impl Journals {
-    fn find(&self, short: &str) -> Option<Known<'_>> {
-        self.by_short.get(short).map(|(history, goes_on)| Known { history, goes_on: *goes_on })
+    fn find(&self, short: &str) -> Found<'_> {
+        if self.damaged.contains_key(short) {
+            return Found::Damaged;
+        }
+        let known = self.by_short.get(short);
+        known.map_or(Found::Nothing, |(history, goes_on)| {
+            Found::Known(Known { history, goes_on: *goes_on })
+        })
     }
 
     fn effect(&self, run: &RunId, call: CallId) -> Option<(&Scope, &Effect)> {
@@ -217,10 +271,8 @@ impl Journals {
     }
 }
 
-/// Deletes a claim, unless something stands in its scope after all.
-async fn release(place: &dyn Place, sighting: &Sighting) -> Fate {
-    let Some(tenant) = claimed(sighting) else { return Fate::Reported };
-    match place.release(&Scope::tenant(tenant)).await {
+async fn delete_claim(place: &dyn Place, scope: &Scope) -> Fate {
+    match place.release(scope).await {
         Ok(true) => Fate::Deleted,
         Ok(false) => Fate::Failed("something stands in its scope after all".to_owned()),
         Err(error) => Fate::Failed(error.to_string()),

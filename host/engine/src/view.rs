@@ -19,6 +19,8 @@ use runwrit_model::undo;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::store::{self, RunRow};
+
 /// All that is known about a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -88,6 +90,8 @@ pub enum RunState {
     Backward,
     /// It is over.
     Ended(Ending),
+    /// Its journal cannot be read, so nobody knows.
+    Damaged,
 }
 
 /// One step.
@@ -168,6 +172,22 @@ pub enum CallState {
     Undoing,
     /// It is left for a person.
     Left,
+}
+
+impl RunSummary {
+    /// Returns the line of a run whose journal cannot be read: what its row says, and no more.
+    pub(crate) fn damaged(row: RunRow) -> Self {
+        Self {
+            run: row.run,
+            runbook: row.runbook,
+            scope: row.scope,
+            created_at: row.created_at,
+            state: RunState::Damaged,
+            is_alive: row.state == store::RunState::Working,
+            eur_per_month: None,
+            scope_eur_per_month: None,
+        }
+    }
 }
 
 impl RunView {
@@ -268,7 +288,8 @@ fn commands(history: &History, state: &RunState, is_alive: bool) -> Vec<String> 
         }
         RunState::Ended(
             Ending::Succeeded | Ending::RolledBack | Ending::FailedClean | Ending::Moved,
-        ) => Vec::new(),
+        )
+        | RunState::Damaged => Vec::new(),
         RunState::Ended(Ending::Nondeterministic) => vec![rollback],
         // A person decides: undo it all, or look and leave it as it is.
         RunState::Ended(Ending::Held) => vec![rollback, format!("runwrit show {run}")],

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::history::{Effect, History};
 use crate::journal::UnixMs;
-use crate::limits::SLEEP_SECONDS_MAX;
+use crate::limits::{SLEEP_SECONDS_MAX, TICK_SKEW_MAX};
 use crate::timing::after;
 
 /// Why a run on which nobody works should go on by itself.
@@ -20,6 +20,11 @@ pub enum Due {
     Deadline,
     /// A person answered the question that it was parked with.
     Answered,
+}
+
+/// Tells whether the clock of an API contradicts that of this host: nothing is due by it then.
+pub fn is_contradicted(now: UnixMs, told: UnixMs) -> bool {
+    u128::from(now.abs_diff(told)) > TICK_SKEW_MAX.as_millis()
 }
 
 /// How a run was left.
@@ -103,6 +108,23 @@ mod tests {
         ];
         for (name, tale, rest, is_asked, expected) in rows {
             assert_eq!(due(&tale.history(), rest, is_asked, 10), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_clock_is_contradicted_by_more_than_an_hour_on_either_side() {
+        const HOUR: UnixMs = 3_600_000;
+        let noon = 1_800_000_000_000;
+        let rows = [
+            (noon, noon, false),
+            (noon + HOUR, noon, false),
+            (noon + HOUR + 1, noon, true),
+            (noon, noon + HOUR, false),
+            (noon, noon + HOUR + 1, true),
+            (4_070_908_800_000, noon, true),
+        ];
+        for (now, told, expected) in rows {
+            assert_eq!(is_contradicted(now, told), expected, "{now} beside {told}");
         }
     }
 }

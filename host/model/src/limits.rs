@@ -172,6 +172,9 @@ pub const PROGRAM_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long each read of a pipe that was given as a file may take: what writes to it may ask a
 /// person for a passphrase first.
 pub const PIPE_WAIT_MAX: Duration = Duration::from_secs(120);
+/// How far the clock may be off from that of an API before `tick` does nothing: what waits for it
+/// does so for minutes to days, and a wrong battery or time zone moves a clock by hours or years.
+pub const TICK_SKEW_MAX: Duration = Duration::from_secs(3_600);
 /// A late look that is overdue by this tells that nobody calls `tick`.
 pub const TICK_OVERDUE: Duration = Duration::from_secs(3_600);
 /// A clock before this, the start of 2026, is that of a machine that has lost its battery.

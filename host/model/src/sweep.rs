@@ -40,6 +40,17 @@ pub struct Known<'a> {
     pub goes_on: bool,
 }
 
+/// What a store holds under the short name of a run.
+#[derive(Debug, Clone, Copy)]
+pub enum Found<'a> {
+    /// The run.
+    Known(Known<'a>),
+    /// A run whose journal cannot be read.
+    Damaged,
+    /// Nothing.
+    Nothing,
+}
+
 /// What a sweep makes of a thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Judgement {
@@ -81,6 +92,8 @@ pub enum Cause {
     Moved,
     /// It is the claim of this installation on a scope in which nothing stands any more.
     Idle,
+    /// The labels are true, but the journal of its run cannot be read.
+    Unreadable,
     /// The labels are true, but this store has no such run.
     UnknownRun,
     /// Another installation made it, or this one before its state directory was lost.
@@ -110,6 +123,7 @@ impl Cause {
             Self::OtherWorld => "other-world",
             Self::Moved => "moved",
             Self::Idle => "idle",
+            Self::Unreadable => "unreadable",
             Self::UnknownRun => "unknown-run",
             Self::OtherInstallation(_) => "other-installation",
             Self::Incomplete(_) => "incomplete",
@@ -136,6 +150,7 @@ impl fmt::Display for Cause {
             Self::OtherWorld => "its run acted in another project",
             Self::Moved => "its run was moved to another state directory",
             Self::Idle => "nothing stands in its scope any more",
+            Self::Unreadable => "the journal of its run cannot be read",
             Self::UnknownRun => "this store does not know its run",
             Self::OtherInstallation(by) => {
                 return write!(formatter, "the installation `{by}` made it, not this one");
@@ -155,7 +170,7 @@ pub fn judge<'a>(
     key: &HostKey,
     sighting: &Sighting,
     world: Option<&World>,
-    find: impl FnOnce(&str) -> Option<Known<'a>>,
+    find: impl FnOnce(&str) -> Found<'a>,
 ) -> Judgement {
     let left = |cause| Judgement::Left(Left { cause, made_by: None });
     let owner = match key.verify(&sighting.labels, &sighting.kind, &sighting.name) {
@@ -165,7 +180,11 @@ pub fn judge<'a>(
         Err(Foreign::Unlabelled) => return left(Cause::Incomplete(labels::BY.to_owned())),
         Err(Foreign::Forged) => return left(Cause::Forged),
     };
-    let Some(known) = find(&owner.run) else { return left(Cause::UnknownRun) };
+    let known = match find(&owner.run) {
+        Found::Known(known) => known,
+        Found::Damaged => return left(Cause::Unreadable),
+        Found::Nothing => return left(Cause::UnknownRun),
+    };
     let made_by = Some((known.history.created.run.clone(), owner.call));
     match cause(&known, owner.call, sighting, world) {
         Some(cause) => Judgement::Left(Left { cause, made_by }),
@@ -305,7 +324,8 @@ mod tests {
         let history = tale.history();
         let find = |short: &str| {
             let is_it = short == history.created.run.short();
-            is_it.then_some(Known { history: &history, goes_on })
+            let known = Known { history: &history, goes_on };
+            if is_it { Found::Known(known) } else { Found::Nothing }
         };
         match judge(&key(), sighting, Some(&world(marker)), find) {
             Judgement::InPlace => "in place".to_owned(),
@@ -416,8 +436,11 @@ mod tests {
         for (name, sighting, marker, expected) in rows {
             assert_eq!(told(back(), false, &sighting, marker), expected, "{name}");
         }
-        let unknown = judge(&key(), &seen("0"), Some(&world("1:a")), |_| None);
-        let expected = Left { cause: Cause::UnknownRun, made_by: None };
-        assert_eq!(unknown, Judgement::Left(expected));
+        let rows = [(Found::Nothing, Cause::UnknownRun), (Found::Damaged, Cause::Unreadable)];
+        for (found, cause) in rows {
+            let judged = judge(&key(), &seen("0"), Some(&world("1:a")), |_| found);
+            assert!(cause.is_ours() && !cause.is_proven(), "{cause:?}");
+            assert_eq!(judged, Judgement::Left(Left { cause, made_by: None }), "{found:?}");
+        }
     }
 }

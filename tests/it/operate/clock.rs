@@ -1,7 +1,9 @@
 //! A clock that is wrong: nothing of it may last once it is right again.
 
 use std::fs;
+use std::time::Duration;
 
+use runwrit_simulator::hetzner::{Fault, Rule};
 use runwrit_tests::hook::Hook;
 
 use super::losing::{backup, lose, restore};
@@ -105,11 +107,90 @@ fn a_rollback_of_a_machine_without_a_battery_has_its_late_looks_as_long_after_to
     assert_eq!(rollback.code, Some(1), "{}", rollback.stderr);
     let look = "late-sweep of run RUN: call 21: nothing landed late\n";
     // At once, after a quarter of an hour, soon after that, and a day later.
-    let rows = [("0", ""), ("960000", look), ("1800000", ""), ("86460000", look)];
+    let rows = [(0, ""), (960_000, look), (1_800_000, ""), (86_460_000, look)];
+    let mut passed = 0;
     for (shift, expected) in rows {
-        let tick = run_breakable(&shell, &["tick"], &[("RUNWRIT_CLOCK_SHIFT_MS", shift)]);
+        cloud.handle.desk().advance(Duration::from_millis(shift - passed));
+        passed = shift;
+        let shift = shift.to_string();
+        let tick = run_breakable(&shell, &["tick"], &[("RUNWRIT_CLOCK_SHIFT_MS", &shift)]);
         assert_eq!(tick.stdout, expected, "{shift}: {}", tick.stderr);
     }
+}
+
+/// Parks a run of `bolt` for ten minutes, which must not take longer than an hour in all.
+fn park_another(shell: &Shell, hook: &Hook) {
+    let database = rusqlite::Connection::open(shell.path("state/store.sqlite")).expect("a store");
+    // The guest reserves this octet for whatever tenant.
+    let sql = "UPDATE tenant SET octet = 9 WHERE octet = 7";
+    assert_eq!(database.execute(sql, []).expect("writable"), 1);
+    let arguments = webhook(shell, hook, 600, "well");
+    let grant = fs::read_to_string(shell.path("webhook.toml")).expect("it was just written");
+    let grant = grant.replacen("version = 1\n", "version = 1\nmax-minutes = 60\n", 1);
+    shell.write("webhook.toml", grant.replace("acme", "bolt"));
+    let arguments: Vec<String> =
+        arguments.iter().map(|it| it.replace("tenant=acme", "tenant=bolt")).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let parked = shell.run(&arguments);
+    assert_eq!(parked.code, Some(8), "{}", parked.stderr);
+}
+
+#[test]
+fn a_boot_in_the_far_future_ends_no_late_look_and_no_run_of_today() {
+    let (cloud, hook) = (Cloud::start(), Hook::start(0));
+    let shell = shell(&cloud);
+    let killed = ("RUNWRIT_CRASH_AT", "intent-committed/hetzner.networks.create:1");
+    assert_eq!(provision(&shell, &[killed]), None);
+    assert_eq!(shell.run(&["rollback", &only_run(&shell)]).code, Some(1));
+    park_another(&shell, &hook);
+    let desk = cloud.handle.desk();
+    let count = || desk.request_count("", "/**");
+    let asked = count();
+    let wrong = run_breakable(&shell, &["tick"], &[FUTURE]);
+    assert_eq!((wrong.code, wrong.stdout.as_str()), (Some(2), ""), "{}", wrong.stderr);
+    insta::assert_snapshot!(wrong.stderr, @r"
+    error: the clock says TIME, and the endpoint of `hetzner` says TIME
+    hint: set it (`timedatectl set-ntp true`); nothing was done, and all that is due stays so
+    ");
+    assert_eq!(count(), asked + 1, "it asks for the time, and for nothing else");
+    let runs = shell.run(&["runs"]).stdout;
+    assert!(runs.contains("waits until TIME"), "{runs}");
+    let today = shell.run(&["tick"]);
+    let look = "late-sweep of run RUN: call 21: nothing landed late\n";
+    assert_eq!((today.code, today.stdout.as_str()), (Some(0), look), "{}", today.stderr);
+    let asked = count();
+    assert_eq!(shell.run(&["tick"]).stdout, "");
+    assert_eq!(count(), asked, "nothing is due, so nobody is asked");
+    desk.advance(Duration::from_millis(660_000));
+    let later = run_breakable(&shell, &["tick"], &[("RUNWRIT_CLOCK_SHIFT_MS", "660000")]);
+    assert_eq!(later.stdout, "timer of run RUN: exit 0\n", "{}", later.stderr);
+    assert_eq!(hook.taken(), 1);
+}
+
+#[test]
+fn where_nobody_tells_the_time_no_rollback_is_given_up() {
+    let cloud = Cloud::start();
+    let shell = shell(&cloud);
+    let killed = ("RUNWRIT_CRASH_AT", "intent-committed/hetzner.servers.create:1");
+    assert_eq!(provision(&shell, &[killed]), None);
+    let run = only_run(&shell);
+    let point = ("RUNWRIT_CRASH_AT", "undo-intent-committed:2");
+    assert_eq!(run_breakable(&shell, &["rollback", &run], &[point]).code, None);
+    let desk = cloud.handle.desk();
+    let fault = Fault::Refuse { status: 503, code: "unavailable".into(), message: "no".into() };
+    desk.add_fault(Rule { times: 0, ..Rule::once("DELETE", "/**", fault) });
+    assert_eq!(shell.run(&["tick"]).stdout, "rollback of run RUN: exit 8\n");
+    // The world can be read, but nobody says what time it is there.
+    desk.add_fault(Rule { times: 0, ..Rule::once("GET", "/locations", Fault::DropBefore) });
+    let unsure = run_breakable(&shell, &["tick"], &[FUTURE]);
+    assert_eq!((unsure.code, unsure.stdout.as_str()), (Some(2), ""), "{}", unsure.stderr);
+    let told = "the clock says TIME, and no endpoint confirms it";
+    assert!(unsure.stderr.contains(told), "{}", unsure.stderr);
+    desk.clear_faults();
+    desk.advance(Duration::from_secs(3_600));
+    let healed = run_breakable(&shell, &["tick"], &[("RUNWRIT_CLOCK_SHIFT_MS", "3600000")]);
+    assert_eq!(healed.stdout, "rollback of run RUN: exit 1\n", "{}", healed.stderr);
+    assert!(cloud.alive().is_empty(), "{:?}", cloud.alive());
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use serde_json::Value;
 
+use super::losing::{backup, lose, restore};
 use crate::cli::shell::{Cloud, READ_ONLY, Shell, TOKEN, nowhere};
 
 /// Runs `doctor --json` and returns its exit code and the findings of one check.
@@ -82,11 +84,47 @@ fn a_new_host_is_looked_at_before_its_first_run() {
     assert_eq!(cloud.alive(), Vec::<String>::new(), "nor in the project");
 }
 
+/// Returns all that stands in a folder, and below it.
+fn all_below(folder: &Path) -> Vec<String> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).expect("a directory").flatten() {
+        names.push(entry.path().display().to_string());
+        if entry.path().is_dir() {
+            names.extend(all_below(&entry.path()));
+        }
+    }
+    names.sort();
+    names
+}
+
+#[test]
+fn a_look_makes_nothing_in_an_empty_state_directory_nor_beside_the_keyring() {
+    let shell = Shell::new();
+    let hello = ["run", "hello", "--grant", "hello.toml", "--input", "name=you"];
+    assert_eq!(shell.run(&hello).code, Some(0));
+    assert_eq!(backup(&shell, "backup.age").code, Some(0));
+    lose(&shell);
+    // A keyring whose folder of memories does not stand yet.
+    let keyring = fs::read_to_string(shell.path("trust.toml")).expect("it was installed");
+    let policy = "[policy]\nstate = \"memory/trust-state.json\"\n";
+    assert!(keyring.contains("[policy]\n"), "{keyring}");
+    shell.write("trust.toml", keyring.replacen("[policy]\n", policy, 1));
+    fs::create_dir(shell.path("state")).expect("ours");
+    fs::set_permissions(shell.path("state"), fs::Permissions::from_mode(0o700)).expect("ours");
+    let before = all_below(&shell.path("."));
+    let (code, found) = findings(&shell, "state");
+    assert_eq!((code, &found[0]["level"]), (Some(0), &"note".into()), "{found:?}");
+    assert_eq!(findings(&shell, "memory").1[0]["level"], "good");
+    assert_eq!(all_below(&shell.path(".")), before, "a look makes nothing");
+    let restored = restore(&shell, "backup.age", "state");
+    assert_eq!(restored.code, Some(0), "{}", restored.stderr);
+}
+
 #[test]
 fn what_is_wrong_is_told_with_its_level() {
     let cloud = Cloud::start();
     type Break = fn(&mut Shell);
-    let rows: [(&str, &str, &str, i32, Break); 13] = [
+    let rows: [(&str, &str, &str, i32, Break); 15] = [
         ("no keyring", "keyring", "wrong", 2, |shell| {
             fs::remove_file(shell.path("trust.toml")).expect("it was installed");
         }),
@@ -130,6 +168,12 @@ fn what_is_wrong_is_told_with_its_level() {
         ("a configuration that others write", "config", "wrong", 2, |shell| {
             let mode = fs::Permissions::from_mode(0o666);
             fs::set_permissions(shell.path("runwrit.toml"), mode).expect("ours");
+        }),
+        ("a store that is gone", "store", "broken", 3, |shell| {
+            fs::remove_file(shell.path("state/store.sqlite")).expect("it stood there");
+        }),
+        ("a host key that is gone", "store", "broken", 3, |shell| {
+            fs::remove_file(shell.path("state/host.key")).expect("it stood there");
         }),
         ("a store that is none", "store", "broken", 3, |shell| {
             let text = "this is no database, however long it may be";

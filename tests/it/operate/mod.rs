@@ -4,6 +4,7 @@ mod adopt;
 mod audit;
 mod claims;
 mod clock;
+mod damage;
 mod doctor;
 mod drift;
 pub mod losing;

@@ -1,6 +1,7 @@
 //! `tick`: what waits for time is done when it is due, and not before.
 
 use std::process::Command;
+use std::time::Duration;
 
 use runwrit_simulator::hetzner::{Fault, Rule};
 use runwrit_tests::hook::Hook;
@@ -9,8 +10,9 @@ use super::resolve::webhook;
 use super::{breakable, kill_in, only_run, run_breakable, signal, until_stopped};
 use crate::cli::shell::{Cloud, Shell};
 
-/// An hour later, by the clock that the host sees.
+/// An hour later, by the clock that the host sees; a cloud has to be as late.
 const LATER: [(&str, &str); 1] = [("RUNWRIT_CLOCK_SHIFT_MS", "3600000")];
+const HOUR: Duration = Duration::from_secs(3_600);
 
 #[test]
 fn a_timer_that_ended_lets_its_run_go_on() {
@@ -75,6 +77,7 @@ fn a_rollback_that_cannot_go_on_keeps_no_other_tenant_back() {
     wait_for_another(&shell, &hook);
     let fault = Fault::Refuse { status: 503, code: "unavailable".into(), message: "no".into() };
     let desk = cloud.handle.desk();
+    desk.advance(HOUR);
     desk.add_fault(Rule { times: 0, ..Rule::once("DELETE", "/**", fault) });
     let mut child = breakable(&shell, &["tick"], &LATER).spawn().expect("it starts");
     // It counts looks, not seconds: a tick that waits for the endpoint would do so for a day.
@@ -94,6 +97,7 @@ fn a_rollback_that_cannot_go_on_keeps_no_other_tenant_back() {
     assert_eq!(hook.taken(), 1);
     assert!(tick.stderr.contains("waits to go on with its rollback"), "{}", tick.stderr);
     desk.clear_faults();
+    desk.advance(HOUR);
     let shift = [("RUNWRIT_CLOCK_SHIFT_MS", "7200000")];
     let healed = run_breakable(&shell, &["tick"], &shift);
     assert_eq!(healed.code, Some(1), "{}{}", healed.stdout, healed.stderr);
@@ -123,7 +127,21 @@ fn the_units_are_such_as_systemd_takes() {
     assert_eq!(printed.code, Some(0), "{}", printed.stderr);
     let units = ["runwrit-tick.service", "runwrit-tick.timer"].map(|name| shell.path(name));
     let text = units.each_ref().map(|path| std::fs::read_to_string(path).expect("it was written"));
-    assert!(text[0].contains("tick --state \"/") && !text[0].contains('@'), "{}", text[0]);
+    assert!(!text[0].contains('@'), "{}", text[0]);
+    let line = |start: &str| text[0].lines().find(|line| line.starts_with(start)).expect("a line");
+    let path = |name: &str| format!("\"{}\"", shell.path(name).display());
+    let command = line("ExecStart=");
+    for option in
+        [format!("--state {}", path("state")), format!("--config {}", path("runwrit.toml"))]
+    {
+        assert!(command.contains(&option), "{option} in {command}");
+    }
+    let owner = Command::new("stat").args(["--format", "%U"]).arg(shell.path(".")).output();
+    let owner = String::from_utf8(owner.expect("`stat` is everywhere").stdout).expect("a name");
+    assert_eq!(line("User="), format!("User={}", owner.trim()));
+    for order in ["After=", "Wants="] {
+        assert!(line(order).contains("time-sync.target"), "{}", line(order));
+    }
     assert!(text[1].contains("Persistent=true"), "{}", text[1]);
     // Where systemd is not installed, what was read above is all that can be said.
     let Ok(verified) = Command::new("systemd-analyze").arg("verify").args(&units).output() else {
@@ -131,4 +149,53 @@ fn the_units_are_such_as_systemd_takes() {
     };
     let told = String::from_utf8_lossy(&verified.stderr);
     assert!(verified.status.success() && !told.contains("runwrit-tick"), "{told}");
+}
+
+#[test]
+fn nobody_gets_a_service_on_the_state_of_others() {
+    let mut shell = Shell::new();
+    shell.set("SUDO_USER", "nobody");
+    shell.set("SUDO_UID", "65534");
+    let folder = shell.path(".").display().to_string();
+    // It would be made in a directory of root.
+    let state = "/runwrit-is-not-here";
+    let refused = shell.run(&["tick", "--units", &folder, "--state", state]);
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(refused.stderr.contains("is that of `root`"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("hint: name yours with `--state DIR`"), "{}", refused.stderr);
+    assert!(!shell.path("runwrit-tick.service").exists(), "nothing was written");
+}
+
+#[test]
+fn a_run_goes_on_by_itself_once_its_question_is_answered() {
+    let hook = Hook::start(1);
+    let shell = Shell::new();
+    let arguments = webhook(&shell, &hook, 0, "well");
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    assert_eq!(shell.run(&arguments).code, Some(8));
+    let early = shell.run(&["tick"]);
+    assert_eq!((early.code, early.stdout.as_str()), (Some(0), ""), "{}", early.stderr);
+    let run = only_run(&shell);
+    let answer = ["resolve", &run, "4", "--as", "done", "--reason", "the log of the hook says so"];
+    assert_eq!(shell.run(&answer).code, Some(0));
+    let tick = shell.run(&["tick"]);
+    assert_eq!(tick.stdout, "answered of run RUN: exit 0\n", "{}", tick.stderr);
+    assert_eq!((tick.code, hook.taken()), (Some(0), 1), "nothing was sent again");
+    assert_eq!(shell.run(&["tick"]).stdout, "");
+}
+
+#[test]
+fn a_wish_to_cancel_that_nobody_heard_is_fulfilled() {
+    let cloud = Cloud::start();
+    let shell = Shell::new().with_cloud(&cloud);
+    kill_in(&shell, "7/14");
+    let run = only_run(&shell);
+    let point = ("RUNWRIT_CRASH_AT", "cancel-requested/run:1");
+    let killed = run_breakable(&shell, &["cancel", &run], &[point]);
+    assert_eq!(killed.code, None, "{}", killed.stderr);
+    let tick = shell.run(&["tick"]);
+    assert_eq!(tick.stdout, "cancel of run RUN: exit 1\n", "{}", tick.stderr);
+    assert_eq!(tick.code, Some(1), "a run that failed is told: {}", tick.stderr);
+    assert!(cloud.alive().is_empty(), "{:?}", cloud.alive());
+    assert_eq!(shell.run(&["tick"]).stdout, "");
 }

@@ -1,9 +1,10 @@
 //! `runwrit runs`: the runs of this installation, newest first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use runwrit_engine::engine::Listing;
 use runwrit_engine::view::{self, RunState, RunSummary};
 use runwrit_model::cost::Cost;
 use runwrit_model::exit::Exit;
@@ -102,7 +103,7 @@ fn list(session: &Session) -> Result<Exit, Error> {
     let configuration = Configuration::read(session)?;
     session.block_on(async {
         let installation = Installation::open(session, &configuration)?;
-        let runs = installation.engine.list().await?;
+        let Listing { runs, damaged } = installation.engine.list().await?;
         for run in &runs {
             match session.output.is_json {
                 true => session.output.object(run),
@@ -115,7 +116,12 @@ fn list(session: &Session) -> Result<Exit, Error> {
         if runs.is_empty() {
             session.note(Style::Plain, "no runs yet");
         }
-        Ok(Exit::Done)
+        let mut exit = Exit::Done;
+        for error in damaged.into_iter().map(Error::from) {
+            exit = error.exit;
+            session.tell(&error);
+        }
+        Ok(exit)
     })
 }
 
@@ -123,8 +129,13 @@ fn list(session: &Session) -> Result<Exit, Error> {
 fn costs(runs: &[RunSummary]) -> Vec<String> {
     let costs: BTreeMap<_, _> =
         runs.iter().filter_map(|run| Some((&run.scope, run.scope_eur_per_month?))).collect();
+    let damaged = runs.iter().filter(|run| run.state == RunState::Damaged);
+    let damaged: BTreeSet<&Scope> = damaged.map(|run| &run.scope).collect();
     let line = |(scope, cost): (&Scope, Cost)| match cost {
         Cost::Known(eur) => format!("{scope} costs EUR {} a month now, net", eur.plain()),
+        Cost::Unknown if damaged.contains(scope) => {
+            format!("{scope} costs an unknown amount now: a journal of it cannot be read")
+        }
         Cost::Unknown => {
             format!("{scope} costs an unknown amount now: a call of it has no known outcome")
         }
@@ -151,5 +162,6 @@ pub fn state(state: &RunState, is_alive: bool) -> String {
         RunState::Waiting(until) => format!("waits until {}", view::time(*until)),
         RunState::Asking(call) => format!("asks about call {call}"),
         RunState::Ended(ending) => ending.to_string(),
+        RunState::Damaged => "damaged".to_owned(),
     }
 }

@@ -109,7 +109,13 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
                 }
             };
             match looked.await {
-                Ok(swept) => exit = worse(exit, tell(&name, &swept, &mut sum, session)),
+                Ok(mut swept) => {
+                    exit = worse(exit, tell(&name, &swept, &mut sum, session));
+                    for error in swept.damaged.drain(..).map(Error::from) {
+                        session.tell(&error);
+                        exit = worse(error.exit, exit);
+                    }
+                }
                 Err(error) => {
                     tell_error(&name, &error, session);
                     exit = worse(error.exit, exit);
@@ -130,10 +136,7 @@ fn worse(one: Exit, other: Exit) -> Exit {
 }
 
 fn tell_error(name: &str, error: &Error, session: &Session) {
-    if session.output.is_json {
-        session.output.object(&error.object());
-    }
-    session.output.error(error);
+    session.tell(error);
     session.note(Style::Bad, &format!("the project of credential `{name}` was not looked at"));
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use runwrit_engine::store::{Sweep, SweepOutcome};
+use runwrit_engine::tick::Duties;
 use runwrit_engine::view;
 use runwrit_model::due::Due;
 use runwrit_model::exit::Exit;
@@ -21,6 +22,7 @@ use crate::readmission::Word;
 use crate::session::Session;
 use crate::site::Site;
 use crate::units;
+use crate::witness;
 
 /// What to do.
 #[derive(Debug, Args)]
@@ -54,31 +56,60 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
     }
     session.block_on(async {
         let installation = Installation::open(session, &configuration)?;
-        let mut exit = sweep(&installation, session, &configuration).await?;
-        session.signals.watch(&installation.progress);
-        for (run, why) in installation.engine.due_runs().await? {
-            if session.signals.interrupt.is_raised() {
-                return Ok(worse(exit, Exit::Interrupted));
-            }
-            // One rollback that waits for its endpoint must not keep the others back.
-            let patience = Some(SLEEP_INLINE_MAX);
-            let ended = match resume::go_on(&run, patience, Word::Nothing, session).await {
-                Ok(ended) => ended,
-                // Another process was faster.
-                Err(error) if error.exit == Exit::Busy => continue,
-                Err(error) => {
-                    tell_error(&error, session);
-                    error.exit
-                }
-            };
-            tell(&run, word(why), format!("exit {}", ended.code()), ended, session);
-            exit = worse(exit, ended);
-            if ended == Exit::Interrupted {
-                return Ok(exit);
-            }
-        }
-        Ok(exit)
+        tick(&installation, session, &configuration).await
     })
+}
+
+/// Does what is due, where the clock can be trusted. Nobody is asked for the time where nothing is.
+async fn tick(
+    installation: &Installation,
+    session: &Session,
+    configuration: &Configuration,
+) -> Result<Exit, Error> {
+    let Duties { runs, looks, credentials, damaged } = installation.engine.duties().await?;
+    let mut exit = Exit::Done;
+    for error in damaged.into_iter().map(Error::from) {
+        session.tell(&error);
+        exit = worse(exit, error.exit);
+    }
+    if runs.is_empty() && looks == 0 {
+        return Ok(exit);
+    }
+    witness::confirm(&credentials, installation, session, configuration).await?;
+    exit = worse(exit, sweep(installation, session, configuration).await?);
+    go_on(runs, exit, installation, session).await
+}
+
+/// Goes on with runs, one after the other.
+async fn go_on(
+    runs: Vec<(RunId, Due)>,
+    mut exit: Exit,
+    installation: &Installation,
+    session: &Session,
+) -> Result<Exit, Error> {
+    session.signals.watch(&installation.progress);
+    for (run, why) in runs {
+        if session.signals.interrupt.is_raised() {
+            return Ok(worse(exit, Exit::Interrupted));
+        }
+        // One rollback that waits for its endpoint must not keep the others back.
+        let patience = Some(SLEEP_INLINE_MAX);
+        let ended = match resume::go_on(&run, patience, Word::Nothing, session).await {
+            Ok(ended) => ended,
+            // Another process was faster.
+            Err(error) if error.exit == Exit::Busy => continue,
+            Err(error) => {
+                session.tell(&error);
+                error.exit
+            }
+        };
+        tell(&run, word(why), format!("exit {}", ended.code()), ended, session);
+        exit = worse(exit, ended);
+        if ended == Exit::Interrupted {
+            return Ok(exit);
+        }
+    }
+    Ok(exit)
 }
 
 /// Looks for what may have landed late. One that cannot be looked at stays due and keeps none of
@@ -101,7 +132,7 @@ async fn sweep(
                 ended
             }
             Err(error) => {
-                tell_error(&error, session);
+                session.tell(&error);
                 tell(&sweep.run, "late-sweep", "tried again later".into(), error.exit, session);
                 error.exit
             }
@@ -163,13 +194,6 @@ fn tell(run: &RunId, what: &'static str, found: String, exit: Exit, session: &Se
         return session.output.object(&Done { event: "ticked", run, what, found, exit });
     }
     session.output.data(&format!("{what} of run {run}: {found}"));
-}
-
-fn tell_error(error: &Error, session: &Session) {
-    if session.output.is_json {
-        session.output.object(&error.object());
-    }
-    session.output.error(error);
 }
 
 /// Returns the exit code that a person should see first. A run that waits again is as it should be.

@@ -1,6 +1,7 @@
 //! The gate protocol on trial: a capability of three calls over a cloud that misbehaves, killed at
 //! every boundary of the store and of the cloud, until it ends.
 
+mod claims;
 mod cloud;
 mod effects;
 mod faulty;

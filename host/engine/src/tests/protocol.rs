@@ -237,9 +237,9 @@ async fn a_run_past_its_deadline_is_rolled_back() {
     let mut bench = calm(&[Net("net"), Sleep(7_200), Server("one")]).await;
     bench.created.deadline = Some(START + 3_600_000);
     assert_eq!(bench.once().await.unwrap(), RunOutcome::Parked);
-    assert!(bench.calm().0.due_runs().await.unwrap().is_empty());
+    assert!(bench.calm().0.duties().await.unwrap().runs.is_empty());
     bench.clock.advance(Duration::from_secs(3_700));
-    let due = bench.calm().0.due_runs().await.unwrap();
+    let due = bench.calm().0.duties().await.unwrap().runs;
     assert_eq!(due, [(bench.run().clone(), Due::Deadline)], "long before its timer");
     assert_eq!(bench.once().await.unwrap(), RunOutcome::RolledBack);
     assert!(bench.cloud.standing().is_empty());

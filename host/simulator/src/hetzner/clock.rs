@@ -41,6 +41,14 @@ impl Clock {
         self.pushed = self.pushed.saturating_add(span);
     }
 
+    /// Returns the time of day as it would be had all pushes really passed, for the header `Date`:
+    /// clients compare it with their own clocks.
+    #[expect(clippy::disallowed_methods, reason = "the one place where real time enters")]
+    pub fn date(&self) -> Timestamp {
+        let pushed = SignedDuration::try_from(self.pushed).unwrap_or(SignedDuration::MAX);
+        Timestamp::now().checked_add(pushed).unwrap_or(Timestamp::MAX)
+    }
+
     /// Returns how many simulated seconds pass while a real span passes; a frozen clock counts
     /// them one to one, so that delays given in real time keep a meaning.
     pub fn simulated(&self, real: Duration) -> Duration {

@@ -71,6 +71,11 @@ impl Control {
         self.lock().clock.now()
     }
 
+    /// Returns the time of day that answers bear.
+    pub fn date(&self) -> Timestamp {
+        self.lock().clock.date()
+    }
+
     /// Returns how many real seconds a simulated second lasts.
     pub fn time_factor(&self) -> f64 {
         self.lock().clock.factor()

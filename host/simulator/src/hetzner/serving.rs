@@ -167,6 +167,7 @@ async fn answer(
     put(headers, "ratelimit-remaining", answer.rate.remaining);
     put(headers, "ratelimit-reset", answer.rate.reset);
     put(headers, "x-correlation-id", &answer.correlation_id);
+    put(headers, "date", control.date().strftime("%a, %d %b %Y %H:%M:%S GMT"));
     put(headers, "x-simulator-time", now.strftime("%Y-%m-%dT%H:%M:%S%.3fZ"));
     put(headers, "x-simulator-time-factor", control.time_factor());
     if let Some(link) = link {

@@ -14,11 +14,18 @@ pub struct Probe {
 }
 
 impl Client {
+    /// Asks once, for something small, what time it is at the endpoint, to the second. A refusal
+    /// tells that as well. Nothing is repeated.
+    pub async fn date_unix_ms(&self) -> Result<u64, ApiError> {
+        let reply = self.transport.exchange(&something_small()).await;
+        let undated = || ApiError::Unclear("the answer tells no date".to_owned());
+        reply.date_unix_ms.ok_or_else(|| reply.answer.err().unwrap_or_else(undated))
+    }
+
     /// Asks once for something small, then for something impossible: an SSH key without name and
     /// key is refused as invalid, and by a token that only reads as forbidden. Nothing is repeated.
     pub async fn probe(&self) -> Result<Probe, ApiError> {
-        let read = Request::get("locations").with("per_page", "1");
-        let reply = self.transport.exchange(&read).await;
+        let reply = self.transport.exchange(&something_small()).await;
         reply.answer?;
         let nothing = Request::post("ssh_keys", json!({}));
         let refused = self.transport.exchange(&nothing).await.answer;
@@ -26,4 +33,8 @@ impl Client {
             refused.is_err_and(|error| error.is_one_of(&["token_readonly", "forbidden"]));
         Ok(Probe { date_unix_ms: reply.date_unix_ms, may_write: !is_forbidden })
     }
+}
+
+fn something_small() -> Request {
+    Request::get("locations").with("per_page", "1")
 }

@@ -111,6 +111,26 @@ pub(super) fn append(
 
 /// Reads and verifies a journal: every column, the chain, and that its end is the run's.
 pub(super) fn read(database: &Database<'_>, run: &RunId) -> Result<(Vec<Entry>, Head), StoreError> {
+    read_typed(database, run).map_err(|error| match error {
+        StoreError::Sqlite { source, .. } if is_of_another_type(&source) => {
+            StoreError::Broken { run: run.clone(), seq: 0, reason: source.to_string() }
+        }
+        error => error,
+    })
+}
+
+/// Tells whether a column holds what was never written there: that is damage of one journal, and no
+/// failure of the database.
+fn is_of_another_type(error: &rusqlite::Error) -> bool {
+    matches!(
+        error,
+        rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+    )
+}
+
+fn read_typed(database: &Database<'_>, run: &RunId) -> Result<(Vec<Entry>, Head), StoreError> {
     let tail = tail(database, run)?;
     let said = created_columns(database, run)?;
     let sql = "SELECT seq, at, kind, bytes, previous, hash FROM journal WHERE run = ?

@@ -66,6 +66,8 @@ fn every_change_of_a_journal_is_found() {
         ("DELETE FROM journal WHERE seq = 1", "missing or was moved"),
         ("DELETE FROM journal WHERE seq = 2", "its journal has 3 entries"),
         ("DELETE FROM journal", "its journal has 3 entries"),
+        ("UPDATE run SET head = zeroblob(31)", "31 byte blob"),
+        ("UPDATE run SET credentials = 'none'", "onversion error"),
         ("UPDATE run SET head = zeroblob(32)", "its journal has 3 entries"),
         ("UPDATE run SET next_seq = 2", "its journal has 2 entries"),
         ("UPDATE run SET runbook = 'harmless@1.0.0'", "another runbook"),
