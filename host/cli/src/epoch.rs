@@ -1,18 +1,20 @@
 //! When this copy of the state directory came to be, in `epoch` of it: of two copies of one
-//! directory the later one wins the claims on scopes.
+//! directory the later one wins the claims on scopes, but for what came to it with runs.
 
 use std::path::Path;
 
+use runwrit_model::claim::Claimant;
 use runwrit_model::{claim, limits};
 
 use crate::ambient;
 use crate::error::Error;
+use crate::succession;
 
 /// The name of the file; where there is none, the directory was never copied.
 const FILE: &str = "epoch";
 
 /// Reads it; zero where the directory is no copy.
-pub fn read(state: &Path) -> Result<u64, Error> {
+fn read(state: &Path) -> Result<u64, Error> {
     let path = state.join(FILE);
     if !ambient::exists(&path) {
         return Ok(0);
@@ -24,10 +26,10 @@ pub fn read(state: &Path) -> Result<u64, Error> {
     })
 }
 
-/// Raises it: what was claimed by another directory until now is this one's from now on.
-pub fn raise(state: &Path) -> Result<(), Error> {
-    let epoch = claim::begin(read(state)?, ambient::now_unix_ms());
-    ambient::write_private_whole("epoch", &state.join(FILE), epoch.to_string().as_bytes())
+/// Returns how a state directory claims scopes.
+pub fn claimant(state: &Path) -> Result<Claimant, Error> {
+    let (epoch, successions) = (read(state)?, succession::read(state)?);
+    Ok(Claimant { epoch, host: ambient::host_name(), successions })
 }
 
 /// Writes it into a new copy, later than that of the directory it was copied from, unless that was

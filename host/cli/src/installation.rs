@@ -71,7 +71,7 @@ impl Installation {
     ) -> Result<Self, Error> {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(state)?);
         let key = host_key::open(state)?;
-        let claimant = Claimant { epoch: epoch::read(state)?, host: ambient::host_name() };
+        let claimant = epoch::claimant(state)?;
         let progress = Arc::new(Progress::new(Arc::clone(&session.output)));
         let interrupt = session.signals.interrupt.clone();
         let host = Host {

@@ -30,6 +30,7 @@ pub mod summary;
 pub mod lent;
 pub mod arrival;
 pub mod host_key;
+pub mod succession;
 pub mod epoch;
 pub mod installation;
 pub mod budget;

@@ -4,7 +4,7 @@ use runwrit_engine::view::{self, CallState, CallView, RunState, RunView};
 use runwrit_model::event::RunOutcome;
 use runwrit_model::failure::{Denial, Failure};
 use runwrit_model::history::{History, Recorded};
-use runwrit_model::journal::Outcome;
+use runwrit_model::journal::{Ending, Outcome};
 
 use crate::output::{Output, Style};
 use crate::progress::narrate::describe;
@@ -64,6 +64,9 @@ fn headline(view: &RunView, outcome: RunOutcome) -> (Style, String) {
             (Style::Bad, format!("run {run} does not repeat what its journal holds{why}"))
         }
         RunOutcome::Moved => (Style::Warning, format!("run {run} was moved{why}")),
+        RunOutcome::LeftPlan if view.state == RunState::Ended(Ending::Held) => {
+            (Style::Bad, format!("run {run} left its plan and keeps what it made{why}"))
+        }
         RunOutcome::LeftPlan => (
             Style::Bad,
             format!("run {run} left its plan and was rolled back, {}{why}", remains(view)),

@@ -246,8 +246,8 @@ fn claimed_hint(source: &ClaimsError) -> &'static str {
              it is lost for good, delete the placement group by hand"
         }
         ClaimsError::Later(_) => {
-            "nothing was touched; use the directory that was restored from this one's backup: \
-             this one is out of date"
+            "nothing was touched; use the directory that was restored from this one's backup, or \
+             that its run was imported into first: this one is out of date"
         }
     }
 }

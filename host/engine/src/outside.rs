@@ -31,7 +31,7 @@ pub enum ClaimsError {
     /// Another installation works on it.
     #[error("{0}")]
     Others(String),
-    /// A later copy of this state directory works on it.
+    /// A later copy of this state directory works on it, or another one that imported its run.
     #[error("{0}")]
     Later(String),
 }

@@ -2,7 +2,8 @@
 //! directories never work on one tenant.
 //!
 //! Its labels name the installation, the machine, and an epoch: of two copies of one state
-//! directory the one that was restored or imported later wins.
+//! directory the one that was restored later wins. Of two that imported one run the first one
+//! wins: each takes over only what was claimed before the run left.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -32,6 +33,58 @@ pub struct Claimant {
     pub epoch: u64,
     /// The name of the machine.
     pub host: String,
+    /// What came with runs that were imported: for each scope, by the value of its label.
+    pub successions: BTreeMap<String, Succession>,
+}
+
+/// How a state directory claims a scope that came to it with a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Succession {
+    /// The epoch by which it claims this scope.
+    pub epoch: u64,
+    /// The epoch of the last claim that it may take over: that of the directory which the run left.
+    /// Whatever was claimed after it is a second import's. Nothing where the file did not say it.
+    pub after: Option<u64>,
+}
+
+impl Claimant {
+    /// Returns how it claims a scope.
+    pub fn on(&self, scope: &Scope) -> Succession {
+        let native = Succession { epoch: self.epoch, after: None };
+        self.successions.get(&scope_value(scope)).copied().unwrap_or(native)
+    }
+
+    /// Returns whether the scope came to it with a run.
+    pub fn is_successor(&self, scope: &Scope) -> bool {
+        self.successions.contains_key(&scope_value(scope))
+    }
+
+    /// Returns the latest of its epochs: a copy of it begins after that.
+    pub fn latest(&self) -> u64 {
+        let epochs = self.successions.values().map(|succession| succession.epoch);
+        epochs.chain([self.epoch]).max().unwrap_or_default()
+    }
+
+    /// Returns how it claims a scope from the import of a run on, which left a directory of the
+    /// epoch `left`. `has_worked` says whether it could claim that scope before.
+    pub fn succeed(
+        &self,
+        scope: &Scope,
+        left: Option<u64>,
+        has_worked: bool,
+        now: UnixMs,
+    ) -> Succession {
+        let own = self.on(scope);
+        // A second run of one scope, or a second try of one import.
+        let is_known = self.is_successor(scope) && left.is_some() && left <= own.after;
+        if is_known {
+            return own;
+        }
+        let before = if has_worked { own.epoch } else { 0 };
+        // Behind an epoch that cannot be, every claim would count as an earlier one.
+        let after = left.map(|left| if is_possible(left, now) { left.max(before) } else { before });
+        Succession { epoch: begin(own.epoch.max(left.unwrap_or_default()), now), after }
+    }
 }
 
 /// Who holds a claim, as its labels say.
@@ -50,7 +103,8 @@ pub enum Standing {
     Held,
     /// It is ours, by an earlier copy of this state directory: it is taken over.
     Earlier,
-    /// It is ours, by a later copy of this state directory: this one must not act any more.
+    /// It is ours, by a later copy of this state directory, or by another one that a run of the
+    /// scope was imported into: this one must not act any more.
     Later(Holder),
     /// Another installation holds it.
     Others(Holder),
@@ -67,7 +121,7 @@ pub fn name(scope: &Scope) -> Option<String> {
 pub fn labels(key: &HostKey, scope: &Scope, claimant: &Claimant) -> BTreeMap<String, String> {
     let lent = key.lend(scope);
     let host = label(&claimant.host);
-    let (tenant, epoch) = (scope_value(scope), claimant.epoch.to_string());
+    let (tenant, epoch) = (scope_value(scope), claimant.on(scope).epoch.to_string());
     let parts = [&tenant, &lent.installation, &epoch, &host];
     let mac = proof(&lent.key, DOMAIN, &parts);
     let pairs = [(BY, lent.installation), (TENANT, tenant), (EPOCH, epoch), (HOST, host)];
@@ -89,11 +143,16 @@ pub fn judge(
     let Ok((holder, epoch)) = verify(key, labels, &scope_value(scope)) else {
         return others(labels);
     };
-    match (is_possible(epoch, now), is_possible(claimant.epoch, now)) {
+    let own = claimant.on(scope);
+    match (is_possible(epoch, now), is_possible(own.epoch, now)) {
         (false, true) => Standing::Earlier,
         // It may have been restored before or after this directory, and only a person knows.
         (true, false) if epoch > 0 => Standing::Later(holder),
-        _ => match epoch.cmp(&claimant.epoch) {
+        _ => match epoch.cmp(&own.epoch) {
+            // Somebody imported the run before this directory did.
+            Ordering::Less if own.after.is_some_and(|after| epoch > after) => {
+                Standing::Later(holder)
+            }
             Ordering::Less => Standing::Earlier,
             Ordering::Equal => Standing::Held,
             Ordering::Greater => Standing::Later(holder),
@@ -197,7 +256,56 @@ mod tests {
     }
 
     fn at(epoch: u64) -> Claimant {
-        Claimant { epoch, host: "ops1".to_owned() }
+        Claimant { epoch, host: "ops1".to_owned(), successions: BTreeMap::new() }
+    }
+
+    /// Returns a directory of epoch 3 into which a run of `acme` came.
+    fn heir(epoch: u64, after: Option<u64>) -> Claimant {
+        let successions = [("acme".to_owned(), Succession { epoch, after })].into();
+        Claimant { successions, ..at(3) }
+    }
+
+    #[test]
+    fn of_two_directories_that_imported_one_run_only_one_takes_the_claim() {
+        let acme = Scope::tenant("acme");
+        let holder = || Holder { by: key(1).installation(), host: "ops1".to_owned() };
+        let rows = [
+            ("of the directory that the run left", 4, heir(9, Some(4)), Standing::Earlier),
+            ("of one before that", 2, heir(9, Some(4)), Standing::Earlier),
+            ("its own", 9, heir(9, Some(4)), Standing::Held),
+            ("of a second import, made first", 7, heir(9, Some(4)), Standing::Later(holder())),
+            ("of a second import, made later", 11, heir(9, Some(4)), Standing::Later(holder())),
+            ("what a file of version 1 came with", 7, heir(9, None), Standing::Earlier),
+        ];
+        for (name, claimed, claimant, expected) in rows {
+            let claim = labels(&key(1), &acme, &at(claimed));
+            assert_eq!(judge(&key(1), &acme, &claimant, &claim, NOW), expected, "{name}");
+        }
+        let elsewhere = Scope::tenant("bolt");
+        let claim = labels(&key(1), &elsewhere, &heir(9, Some(4)));
+        assert_eq!(claim[EPOCH], "3", "another scope is claimed as ever");
+        assert_eq!(labels(&key(1), &acme, &heir(9, Some(4)))[EPOCH], "9");
+    }
+
+    #[test]
+    fn an_import_begins_after_the_directory_that_the_run_left() {
+        let acme = Scope::tenant("acme");
+        let rows = [
+            ("into a fresh one", at(0), Some(0), false, (NOW, Some(0))),
+            ("into a restored one", at(NOW - 9), Some(4), false, (NOW, Some(4))),
+            ("back into the one it left", at(4), Some(NOW - 9), true, (NOW, Some(NOW - 9))),
+            ("back into one that was restored", at(NOW - 3), Some(4), true, (NOW, Some(NOW - 3))),
+            ("with a second run", heir(9, Some(4)), Some(4), true, (9, Some(4))),
+            ("again, after it went on", heir(9, Some(4)), Some(20), true, (NOW, Some(20))),
+            ("from a clock ahead", at(0), Some(NOW + 5), false, (NOW + 6, Some(NOW + 5))),
+            ("from a clock of 2099", at(0), Some(FUTURE), false, (NOW, Some(0))),
+            ("by a file of version 1", at(0), None, false, (NOW, None)),
+        ];
+        for (name, claimant, left, has_worked, (epoch, after)) in rows {
+            let succession = claimant.succeed(&acme, left, has_worked, NOW);
+            assert_eq!(succession, Succession { epoch, after }, "{name}");
+        }
+        assert_eq!((heir(9, None).latest(), heir(1, None).latest()), (9, 3));
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub enum RunOutcome {
     FailedClean,
     /// A replay did not match.
     Nondeterministic,
-    /// It left its plan, and everything was undone.
+    /// It left its plan, and nothing is stuck: everything was undone, or is held as it was.
     LeftPlan,
     /// It waits, without a process.
     Parked,
@@ -90,11 +90,13 @@ impl From<Ending> for RunOutcome {
 }
 
 impl RunOutcome {
-    /// Returns the outcome of a run that ended so: one that left its plan and left nothing behind
-    /// is told from one that failed.
+    /// Returns the outcome of a run that ended so: one that left its plan is told from one that
+    /// failed, unless its rollback needs a person.
     pub fn of(ending: Ending, has_left_plan: bool) -> Self {
         match ending {
-            Ending::RolledBack | Ending::FailedClean if has_left_plan => Self::LeftPlan,
+            Ending::RolledBack | Ending::FailedClean | Ending::Held if has_left_plan => {
+                Self::LeftPlan
+            }
             other => other.into(),
         }
     }
@@ -111,6 +113,28 @@ impl RunOutcome {
             Self::LeftPlan => Exit::Differs,
             Self::Parked => Exit::Parked,
             Self::Interrupted => Exit::Interrupted,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::Exit;
+
+    #[test]
+    fn whoever_left_the_plan_is_told_so_unless_something_is_stuck() {
+        let rows = [
+            (Ending::RolledBack, Exit::RolledBack, Exit::Differs),
+            (Ending::FailedClean, Exit::RolledBack, Exit::Differs),
+            (Ending::Held, Exit::Stuck, Exit::Differs),
+            (Ending::RollbackIncomplete, Exit::Stuck, Exit::Stuck),
+            (Ending::Nondeterministic, Exit::Nondeterministic, Exit::Nondeterministic),
+            (Ending::Succeeded, Exit::Done, Exit::Done),
+        ];
+        for (ending, followed, left) in rows {
+            let exits = [false, true].map(|has_left| RunOutcome::of(ending, has_left).exit());
+            assert_eq!(exits, [followed, left], "{ending:?}");
         }
     }
 }

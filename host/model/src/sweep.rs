@@ -74,7 +74,8 @@ pub struct Left {
 pub enum Cause {
     /// Its run was rolled back, or its own undo is done: it landed late.
     Undone,
-    /// A person said that it does not exist any more, or never did.
+    /// Nobody counts on it: its call failed and its run went on without it, or a person said that
+    /// it does not exist any more, or never did.
     Abandoned,
     /// Its undo needs a person.
     Stuck,
@@ -141,7 +142,7 @@ impl fmt::Display for Cause {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
             Self::Undone => "its run was rolled back, and it landed late",
-            Self::Abandoned => "a person said that it does not exist",
+            Self::Abandoned => "its call failed, or a person said that it does not exist",
             Self::Stuck => "its undo needs a person",
             Self::Held => "its run failed and keeps it for a person",
             Self::Unfinished => "its run stands still",
@@ -232,7 +233,9 @@ fn cause(
     match known.history.ending() {
         None if known.goes_on => None,
         None => Some(Cause::Unfinished),
-        Some(Ending::Succeeded) => doubled(effect, &sighting.id),
+        Some(Ending::Succeeded) => {
+            doubled(effect, &sighting.id).or_else(|| failed(known.history, effect))
+        }
         Some(Ending::Held | Ending::Nondeterministic) => Some(Cause::Held),
         Some(Ending::Moved) => Some(Cause::Moved),
         Some(Ending::RolledBack | Ending::FailedClean | Ending::RollbackIncomplete) => {
@@ -250,6 +253,30 @@ fn doubled(effect: &Effect, id: &str) -> Option<Cause> {
     let is_kept = effect.verdict == Some(Verdict::Kept);
     let is_another = effect.remote_id().is_some_and(|known| known != id);
     (is_another && !is_kept).then_some(Cause::Double)
+}
+
+/// Tells a creation that failed in a run that succeeded: the outside refused it after it had made
+/// the thing, or what made it ready failed, and the runbook went on without it.
+fn failed(history: &History, effect: &Effect) -> Option<Cause> {
+    match effect.verdict {
+        // A person counts on it.
+        Some(Verdict::Kept | Verdict::Done) => return None,
+        Some(Verdict::Deleted | Verdict::NotDone) => return Some(Cause::Abandoned),
+        None => {}
+    }
+    let call = effect.intent.call;
+    // An adoption changes what somebody else made, and is none.
+    let has_failed = effect.is_create() && effect.has_failed();
+    let mut later = history.effects.values().filter(|other| !other.is_effect_free());
+    let is_used = later.any(|other| other.intent.depends_on.contains(&call));
+    let refined = history.refinements.get(&call.index).cloned().unwrap_or_default();
+    match has_failed && !is_used && !refined.is_kept {
+        // It was refused, so nothing should be there, and no journal proves that something may go.
+        true if effect.is_effect_free() => Some(Cause::Unpromised),
+        true if refined.data.is_some() || refined.replacement.is_some() => Some(Cause::Stuck),
+        true => Some(Cause::Abandoned),
+        false => None,
+    }
 }
 
 /// Says what became of the undo of one call of a run that went back.
@@ -393,6 +420,42 @@ mod tests {
         for (name, tale, goes_on, expected) in rows {
             assert_eq!(told(tale, goes_on, &seen("0"), "1:a"), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn what_a_run_that_succeeded_could_not_make_is_not_in_place() {
+        let promised = || Tale::of(run()).create("0", Rank::Server, &[]);
+        let refused = || promised().err("0", false);
+        let unready = || promised().accepted("0").err("0", false);
+        let kept = |tale: Tale, refinement| tale.refined("1", refinement);
+        let held = Refinement::HoldsData(0, "orders".to_owned());
+        let replaced = Refinement::UndoWith(0, Vec::new());
+        let user = |tale: Tale| tale.made("1", Rank::Volume, &["0"]);
+        let rows = [
+            ("refused after it was made", refused(), "Abandoned (proven)"),
+            ("never ready", unready(), "Abandoned (proven)"),
+            ("refused for good, and yet it stands", promised().err("0", true), "Unpromised"),
+            ("kept by the runbook", kept(unready(), Refinement::Keep(0)), "in place"),
+            ("with data", kept(unready(), held), "Stuck"),
+            ("the runbook knows how to undo it", kept(unready(), replaced), "Stuck"),
+            ("a later call used it", user(unready()), "in place"),
+            ("kept by a person", unready().resolved("0", Verdict::Kept), "in place"),
+            ("done, as a person says", unready().resolved("0", Verdict::Done), "in place"),
+            ("gone, they say", unready().resolved("0", Verdict::Deleted), "Abandoned (proven)"),
+            (
+                "adopted, not made",
+                Tale::of(run()).intent("0", crate::call::CallClass::Converge).err("0", false),
+                "in place",
+            ),
+        ];
+        for (name, tale, expected) in rows {
+            let mut thing = seen("0");
+            thing.id = "id-0".to_owned();
+            let tale = tale.finished(Ending::Succeeded);
+            assert_eq!(told(tale, false, &thing, "1:a"), expected, "{name}");
+        }
+        let other = told(unready().finished(Ending::Succeeded), false, &seen("0"), "1:a");
+        assert_eq!(other, "Double", "another one than the call was answered with");
     }
 
     #[test]

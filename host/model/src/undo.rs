@@ -218,24 +218,43 @@ fn step(history: &History, effect: &Effect, timing: &Timing) -> UndoStep {
         UndoStep::Note(Record::UndoQuarantined(orphan(effect, error)))
     } else if plans.is_empty() {
         note(UndoOutcome::NothingThere)
-    } else if let Some(name) = left_name(history, effect) {
-        let error = format!("`{name}` may lead to it and could not be taken back");
+    } else if let Some((name, why)) = leading_name(history, effect) {
+        let error = format!("`{name}` may lead to it and {why}");
         UndoStep::Note(Record::UndoQuarantined(orphan(effect, &error)))
     } else {
         UndoStep::Act(UndoAct { call, attempt: effect.undo.attempts + 1, plans })
     }
 }
 
-/// Returns a name that is left for a person and may lead to this server: an address that is given
-/// back belongs to a stranger, and the name must not lead there.
-fn left_name<'a>(history: &'a History, effect: &Effect) -> Option<&'a str> {
+/// Returns a name that is left for a person, or stays, and may lead to this server, with why it
+/// stands: an address that is given back belongs to a stranger, and the name must not lead there.
+fn leading_name<'a>(history: &'a History, effect: &Effect) -> Option<(&'a str, &'static str)> {
     let call = effect.intent.call;
-    let names = history.effects.values().filter(|other| rank(other) == Rank::Dns);
+    let is_server = rank(effect) == Rank::Server;
+    let names = history.effects.values().filter(|it| is_server && rank(it) == Rank::Dns);
     let mut leading =
         names.filter(|name| name.intent.call > call && needs(history, name).contains(&call));
-    let is_server = rank(effect) == Rank::Server;
-    let left = leading.find(|name| is_server && state(history, name) == State::Left)?;
-    Some(&left.intent.subject)
+    leading.find_map(|name| {
+        let why = match state(history, name) {
+            State::Left => "could not be taken back",
+            State::Over if is_kept_name(history, name) => "is kept",
+            State::Over | State::Due(_) => return None,
+        };
+        Some((name.intent.subject.as_str(), why))
+    })
+}
+
+/// Returns whether a name stays because somebody said so: a person, or the runbook.
+fn is_kept_name(history: &History, name: &Effect) -> bool {
+    let refined = history.refinements.get(&name.intent.call.index);
+    let is_kept = match name.verdict {
+        Some(Verdict::Deleted | Verdict::NotDone) => false,
+        Some(Verdict::Kept) => true,
+        Some(Verdict::Done) | None => refined.is_some_and(|refined| refined.is_kept),
+    };
+    // Where a name was taken away, that is what is kept.
+    let wrote = name.intent.undo.as_ref().and_then(|plan| plan.arguments.get("wrote"));
+    is_kept && !name.is_effect_free() && !wrote.is_some_and(|wrote| wrote.is_null())
 }
 
 /// Returns what to write after a try of the undo of `call` that ended now.
@@ -683,6 +702,54 @@ mod tests {
         let left = judged(&tale, "2", Tried::Never("protected".to_owned()), 11);
         let left = order(tale.then(left), 500);
         assert_eq!(left, ["3", "note 0 quarantined", "1", "incomplete"]);
+    }
+
+    #[test]
+    fn servers_stay_while_a_name_that_may_lead_to_them_is_kept() {
+        let made = || Tale::new().made("0", Rank::Server, &[]).made("1", Rank::Dns, &[]);
+        let by_person = |verdict| made().at(10).rollback().resolved("1", verdict);
+        let by_runbook = made().refined("2", Refinement::Keep(1)).at(10).rollback();
+        let taken_away = || {
+            let mut intent = intent(call("1"), CallClass::Converge);
+            let plan = intent.undo.as_mut().unwrap();
+            plan.rank = Rank::Dns;
+            plan.arguments.insert("wrote".to_owned(), serde_json::Value::Null);
+            Tale::new().made("0", Rank::Server, &[]).promise(intent)
+        };
+        let held = ["note 0 quarantined", "incomplete"];
+        let rows = [
+            ("a person keeps it", by_person(Verdict::Kept), held.to_vec()),
+            ("it is gone, they say", by_person(Verdict::Deleted), vec!["0", "clean"]),
+            (
+                "the runbook keeps it",
+                by_runbook,
+                vec!["note 1 Kept", "note 0 quarantined", "incomplete"],
+            ),
+            (
+                "it was kept away",
+                taken_away().at(10).rollback().resolved("1", Verdict::Kept),
+                vec!["0", "clean"],
+            ),
+            (
+                "it never came to be",
+                Tale::new()
+                    .made("0", Rank::Server, &[])
+                    .create("1", Rank::Dns, &[])
+                    .err("1", true)
+                    .at(10)
+                    .rollback()
+                    .resolved("1", Verdict::Kept),
+                vec!["0", "clean"],
+            ),
+        ];
+        for (name, tale, expected) in rows {
+            assert_eq!(order(tale, 500), expected, "{name}");
+        }
+        let tale = by_person(Verdict::Kept);
+        let UndoStep::Note(Record::UndoQuarantined(told)) = next_of(&tale, 500) else {
+            panic!("{:?}", next_of(&tale, 500));
+        };
+        assert!(told.error.ends_with("may lead to it and is kept"), "{}", told.error);
     }
 
     #[test]

@@ -149,8 +149,8 @@ fn of_two_copies_of_one_state_directory_the_restored_one_goes_on() {
             insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"), @r"
             exit 7
             resumed provision-tenant@0.1.0 on tenant:acme: run RUN
-            error: run RUN does not work on tenant:acme: a later copy of this state directory, on `HOST`, holds it by the placement group `runwrit-claim-acme`
-            hint: nothing was touched; use the directory that was restored from this one's backup: this one is out of date
+            error: run RUN does not work on tenant:acme: a later copy of this state directory, or one that imported its run, on `HOST`, holds it by the placement group `runwrit-claim-acme`
+            hint: nothing was touched; use the directory that was restored from this one's backup, or that its run was imported into first: this one is out of date
             ");
         }
     }

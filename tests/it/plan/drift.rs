@@ -11,18 +11,26 @@ use super::bench::{Bench, Ended, OTHER_TOKEN, Order, TOKEN};
 type Change = fn(&Bench, &mut Order);
 
 /// Plans, lets something change, applies, and requires that the run left its plan with nothing left
-/// of it. `part` is what the message must show.
-async fn expect_departure(bench: Bench, order: Order, change: Change, part: &str) -> Ended {
+/// of it, before it sent any request to `unsent`. `part` is what the message must show.
+async fn expect_departure(
+    bench: Bench,
+    order: Order,
+    change: Change,
+    (part, unsent): (&str, (&str, &str)),
+) -> Ended {
     let planned = bench.plan(&order).await;
     assert_eq!(planned.code, Some(0), "{planned:?}");
     let mut order = order;
     change(&bench, &mut order);
     let before = bench.alive();
+    let sent = || bench.cloud.desk().request_count(unsent.0, unsent.1);
+    let sent_before = sent();
     let ended = bench.apply(&order).await;
     assert_eq!(ended.code, Some(6), "{ended:?}");
     for text in ["planned", "actual", part] {
         assert!(ended.stdout.contains(text), "`{text}` is not told: {ended:?}");
     }
+    assert_eq!(sent(), sent_before, "`{unsent:?}` was sent and undone: {ended:?}");
     // Names go first and come back, as long as the gateway stands that they lead to.
     assert_eq!(bench.alive(), before, "something was left, or something else was touched");
     ended
@@ -31,7 +39,7 @@ async fn expect_departure(bench: Bench, order: Order, change: Change, part: &str
 /// Of what a change between plan and run does to a provisioning, and what is told about it.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_changed_before_a_provisioning_stops_it_before_the_effect_that_differs() {
-    let rows: [(&str, Change, &str); 4] = [
+    let rows: [(&str, Change, &str, &str); 4] = [
         (
             "a resource appeared",
             |bench, _| {
@@ -39,6 +47,7 @@ async fn what_changed_before_a_provisioning_stops_it_before_the_effect_that_diff
                 bench.by_hand(TOKEN, "POST", "/networks", range);
             },
             "acme-net",
+            "/networks",
         ),
         (
             "the stock is gone",
@@ -46,6 +55,7 @@ async fn what_changed_before_a_provisioning_stops_it_before_the_effect_that_diff
                 bench.cloud.desk().set_stock("cx23", "nbg1", false);
             },
             "`cx23` in `nbg1`",
+            "/servers",
         ),
         (
             "a price changed",
@@ -55,6 +65,7 @@ async fn what_changed_before_a_provisioning_stops_it_before_the_effect_that_diff
                 bench.cloud.desk().set_pricing(&pricing);
             },
             "eur-per-month: planned `8.49`, actual `9.99`",
+            "/servers",
         ),
         (
             "another order",
@@ -70,11 +81,13 @@ async fn what_changed_before_a_provisioning_stops_it_before_the_effect_that_diff
                 fs::write(bench.path("plan.json"), plan.sealed().text().expect("short")).unwrap();
             },
             "operation: planned `hetzner.firewalls.create`, actual `hetzner.networks.create`",
+            "/networks",
         ),
     ];
-    for (row, change, part) in rows {
+    for (row, change, part, unsent) in rows {
         let bench = Bench::start().await;
-        let ended = expect_departure(bench, Order::provision(), change, part).await;
+        let told = (part, ("POST", unsent));
+        let ended = expect_departure(bench, Order::provision(), change, told).await;
         let outcome = "\"outcome\":\"left-plan\"";
         assert!(ended.stdout.contains(outcome), "{row}: {ended:?}");
     }
@@ -117,9 +130,40 @@ async fn what_changed_before_a_deprovisioning_stops_it_before_the_effect_that_di
     ];
     for (row, change, part) in rows {
         let bench = Bench::provisioned().await;
-        let ended = expect_departure(bench, Order::deprovision(), change, part).await;
+        let told = (part, ("DELETE", "/servers/**"));
+        let ended = expect_departure(bench, Order::deprovision(), change, told).await;
         assert!(ended.stdout.contains("before effect 3 of"), "{row}: {ended:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_may_not_go_back_by_itself_leaves_its_plan_held_and_says_so() {
+    let bench = Bench::start().await;
+    let mut order = Order::provision();
+    let text = fs::read_to_string(&order.grant).expect("a grant");
+    order.grant = bench.path("holding.toml");
+    fs::write(&order.grant, format!("on-failure = \"hold\"\n{text}")).expect("writable");
+    let planned = bench.plan(&order).await;
+    assert_eq!(planned.code, Some(0), "{planned:?}");
+    let mut pricing = bench.cloud.desk().pricing(TOKEN);
+    raise(&mut pricing, "cx33");
+    bench.cloud.desk().set_pricing(&pricing);
+    let ended = bench.apply(&order).await;
+    assert_eq!(ended.code, Some(6), "{ended:?}");
+    for text in ["planned `8.49`, actual `9.99`", "\"outcome\":\"left-plan\""] {
+        assert!(ended.stdout.contains(text), "`{text}` is not told: {ended:?}");
+    }
+    assert_eq!(bench.cloud.desk().request_count("POST", "/servers"), 0, "{ended:?}");
+    let held = bench.alive();
+    assert!(held.iter().any(|it| it.ends_with("acme-net")), "{held:?}");
+    let runs = bench.type_in(&["runs", "--json"], TOKEN).await.stdout;
+    let run: Value = serde_json::from_str(runs.trim()).expect("one run");
+    assert_eq!(run["state"]["ended"], "held", "{run}");
+    let run = run["run"].as_str().expect("an id");
+    let gone = bench.type_in(&["rollback", run], TOKEN).await;
+    assert_eq!(gone.code, Some(6), "{gone:?}");
+    assert!(gone.stderr.contains("left its plan and was rolled back"), "{gone:?}");
+    assert_eq!(bench.alive(), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

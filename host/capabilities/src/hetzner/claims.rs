@@ -12,7 +12,7 @@ use super::client::{ApiError, Client, Request};
 use super::wire::{Firewall, Network, PlacementGroup, PrimaryIp, Resource, Server, SshKey, Volume};
 
 /// How often a claim is looked at again that somebody took or gave back in between.
-const LOOKS_MAX: u32 = 3;
+const LOOKS_MAX: u32 = 5;
 
 /// Why this state directory may not work on a scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,9 +36,10 @@ pub enum ClaimError {
         /// Who.
         holder: Holder,
     },
-    /// A later copy of this state directory works on it.
+    /// A later copy of this state directory works on it, or another import of its run.
     #[error(
-        "a later copy of this state directory, on `{}`, holds it by the placement group `{name}`",
+        "a later copy of this state directory, or one that imported its run, on `{}`, holds it by \
+         the placement group `{name}`",
         holder.host
     )]
     Later {
@@ -57,7 +58,8 @@ pub enum ClaimError {
 
 impl Project {
     /// Makes sure that this state directory holds the scope: takes the claim, or takes it over from
-    /// an earlier copy of itself. A scope that no other run can have needs none.
+    /// an earlier copy of itself, or from the directory that its run came from. A scope that no
+    /// other run can have needs none.
     pub async fn claim(&self, claimant: &Claimant) -> Result<(), ClaimError> {
         let Some(name) = claim::name(&self.scope) else { return Ok(()) };
         let unclear = |source| ClaimError::Unclear { name: name.clone(), source };
@@ -70,6 +72,11 @@ impl Project {
             };
             match self.judge(claimant, &found.labels) {
                 Standing::Held => return Ok(()),
+                // Of two that imported one run at once only one deletes it, and only one makes it
+                // anew: the API changes labels for whoever comes last.
+                Standing::Earlier if claimant.is_successor(&self.scope) => {
+                    self.client.delete::<PlacementGroup>(found.id).await.map_err(unclear)?;
+                }
                 Standing::Earlier => {
                     let labels = claim::labels(&self.key, &self.scope, claimant);
                     let path = format!("{}/{}", PlacementGroup::COLLECTION, found.id);

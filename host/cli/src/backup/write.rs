@@ -64,7 +64,7 @@ pub fn write(state: &Path, file: &Path, recipients: &Recipients) -> Result<Writt
         version: VERSION,
         host: env!("CARGO_PKG_VERSION").to_owned(),
         made_at: ambient::now_unix_ms(),
-        epoch: epoch::read(state)?,
+        epoch: epoch::claimant(state)?.latest(),
         files: files.len() as u64,
     };
     let bytes = seal(file, (&cover, &files), recipients).map_err(|source| {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use runwrit_engine::engine::Listing;
+use runwrit_engine::store::TakeBack;
 use runwrit_engine::view::{self, RunState, RunSummary};
 use runwrit_model::cost::Cost;
 use runwrit_model::exit::Exit;
@@ -46,6 +47,9 @@ enum Task {
         /// The private key of a recipient, as `age-keygen` writes it
         #[arg(long, value_name = "FILE")]
         identity: PathBuf,
+        /// Take back what left here in this very file: it was imported nowhere else
+        #[arg(long)]
+        take_back: bool,
     },
 }
 
@@ -54,7 +58,10 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
     match arguments.task {
         None => list(session),
         Some(Task::Export { run, file, recipients }) => export(&run, &file, &recipients, session),
-        Some(Task::Import { file, identity }) => import(&file, &identity, session),
+        Some(Task::Import { file, identity, take_back }) => {
+            let word = if take_back { TakeBack::Yes } else { TakeBack::No };
+            import(&file, &identity, word, session)
+        }
     }
 }
 
@@ -70,25 +77,29 @@ fn export(
     let file = session.ambient.directory.join(file);
     session.block_on(async {
         let by = session.ambient.operator();
-        moving::export((run, &by), &state, &file, &recipients).await?;
+        let exported = moving::export((run, &by), &state, &file, &recipients).await?;
         let shown = file.display().to_string();
         match session.output.is_json {
             true => session.output.object(&json!({"event": "exported", "run": run, "file": shown})),
             false => session.output.data(&shown),
         }
-        let text = format!("run {run} is in the file alone now: import it, and keep the file");
+        let text = format!("run {run} is in the file alone now: import it once, then destroy it");
         session.note(Style::Warning, &text);
+        if !exported.is_claimed {
+            let text = "nothing outside tells a second import from the first: each would go on";
+            session.note(Style::Warning, text);
+        }
         Ok(Exit::Done)
     })
 }
 
-fn import(file: &Path, identity: &Path, session: &Session) -> Result<Exit, Error> {
+fn import(file: &Path, identity: &Path, word: TakeBack, session: &Session) -> Result<Exit, Error> {
     let keys = Identities::read(&session.ambient.directory.join(identity))?;
     let configuration = Configuration::read(session)?;
     let state = configuration.state_directory(session)?;
     let file = session.ambient.directory.join(file);
     session.block_on(async {
-        let run = moving::import(&file, &keys, &state).await?;
+        let run = moving::import(&file, &keys, &state, word).await?;
         match session.output.is_json {
             true => session.output.object(&json!({"event": "imported", "run": run})),
             false => session.output.data(&run.to_string()),

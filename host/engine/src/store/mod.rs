@@ -11,7 +11,7 @@ mod conformance;
 
 pub use row::{
     Bucket, Claim, Correction, External, Fence, Head, MovedSweep, NewRun, OrphanRow, Parcel,
-    RunRow, RunState, StoredAudit, Sweep, SweepOutcome, Tokens,
+    RunRow, RunState, StoredAudit, Sweep, SweepOutcome, TakeBack, Tokens,
 };
 
 pub use sqlite::SqliteStore;
@@ -104,6 +104,24 @@ pub enum StoreError {
     /// There is one of that id.
     #[error("run `{run}` exists already")]
     Exists {
+        /// The run.
+        run: RunId,
+    },
+    /// It was moved, and the file holds it as it was before.
+    #[error(
+        "run `{run}` went on after that file was written: only what was exported after it left \
+         here last can come back"
+    )]
+    Outdated {
+        /// The run.
+        run: RunId,
+    },
+    /// It was moved by the very file that is to bring it back.
+    #[error(
+        "run `{run}` left this state directory in that very file, and nothing in it tells whether \
+         another one took it in meanwhile"
+    )]
+    Untouched {
         /// The run.
         run: RunId,
     },

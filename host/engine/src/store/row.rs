@@ -195,6 +195,19 @@ pub struct Parcel {
     /// host that does not know them refuses a file that has some.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sweeps: Vec<MovedSweep>,
+    /// The fence that was raised when it was taken out: of two files of one run the one that was
+    /// written by a later move has the higher one. Nothing in files of version 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence: Option<u64>,
+}
+
+/// What a person says about a run that comes back from nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TakeBack {
+    /// Nothing: only a file that another store wrote after the run left is taken.
+    No,
+    /// That the file which this store wrote was imported nowhere else.
+    Yes,
 }
 
 /// An open late look, on its way to another store.

@@ -117,6 +117,11 @@ impl Effect {
         self.outlives_its_send() && (is_open || self.is_sent_twice)
     }
 
+    /// Returns whether the call ended in an error.
+    pub fn has_failed(&self) -> bool {
+        matches!(&self.result, Some(CallResult { outcome: Outcome::Err(_), .. }))
+    }
+
     fn is_answered_ok(&self) -> bool {
         matches!(&self.result, Some(CallResult { outcome: Outcome::Ok(_), .. }))
     }

@@ -31,7 +31,7 @@ use self::glance::Glance;
 use self::worker::Worker;
 use super::{
     Bucket, Claim, Correction, External, Fence, Head, NewRun, OrphanRow, Parcel, Reply, RunRow,
-    Store, StoreError, StoredAudit, Sweep, SweepOutcome, Tokens,
+    Store, StoreError, StoredAudit, Sweep, SweepOutcome, TakeBack, Tokens,
 };
 
 /// A store in a directory of this machine.
@@ -84,9 +84,14 @@ impl SqliteStore {
     }
 
     /// Takes a run in that was taken out of another store, or of this one, whole or not at all.
-    pub fn take_in(&self, parcel: Parcel) -> Reply<'_, ()> {
+    pub fn take_in(&self, parcel: Parcel, word: TakeBack) -> Reply<'_, ()> {
         let directory = self.directory.clone();
-        self.writer.run(move |database| moving::take_in(database, &directory, &parcel))
+        self.writer.run(move |database| moving::take_in(database, &directory, &parcel, word))
+    }
+
+    /// Refuses what `take_in` would refuse, and changes nothing.
+    pub fn would_take_in(&self, parcel: Parcel, word: TakeBack) -> Reply<'_, ()> {
+        self.writer.run(move |database| moving::would_take_in(database, &parcel, word))
     }
 
     /// Copies the database as it stands at one instant into a new file of mode 0600. Runs go on

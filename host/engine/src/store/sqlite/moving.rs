@@ -10,7 +10,7 @@ use rusqlite::params;
 use super::database::Database;
 use super::directory::Directory;
 use super::{books, journal, ledger, runs};
-use crate::store::{MovedSweep, Parcel, RunState, StoreError, Sweep};
+use crate::store::{MovedSweep, Parcel, RunState, StoreError, Sweep, TakeBack};
 
 /// Takes a run out. From the commit on it can never go on here; one that was taken out before is
 /// told again as it was.
@@ -61,15 +61,25 @@ fn pack(database: &Database<'_>, directory: &Directory, run: &RunId) -> Result<P
     let sealed = runs::seed(database, run)?;
     let audit = books::audit_events(database)?.into_iter();
     let audit = audit.filter(|stored| stored.event.writer.run == *run).collect();
-    // The tombstone stays here: an attempt and an end.
-    let kept = entries.len().saturating_sub(2);
-    let entries = entries[..kept].iter();
-    let entries = entries.map(|entry| BASE64.encode(&entry.encode())).collect();
+    let (entries, fence) = before(&entries);
+    let entries = entries.iter().map(|entry| BASE64.encode(&entry.encode())).collect();
     let text = |bytes: Vec<u8>| BASE64.encode(&bytes);
     let (component, sealed) = (component.map(text), sealed.map(text));
     let cancel = runs::expect(database, run)?.cancel;
     let sweeps = ledger::open_sweeps(database, run)?.into_iter().map(moved).collect();
-    Ok(Parcel { run: run.clone(), entries, component, tenant, audit, sealed, cancel, sweeps })
+    let run = run.clone();
+    Ok(Parcel { run, entries, component, tenant, audit, sealed, cancel, sweeps, fence })
+}
+
+/// Parts the journal of a run that was taken out: what it held before, and the fence that was
+/// raised then. The tombstone itself stays here: an attempt and an end.
+fn before(entries: &[Entry]) -> (&[Entry], Option<u64>) {
+    let (kept, tombstone) = entries.split_at(entries.len().saturating_sub(2));
+    let fence = match tombstone.first().map(|entry| &entry.record) {
+        Some(Record::Attempt(attempt)) => Some(attempt.fence),
+        _ => None,
+    };
+    (kept, fence)
 }
 
 fn moved(sweep: Sweep) -> MovedSweep {
@@ -82,14 +92,40 @@ pub(super) fn take_in(
     database: &Database<'_>,
     directory: &Directory,
     parcel: &Parcel,
+    word: TakeBack,
 ) -> Result<(), StoreError> {
-    let run = &parcel.run;
-    match runs::find(database, run)? {
-        Some(row) if row.state == RunState::Finished(Ending::Moved) => forget(database, run)?,
-        Some(_) => return Err(StoreError::Exists { run: run.clone() }),
-        None => {}
+    write(database, parcel, word)?;
+    match &parcel.component {
+        // Kept under its own digest: where that is not the one of the journal, the run has none.
+        Some(component) => directory.put_component(&bytes(&parcel.run, component)?).map(drop),
+        None => Ok(()),
     }
+}
+
+/// Refuses what `take_in` refuses; whatever it would write is taken away again.
+pub(super) fn would_take_in(
+    database: &Database<'_>,
+    parcel: &Parcel,
+    word: TakeBack,
+) -> Result<(), StoreError> {
+    database.batch("begin a look", "SAVEPOINT look")?;
+    let judged = write(database, parcel, word);
+    database.batch("end a look", "ROLLBACK TO look; RELEASE look")?;
+    judged
+}
+
+fn write(database: &Database<'_>, parcel: &Parcel, word: TakeBack) -> Result<(), StoreError> {
+    let run = &parcel.run;
     let entries = unpacked(parcel)?;
+    let fence_min = match runs::find(database, run)? {
+        Some(row) if row.state == RunState::Finished(Ending::Moved) => {
+            let fence = may_come_back(database, parcel, &entries, word)?;
+            forget(database, run)?;
+            fence
+        }
+        Some(_) => return Err(StoreError::Exists { run: run.clone() }),
+        None => 1,
+    };
     let Some(Entry { record: Record::Created(created), .. }) = entries.first() else {
         let reason = "it does not say how it began".to_owned();
         return Err(StoreError::Broken { run: run.clone(), seq: 0, reason });
@@ -98,12 +134,7 @@ pub(super) fn take_in(
         let reason = format!("it is that of run `{}`", created.run);
         return Err(StoreError::Broken { run: run.clone(), seq: 0, reason });
     }
-    if let Some(component) = &parcel.component {
-        let component = bytes(run, component)?;
-        // Kept under its own digest: where that is not the one of the journal, the run has none.
-        directory.put_component(&component)?;
-    }
-    insert(database, parcel, created, &entries)?;
+    insert(database, parcel, created, (&entries, fence_min))?;
     if let Some(row) = &parcel.tenant {
         books::adopt(database, row)?;
     }
@@ -112,6 +143,31 @@ pub(super) fn take_in(
         ledger::schedule(database, run, &LateSweep { call, at, kind, key, labels })?;
     }
     parcel.audit.iter().try_for_each(|stored| books::adopt_audit(database, stored))
+}
+
+/// Refuses what an older file brings back: the run may be at work elsewhere by now. Returns the
+/// fence that it left with.
+fn may_come_back(
+    database: &Database<'_>,
+    parcel: &Parcel,
+    entries: &[Entry],
+    word: TakeBack,
+) -> Result<u64, StoreError> {
+    let run = || parcel.run.clone();
+    let (stored, _) = journal::read(database, &parcel.run)?;
+    let (kept, left) = before(&stored);
+    let left = left.unwrap_or_default();
+    // A file of version 1 does not say it: then it is that of the move that is judged.
+    let fence = parcel.fence.unwrap_or(left);
+    if !entries.starts_with(kept) || fence < left {
+        return Err(StoreError::Outdated { run: run() });
+    }
+    // Another store writes an attempt before it does anything, and raises the fence to move it on.
+    let has_been_elsewhere = entries.len() > kept.len() || fence > left;
+    match has_been_elsewhere || word == TakeBack::Yes {
+        true => Ok(left),
+        false => Err(StoreError::Untouched { run: run() }),
+    }
 }
 
 fn unpacked(parcel: &Parcel) -> Result<Vec<Entry>, StoreError> {
@@ -134,7 +190,7 @@ fn insert(
     database: &Database<'_>,
     parcel: &Parcel,
     created: &Created,
-    entries: &[Entry],
+    (entries, fence_min): (&[Entry], u64),
 ) -> Result<(), StoreError> {
     let run = &parcel.run;
     runs::insert(database, created, entries[0].at)?;
@@ -144,7 +200,8 @@ fn insert(
         Record::Attempt(attempt) => Some(attempt.fence),
         _ => None,
     });
-    let fence = fence.max().unwrap_or(1);
+    // A later move must raise it above that of each one before.
+    let fence = fence.chain(parcel.fence).chain([fence_min]).max().unwrap_or(1);
     let sql = "UPDATE run SET fence = ?, cancel = ? WHERE run = ?";
     database.execute("take the run in", sql, params![fence, parcel.cancel, run.as_str()])?;
     let ending = match entries.last().map(|entry| &entry.record) {
