@@ -164,13 +164,17 @@ fn disk(state: &Path) -> Finding {
     }
 }
 
-/// Verifies every journal, and looks whether somebody calls `tick`.
+/// Reads the whole store, verifies every journal, and looks whether somebody calls `tick`.
 async fn store(installation: &Installation) -> Vec<Finding> {
     let runs = match installation.store.runs().await {
         Ok(runs) => runs,
         Err(error) => return vec![wrong("store", &error.into())],
     };
     let mut findings = Vec::new();
+    if let Err(error) = installation.store.check().await {
+        let fix = "restore the state directory from a backup";
+        findings.push(Finding::of("store", Level::Broken, chain(&error), fix));
+    }
     for row in &runs {
         let verified = installation.store.verify_chain(&row.run).await;
         findings.extend(verified.err().map(|error| broken(&error)));

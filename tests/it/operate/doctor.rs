@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use runwrit_model::limits::STORE_PAGES_CHECKED_MAX;
 use serde_json::Value;
 
 use super::losing::{backup, lose, restore};
@@ -124,7 +125,7 @@ fn a_look_makes_nothing_in_an_empty_state_directory_nor_beside_the_keyring() {
 fn what_is_wrong_is_told_with_its_level() {
     let cloud = Cloud::start();
     type Break = fn(&mut Shell);
-    let rows: [(&str, &str, &str, i32, Break); 15] = [
+    let rows: [(&str, &str, &str, i32, Break); 16] = [
         ("no keyring", "keyring", "wrong", 2, |shell| {
             fs::remove_file(shell.path("trust.toml")).expect("it was installed");
         }),
@@ -174,6 +175,19 @@ fn what_is_wrong_is_told_with_its_level() {
         }),
         ("a host key that is gone", "store", "broken", 3, |shell| {
             fs::remove_file(shell.path("state/host.key")).expect("it stood there");
+        }),
+        ("a large store with a damaged page", "store", "broken", 3, |shell| {
+            let path = shell.path("state/store.sqlite");
+            let store = rusqlite::Connection::open(&path).expect("a store");
+            let bytes = 4_096 * (STORE_PAGES_CHECKED_MAX + 10);
+            let sql = format!("INSERT INTO seed VALUES ('large', zeroblob({bytes}))");
+            store.execute_batch(&format!("PRAGMA foreign_keys = OFF; {sql}")).expect("writable");
+            drop(store);
+            let mut bytes = fs::read(&path).expect("readable");
+            let page = bytes.len() - 5 * 4_096;
+            // The chain of pages that one value takes leads out of the file.
+            bytes[page..page + 4].fill(0xff);
+            fs::write(&path, bytes).expect("ours");
         }),
         ("a store that is none", "store", "broken", 3, |shell| {
             let text = "this is no database, however long it may be";

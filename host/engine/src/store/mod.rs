@@ -306,6 +306,10 @@ pub trait Store: Send + Sync {
     /// Verifies the chain of a run over the stored bytes.
     fn verify_chain<'a>(&'a self, run: &'a RunId) -> Reply<'a, Head>;
 
+    /// Reads the whole store for damage, which takes the longer the larger it is; to open one looks
+    /// only where it is small.
+    fn check(&self) -> Reply<'_, ()>;
+
     /// Returns the sealed seed; nothing once the run has finished.
     fn sealed_seed<'a>(&'a self, run: &'a RunId) -> Reply<'a, Option<Vec<u8>>>;
 

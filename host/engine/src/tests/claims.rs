@@ -62,7 +62,7 @@ impl Place for Project<'_> {
 
 fn seen(tenant: &str) -> Sighting {
     let (key, scope) = (HostKey::from_bytes([7; 32]), Scope::tenant(tenant));
-    let claimant = Claimant { epoch: 0, host: "here".to_owned() };
+    let claimant = Claimant { epoch: 0, host: "here".to_owned(), successions: Default::default() };
     Sighting {
         kind: "hetzner.placement-group".to_owned(),
         id: "1".to_owned(),

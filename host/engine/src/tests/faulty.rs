@@ -129,6 +129,10 @@ impl Store for Faulty {
         self.inner.journal(run)
     }
 
+    fn check(&self) -> Reply<'_, ()> {
+        self.inner.check()
+    }
+
     fn verify_chain<'a>(&'a self, run: &'a RunId) -> Reply<'a, Head> {
         self.inner.verify_chain(run)
     }

@@ -61,12 +61,6 @@ impl SqliteStore {
         Ok(Self { directory, writer, reader, glance: Glance::new(&path) })
     }
 
-    /// Reads the whole database for damage. Opening does so only where it is small: what it takes
-    /// grows with the store.
-    pub fn check(&self) -> Reply<'_, ()> {
-        self.reader.run(|database| schema::check(database))
-    }
-
     /// Takes a run out for another store: from here on it can never go on in this one. `message`
     /// says where to; one that was taken out before is told again as it was.
     pub fn take_out<'a>(
@@ -181,6 +175,10 @@ impl Store for SqliteStore {
     fn verify_chain<'a>(&'a self, run: &'a RunId) -> Reply<'a, Head> {
         let run = run.clone();
         self.reader.run(move |database| Ok(journal::read(database, &run)?.1))
+    }
+
+    fn check(&self) -> Reply<'_, ()> {
+        self.reader.run(schema::check)
     }
 
     fn sealed_seed<'a>(&'a self, run: &'a RunId) -> Reply<'a, Option<Vec<u8>>> {
