@@ -181,8 +181,8 @@ impl runwrit_capabilities::hetzner::clock::Clock for SystemClock {
     }
 }
 
-/// Reads a file of at most `bytes_max` bytes; `what` names it in errors, for example `grant`. It may
-/// be a pipe, as shells make them of `<(…)`.
+/// Reads a file of at most `bytes_max` bytes; `what` names it in errors, for example `grant`. It
+/// may be a pipe, as shells make them of `<(…)`.
 pub fn read(what: &str, path: &Path, bytes_max: u64) -> Result<Vec<u8>, Error> {
     let wrong = |source: io::Error| {
         Error::usage(format!("the {what} `{}` cannot be read: {source}", path.display()))

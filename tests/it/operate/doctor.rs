@@ -176,19 +176,7 @@ fn what_is_wrong_is_told_with_its_level() {
         ("a host key that is gone", "store", "broken", 3, |shell| {
             fs::remove_file(shell.path("state/host.key")).expect("it stood there");
         }),
-        ("a large store with a damaged page", "store", "broken", 3, |shell| {
-            let path = shell.path("state/store.sqlite");
-            let store = rusqlite::Connection::open(&path).expect("a store");
-            let bytes = 4_096 * (STORE_PAGES_CHECKED_MAX + 10);
-            let sql = format!("INSERT INTO seed VALUES ('large', zeroblob({bytes}))");
-            store.execute_batch(&format!("PRAGMA foreign_keys = OFF; {sql}")).expect("writable");
-            drop(store);
-            let mut bytes = fs::read(&path).expect("readable");
-            let page = bytes.len() - 5 * 4_096;
-            // The chain of pages that one value takes leads out of the file.
-            bytes[page..page + 4].fill(0xff);
-            fs::write(&path, bytes).expect("ours");
-        }),
+        ("a large store with a damaged page", "store", "broken", 3, break_large_store),
         ("a store that is none", "store", "broken", 3, |shell| {
             let text = "this is no database, however long it may be";
             fs::write(shell.path("state/store.sqlite"), text).expect("ours");
@@ -201,6 +189,21 @@ fn what_is_wrong_is_told_with_its_level() {
         assert_eq!(found.first().map(|it| &it["level"]), Some(&level.into()), "{name}: {found:?}");
         assert_eq!(code, Some(exit), "{name}: {found:?}");
     }
+}
+
+/// Makes the store so large that to open it does not read all of it, and damages a page.
+fn break_large_store(shell: &mut Shell) {
+    let path = shell.path("state/store.sqlite");
+    let store = rusqlite::Connection::open(&path).expect("a store");
+    let bytes = 4_096 * (STORE_PAGES_CHECKED_MAX + 10);
+    let sql = format!("INSERT INTO seed VALUES ('large', zeroblob({bytes}))");
+    store.execute_batch(&format!("PRAGMA foreign_keys = OFF; {sql}")).expect("writable");
+    drop(store);
+    let mut bytes = fs::read(&path).expect("readable");
+    let page = bytes.len() - 5 * 4_096;
+    // The chain of pages that one value takes leads out of the file.
+    bytes[page..page + 4].fill(0xff);
+    fs::write(&path, bytes).expect("ours");
 }
 
 /// Puts a program named `docker` first on the path.

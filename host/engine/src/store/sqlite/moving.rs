@@ -95,6 +95,7 @@ pub(super) fn take_in(
     word: TakeBack,
 ) -> Result<(), StoreError> {
     write(database, parcel, word)?;
+    directory.mark()?;
     match &parcel.component {
         // Kept under its own digest: where that is not the one of the journal, the run has none.
         Some(component) => directory.put_component(&bytes(&parcel.run, component)?).map(drop),
