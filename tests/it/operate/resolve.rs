@@ -4,7 +4,7 @@ use runwrit_simulator::hetzner::{Fault, Rule};
 use runwrit_tests::hook::Hook;
 use serde_json::{Value, json};
 
-use super::{only_run, swept};
+use super::{only_run, run_breakable, swept};
 use crate::cli::shell::{Cloud, Printed, Shell, grant};
 use crate::plan::everything;
 
@@ -256,4 +256,30 @@ fn what_is_said_to_stand_after_all_is_tried_again() {
     assert!(cloud.alive().is_empty(), "{:?}", cloud.alive());
     let shown = shell.run(&["show", &run]).stdout;
     assert!(shown.contains("it stands there"), "the reason is on record: {shown}");
+}
+
+#[test]
+fn a_name_that_a_person_keeps_keeps_the_servers_it_leads_to() {
+    let cloud = Cloud::start();
+    let shell = Shell::new().with_cloud(&cloud);
+    let published = [("RUNWRIT_CRASH_AT", "result-noted/dns.records.set:1")];
+    assert_eq!(run_breakable(&shell, &shell.provision(), &published).code, None);
+    let run = only_run(&shell);
+    refuse(&cloud, "DELETE", "/zones/*/rrsets/**", 403, "forbidden");
+    let stuck = shell.run(&["rollback", &run]);
+    assert_eq!(stuck.code, Some(3), "{}", stuck.stderr);
+    let shown = shell.run(&["show", &run, "--json"]).objects().remove(0);
+    let left = shown["left"].as_array().expect("a list");
+    let names: Vec<&Value> = left.iter().filter(|it| it["kind"] == "dns.record-set").collect();
+    assert!(!names.is_empty(), "{shown}");
+    for name in names {
+        let call = name["call"].as_str().expect("a call");
+        let said = answer(&shell, &run, (call, "kept"), "the name is in use");
+        assert_eq!(said.code, Some(0), "{}", said.stderr);
+    }
+    cloud.handle.desk().clear_faults();
+    let again = shell.run(&["rollback", &run]);
+    assert_eq!(again.code, Some(3), "{}", again.stderr);
+    assert!(again.stderr.contains("may lead to it and is kept"), "{}", again.stderr);
+    assert!(cloud.alive().iter().any(|it| it == "acme-gateway"), "{:?}", cloud.alive());
 }

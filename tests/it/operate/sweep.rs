@@ -1,9 +1,11 @@
 //! `sweep`: what is left behind is found and priced; only what a journal proves is deleted.
 
+use runwrit_simulator::hetzner::{Fault, Rule};
 use serde_json::{Value, json};
 
 use super::{kill_in, only_run, provision, swept};
-use crate::cli::shell::{Cloud, Shell};
+use crate::cli::shell::{Cloud, Shell, grant};
+use crate::sandbox::escapes::INTRUDER;
 
 /// Things of a tenant that carry labels, its two sets of records among them; its addresses do not.
 const LABELLED: u64 = 8;
@@ -181,4 +183,40 @@ fn without_a_credential_a_sweep_says_so() {
     error: there is no credential whose project could be looked at
     hint: `export HCLOUD_TOKEN=…`, or add `[credentials.NAME]` to runwrit.toml
     ");
+}
+
+#[test]
+fn what_a_creation_that_failed_left_is_found_though_its_run_succeeded() {
+    let cloud = Cloud::start();
+    let shell = Shell::new().with_cloud(&cloud);
+    // A runbook that goes on whatever fails: the one thing that it may make never gets ready.
+    let text = grant("intruder", INTRUDER).replace("max-gb = 10", "max-gb = 11");
+    shell.write("intruder.toml", text);
+    let fault = Fault::ActionError {
+        code: "action_failed".to_owned(),
+        message: "it cannot be made".to_owned(),
+        command: Some("create_volume".to_owned()),
+    };
+    cloud.handle.desk().add_fault(Rule::once("POST", "/volumes", fault));
+    let mut arguments = ["run", "intruder", "--grant", "intruder.toml", "--input", "tenant=acme"]
+        .map(str::to_owned)
+        .to_vec();
+    for kind in ["network", "firewall", "server", "volume", "ssh-key", "primary-ip"] {
+        arguments.extend(["--input".to_owned(), format!("foreign-{kind}=1")]);
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let ended = shell.run(&arguments);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(cloud.alive(), ["acme-x"]);
+    let told = shell.run(&["sweep", "--json"]);
+    let (left, sum) = swept(&told);
+    assert_eq!((told.code, left.len()), (Some(3), 1), "{told:?}");
+    let words = ["name", "cause", "fate"].map(|word| left[0][word].as_str().unwrap_or_default());
+    assert_eq!(words, ["acme-x", "abandoned", "left"], "{left:?}");
+    // Eleven gigabytes at 0.0572 each.
+    assert_eq!(sum["eur-per-month"], "0.6292", "{sum}");
+    assert_eq!(cloud.alive().len(), 1, "a sweep only looks");
+    let deleted = shell.run(&["sweep", "--delete", "--json"]);
+    assert_eq!(swept(&deleted).0[0]["fate"], "deleted", "{deleted:?}");
+    assert_eq!(cloud.alive(), Vec::<String>::new());
 }

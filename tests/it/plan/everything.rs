@@ -193,7 +193,11 @@ async fn a_run_that_was_killed_replays_its_plan_and_sends_nothing_twice() {
     let killed = bench.apply_until(&order, "result-noted/http.requests.send:1").await;
     assert_eq!(killed.code, None, "{killed:?}");
     let before = bench.changes();
-    drop(bench.plan(&order).await);
+    let beside = bench.plan(&order).await;
+    // It has read what stands, and has no room beside it.
+    assert_eq!(beside.code, Some(1), "{beside:?}");
+    let counted = "`hetzner.servers.check` on `acme-one` was refused: 4 servers would be alive";
+    assert!(beside.stderr.contains(counted), "{beside:?}");
     assert_eq!(bench.changes(), before, "a plan beside a run that stands still changes nothing");
     let run = shown(&bench).await["run"].as_str().expect("an id").to_owned();
     let resumed = bench.type_in(&["resume", &run, "--json"], TOKEN).await;

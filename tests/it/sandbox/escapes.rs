@@ -127,7 +127,7 @@ fn foreign() -> [(&'static str, &'static str, Value); 6] {
 }
 
 /// Everything that a project has, each of it once and narrow.
-const INTRUDER: &str = r#"[scope]
+pub const INTRUDER: &str = r#"[scope]
 tenant = "acme"
 [hetzner]
 operations = [

@@ -5,6 +5,6 @@ mod bench;
 mod handwritten;
 mod cell;
 mod code_cache;
-mod escapes;
+pub mod escapes;
 mod gate;
 mod hostile;
