@@ -198,9 +198,10 @@ impl Engine {
             summaries.push(self.show(&row.run).await?.summary());
             histories.push(self.history(&row.run).await?);
         }
-        let costs = cost::of_scopes(&histories);
+        let (scopes, runs) = (cost::of_scopes(&histories), cost::of_runs(&histories));
         for summary in &mut summaries {
-            summary.scope_eur_per_month = costs.get(&summary.scope).copied();
+            summary.eur_per_month = runs.get(&summary.run).copied();
+            summary.scope_eur_per_month = scopes.get(&summary.scope).copied();
         }
         Ok(summaries)
     }
