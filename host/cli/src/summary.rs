@@ -4,7 +4,7 @@ use runwrit_engine::view::{self, CallState, CallView, RunState, RunView};
 use runwrit_model::event::RunOutcome;
 use runwrit_model::failure::{Denial, Failure};
 use runwrit_model::history::{History, Recorded};
-use runwrit_model::journal::Outcome;
+use runwrit_model::journal::{Ending, Outcome};
 
 use crate::output::{Output, Style};
 use crate::progress::narrate::describe;
@@ -68,8 +68,19 @@ fn headline(view: &RunView, outcome: RunOutcome) -> (Style, String) {
             Style::Bad,
             format!("run {run} left its plan and was rolled back, {}{why}", remains(view)),
         ),
+        RunOutcome::Differs => {
+            (Style::Bad, format!("run {run} found differences{}{why}", back(view)))
+        }
         RunOutcome::Parked => (Style::Warning, format!("run {run} waits{}{why}", awaited(view))),
         RunOutcome::Interrupted => (Style::Warning, format!("run {run} was interrupted")),
+    }
+}
+
+/// Says how a run that found differences left what it looked at.
+fn back(view: &RunView) -> String {
+    match view.state {
+        RunState::Ended(Ending::FailedClean) => " and changed nothing".to_owned(),
+        _ => format!(" and was rolled back, {}", remains(view)),
     }
 }
 

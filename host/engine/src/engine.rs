@@ -124,7 +124,7 @@ impl Engine {
 
     /// Tells again how a run ended that is over.
     fn tell_ended(&self, history: &History, ending: Ending) -> RunOutcome {
-        let outcome = RunOutcome::of(ending, history.plan_left.is_some());
+        let outcome = RunOutcome::of(ending, history);
         let run = history.created.run.clone();
         let message = "the run is over already".to_owned();
         let eur_per_month = view::eur_per_month(history).map(|price| price.plain());

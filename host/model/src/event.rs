@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::call::CallId;
 use crate::departure::Departure;
+use crate::history::History;
 use crate::id::RunId;
 use crate::journal::{Ending, UndoOutcome};
 use crate::orphan::OrphanReport;
@@ -67,6 +68,8 @@ pub enum RunOutcome {
     Nondeterministic,
     /// It left its plan, and everything was undone.
     LeftPlan,
+    /// It found differences, and left nothing of its own behind.
+    Differs,
     /// It waits, without a process.
     Parked,
     /// It was interrupted and can be resumed.
@@ -90,11 +93,13 @@ impl From<Ending> for RunOutcome {
 }
 
 impl RunOutcome {
-    /// Returns the outcome of a run that ended so: one that left its plan and left nothing behind
-    /// is told from one that failed.
-    pub fn of(ending: Ending, has_left_plan: bool) -> Self {
+    /// Returns the outcome of a run that ended so: of those that left nothing behind, one that left
+    /// its plan and one that found differences are told from one that failed.
+    pub fn of(ending: Ending, history: &History) -> Self {
+        let is_clean = matches!(ending, Ending::RolledBack | Ending::FailedClean);
         match ending {
-            Ending::RolledBack | Ending::FailedClean if has_left_plan => Self::LeftPlan,
+            _ if is_clean && history.plan_left.is_some() => Self::LeftPlan,
+            _ if is_clean && history.has_differed => Self::Differs,
             other => other.into(),
         }
     }
@@ -108,9 +113,40 @@ impl RunOutcome {
             Self::RollbackIncomplete | Self::Held => Exit::Stuck,
             Self::Nondeterministic => Exit::Nondeterministic,
             Self::Moved => Exit::Usage,
-            Self::LeftPlan => Exit::Differs,
+            Self::LeftPlan | Self::Differs => Exit::Differs,
             Self::Parked => Exit::Parked,
             Self::Interrupted => Exit::Interrupted,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::Exit;
+    use crate::journal::{Differed, Record};
+    use crate::tale::Tale;
+
+    #[test]
+    fn differences_are_told_from_failures_only_where_nothing_was_left() {
+        let plain = Tale::new;
+        let found = "acme-db is off".to_owned();
+        let differed = || Tale::new().then(Record::Differed(Differed { found: found.clone() }));
+        let rows = [
+            (plain(), Ending::FailedClean, Exit::RolledBack),
+            (plain(), Ending::RolledBack, Exit::RolledBack),
+            (differed(), Ending::FailedClean, Exit::Differs),
+            (differed(), Ending::RolledBack, Exit::Differs),
+            (differed(), Ending::RollbackIncomplete, Exit::Stuck),
+            (differed(), Ending::Held, Exit::Stuck),
+            (differed(), Ending::Nondeterministic, Exit::Nondeterministic),
+            (differed(), Ending::Moved, Exit::Usage),
+        ];
+        for (tale, ending, expected) in rows {
+            let history = tale.history();
+            let has_differed = history.has_differed;
+            let outcome = RunOutcome::of(ending, &history);
+            assert_eq!(outcome.exit(), expected, "{ending:?}, differed: {has_differed}");
         }
     }
 }
