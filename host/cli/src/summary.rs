@@ -71,8 +71,19 @@ fn headline(view: &RunView, outcome: RunOutcome) -> (Style, String) {
             Style::Bad,
             format!("run {run} left its plan and was rolled back, {}{why}", remains(view)),
         ),
+        RunOutcome::Differs => {
+            (Style::Bad, format!("run {run} found differences{}{why}", back(view)))
+        }
         RunOutcome::Parked => (Style::Warning, format!("run {run} waits{}{why}", awaited(view))),
         RunOutcome::Interrupted => (Style::Warning, format!("run {run} was interrupted")),
+    }
+}
+
+/// Says how a run that found differences left what it looked at.
+fn back(view: &RunView) -> String {
+    match view.state {
+        RunState::Ended(Ending::FailedClean) => " and changed nothing".to_owned(),
+        _ => format!(" and was rolled back, {}", remains(view)),
     }
 }
 

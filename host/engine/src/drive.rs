@@ -10,7 +10,9 @@ use runwrit_model::departure::Departure;
 use runwrit_model::event::{Event, RunOutcome};
 use runwrit_model::history::History;
 use runwrit_model::id::RunId;
-use runwrit_model::journal::{CancelRequested, Ending, Finished, Record, RollbackStarted, UnixMs};
+use runwrit_model::journal::{
+    CancelRequested, Differed, Ending, Finished, Record, RollbackStarted, UnixMs,
+};
 use runwrit_model::limits;
 use runwrit_model::next::{self, Next, Park};
 use runwrit_model::orphan::reports;
@@ -234,6 +236,7 @@ impl Work {
             }
             return self.stopped(nondeterministic(mismatch), outside).await;
         }
+        let is_difference = matches!(&end, GuestEnd::Failed(failure) if failure.is_difference());
         let failure = match end {
             GuestEnd::Failed(failure) => Some(failure.to_string()),
             GuestEnd::Trapped(message) | GuestEnd::Starved(message) => Some(message),
@@ -241,6 +244,7 @@ impl Work {
         };
         match (seat.watch.end(failure.as_deref()), failure) {
             (Err(left), _) => self.left_plan(left, outside).await,
+            (Ok(()), Some(found)) if is_difference => self.differed(found, outside).await,
             (Ok(()), Some(cause)) => self.failed(cause, outside).await,
             (Ok(()), None) => self.returned(&seat, outside).await,
         }
@@ -255,6 +259,15 @@ impl Work {
         self.append(Record::PlanLeft(left.clone())).await?;
         self.host.report(Event::LeftPlan { run: self.run(), left: left.clone() });
         self.failed(left.to_string(), outside).await
+    }
+
+    /// Writes down that differences were found, and turns back.
+    async fn differed(&self, found: String, outside: &dyn Outside) -> Result<Stretch, EngineError> {
+        // A process that was killed before it turned may have written it already.
+        if !self.recorder.with(|history| history.has_differed) {
+            self.append(Record::Differed(Differed { found: found.clone() })).await?;
+        }
+        self.failed(found, outside).await
     }
 
     async fn returned(&self, seat: &Seat, outside: &dyn Outside) -> Result<Stretch, EngineError> {
@@ -443,8 +456,7 @@ impl Work {
     }
 
     fn outcome(&self, ending: Ending) -> RunOutcome {
-        let has_left_plan = self.recorder.with(|history| history.plan_left.is_some());
-        RunOutcome::of(ending, has_left_plan)
+        self.recorder.with(|history| RunOutcome::of(ending, history))
     }
 
     /// Gives the run back and tells how it stands.

@@ -133,7 +133,7 @@ impl Engine {
 
     /// Tells again how a run ended that is over.
     fn tell_ended(&self, history: &History, ending: Ending) -> RunOutcome {
-        let outcome = RunOutcome::of(ending, history.plan_left.is_some());
+        let outcome = RunOutcome::of(ending, history);
         let run = history.created.run.clone();
         let message = "the run is over already".to_owned();
         let eur_per_month = view::eur_per_month(history).map(|price| price.plain());
@@ -219,11 +219,12 @@ impl Engine {
                 Err(error) => return Err(error),
             }
         }
-        let mut costs = cost::of_scopes(&histories);
+        let (mut scopes, runs) = (cost::of_scopes(&histories), cost::of_runs(&histories));
         let damaged = listing.runs.iter().filter(|run| run.state == RunState::Damaged);
-        costs.extend(damaged.map(|run| (run.scope.clone(), Cost::Unknown)));
+        scopes.extend(damaged.map(|run| (run.scope.clone(), Cost::Unknown)));
         for summary in &mut listing.runs {
-            summary.scope_eur_per_month = costs.get(&summary.scope).copied();
+            summary.eur_per_month = runs.get(&summary.run).copied();
+            summary.scope_eur_per_month = scopes.get(&summary.scope).copied();
         }
         Ok(listing)
     }

@@ -220,6 +220,7 @@ fn boundary(record: &Record) -> Option<&'static str> {
         Record::Woken(_) => Some("woken-committed"),
         Record::CancelRequested(_) => Some("cancel-committed"),
         Record::PlanLeft(_) => Some("plan-left-committed"),
+        Record::Differed(_) => Some("differed-committed"),
         Record::UndoQuarantined(_) => Some("quarantine-committed"),
         _ => None,
     }

@@ -44,7 +44,8 @@ pub struct RunView {
     /// What a rollback leaves as it is without asking: it cannot be reverted, or is kept.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lasting: Vec<CallId>,
-    /// Net EUR per month of what it made and what still stands; nothing where all of it is free.
+    /// Net EUR per month of what it made and what still stands by its own journal, whatever other
+    /// runs deleted since; nothing where all of it is free.
     pub eur_per_month: Option<Eur>,
     /// What it put out.
     pub outputs: BTreeMap<String, String>,
@@ -70,7 +71,8 @@ pub struct RunSummary {
     pub state: RunState,
     /// Whether a process works on it now.
     pub is_alive: bool,
-    /// Net EUR per month of what it made and what still stands.
+    /// Net EUR per month of what it made and what still stands by the journals of all runs; nothing
+    /// where all of it is free or gone.
     pub eur_per_month: Option<Eur>,
     /// Net EUR per month of everything paid that stands in the scope now, whichever run made it.
     pub scope_eur_per_month: Option<Cost>,
@@ -223,7 +225,7 @@ impl RunView {
         })
     }
 
-    /// Returns the line for a list.
+    /// Returns the line for a list, but for the prices, which need the journals of all runs.
     pub fn summary(&self) -> RunSummary {
         RunSummary {
             run: self.run.clone(),
@@ -232,7 +234,7 @@ impl RunView {
             created_at: self.created_at,
             state: self.state.clone(),
             is_alive: self.is_alive,
-            eur_per_month: self.eur_per_month,
+            eur_per_month: None,
             scope_eur_per_month: None,
         }
     }

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use crate::history::{Effect, History};
-use crate::id::Scope;
+use crate::id::{RunId, Scope};
 use crate::journal::{Ending, Outcome, UndoOutcome, Verdict};
 use crate::money::Eur;
 
@@ -36,29 +36,15 @@ impl Serialize for Cost {
 
 /// Returns what each scope costs in which something paid stands, by the journals of all its runs.
 /// What another installation or a person did by hand is not in them.
-pub fn of_scopes<'h>(histories: impl IntoIterator<Item = &'h History>) -> BTreeMap<Scope, Cost> {
-    let (mut made, mut gone, mut unknown) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-    // What a run made that was moved is paid for by whoever has the run.
-    let is_here = |history: &&History| history.ending() != Some(Ending::Moved);
-    for history in histories.into_iter().filter(is_here) {
-        let scope = &history.created.scope;
-        for effect in history.effects.values() {
-            let kind = effect.intent.kind.as_deref().unwrap_or_default();
-            if let Some(id) = deleted(effect) {
-                let is_done = matches!(&effect.result, Some(it) if is_ok(&it.outcome));
-                let list = if is_done { &mut gone } else { &mut unknown };
-                list.insert((scope, kind, id));
-            }
-            if effect.intent.eur_per_month.is_some() && is_standing(effect) {
-                made.insert((scope, kind, effect.remote_id().unwrap_or_default()), effect);
-            }
-        }
-    }
+pub fn of_scopes<'h>(
+    histories: impl IntoIterator<Item = &'h History> + Clone,
+) -> BTreeMap<Scope, Cost> {
+    let Deletions { gone, unknown } = Deletions::of(histories.clone());
+    let made: BTreeMap<_, _> = histories.into_iter().flat_map(paid).collect();
     let mut costs = BTreeMap::new();
     for (thing, effect) in made.iter().filter(|(thing, _)| !gone.contains(*thing)) {
-        let price = effect.intent.eur_per_month.as_ref().and_then(|price| price.parse().ok());
         let cost = costs.entry(thing.0.clone()).or_insert(Cost::Known(Eur::ZERO));
-        *cost = match (*cost, price) {
+        *cost = match (*cost, price(effect)) {
             (Cost::Known(sum), Some(price)) if !effect.is_unknown() && !unknown.contains(thing) => {
                 Cost::Known(sum + price)
             }
@@ -66,6 +52,73 @@ pub fn of_scopes<'h>(histories: impl IntoIterator<Item = &'h History>) -> BTreeM
         };
     }
     costs
+}
+
+/// Returns what each run costs by which something paid was made that still stands, by the journals
+/// of all runs: what a later run deleted costs nothing any more. What only may stand counts.
+pub fn of_runs<'h>(
+    histories: impl IntoIterator<Item = &'h History> + Clone,
+) -> BTreeMap<RunId, Eur> {
+    let Deletions { gone, .. } = Deletions::of(histories.clone());
+    let mut costs = BTreeMap::new();
+    for history in histories {
+        let standing = paid(history).filter(|(thing, _)| !gone.contains(thing));
+        let prices: Vec<Eur> = standing.filter_map(|(_, effect)| price(effect)).collect();
+        if !prices.is_empty() {
+            costs.insert(history.created.run.clone(), prices.into_iter().sum());
+        }
+    }
+    costs
+}
+
+/// Something that is paid for: its scope, its kind, its id.
+type Thing<'h> = (&'h Scope, &'h str, &'h str);
+
+/// What was deleted by one run or another.
+#[derive(Default)]
+struct Deletions<'h> {
+    /// It is gone.
+    gone: BTreeSet<Thing<'h>>,
+    /// Nobody knows.
+    unknown: BTreeSet<Thing<'h>>,
+}
+
+impl<'h> Deletions<'h> {
+    fn of(histories: impl IntoIterator<Item = &'h History>) -> Self {
+        let mut deletions = Self::default();
+        for history in histories.into_iter().filter(|history| is_here(history)) {
+            for effect in history.effects.values() {
+                let Some(id) = deleted(effect) else { continue };
+                let is_done = matches!(&effect.result, Some(it) if is_ok(&it.outcome));
+                let list = if is_done { &mut deletions.gone } else { &mut deletions.unknown };
+                list.insert((&history.created.scope, kind(effect), id));
+            }
+        }
+        deletions
+    }
+}
+
+/// What a run made that was moved is paid for by whoever has the run.
+fn is_here(history: &History) -> bool {
+    history.ending() != Some(Ending::Moved)
+}
+
+/// Returns what a run made that is paid for and still stands, as far as it knows itself.
+fn paid(history: &History) -> impl Iterator<Item = (Thing<'_>, &Effect)> {
+    let effects = history.effects.values().filter(move |_| is_here(history));
+    let paid = effects.filter(|it| it.intent.eur_per_month.is_some() && is_standing(it));
+    paid.map(move |effect| {
+        let id = effect.remote_id().unwrap_or_default();
+        ((&history.created.scope, kind(effect), id), effect)
+    })
+}
+
+fn kind(effect: &Effect) -> &str {
+    effect.intent.kind.as_deref().unwrap_or_default()
+}
+
+fn price(effect: &Effect) -> Option<Eur> {
+    effect.intent.eur_per_month.as_ref().and_then(|price| price.parse().ok())
 }
 
 /// Tells whether what an effect made may still be there, as far as its own run knows.
@@ -135,6 +188,43 @@ mod tests {
         ];
         for (row, tales, expected) in rows {
             assert_eq!(cost(&tales), expected, "{row}");
+        }
+    }
+
+    #[test]
+    fn a_run_costs_what_it_made_and_no_run_deleted() {
+        let gone = || deleting("id-0").accepted("0").ok("0");
+        let both = || vec![gone(), deleting("id-1").accepted("0").ok("0")];
+        let with = |tale: Tale, others: Vec<Tale>| [vec![tale], others].concat();
+        let rows = [
+            ("nothing", vec![Tale::new()], None),
+            ("two things", vec![made()], Some("3")),
+            ("succeeded", vec![made().finished(Ending::Succeeded)], Some("3")),
+            ("held", vec![made().finished(Ending::Held)], Some("3")),
+            ("one deleted", with(made().finished(Ending::Succeeded), vec![gone()]), Some("1.5")),
+            ("both deleted", with(made().finished(Ending::Succeeded), both()), None),
+            ("held, then both deleted", with(made().finished(Ending::Held), both()), None),
+            (
+                "stuck, then both deleted",
+                with(made().rollback().finished(Ending::RollbackIncomplete), both()),
+                None,
+            ),
+            ("a deletion without an end", with(made(), vec![deleting("id-0")]), Some("3")),
+            (
+                "a deletion that failed",
+                with(made(), vec![deleting("id-0").err("0", true)]),
+                Some("3"),
+            ),
+            ("one undone", vec![made().rollback().undone("0")], Some("1.5")),
+            ("moved away", vec![made().finished(Ending::Moved)], None),
+        ];
+        for (row, tales, expected) in rows {
+            let mut histories: Vec<_> = tales.iter().map(Tale::history).collect();
+            for (place, history) in histories.iter_mut().enumerate() {
+                history.created.run = RunId::new(place as u64, [1; 10]);
+            }
+            let cost = of_runs(&histories).get(&RunId::new(0, [1; 10])).copied();
+            assert_eq!(cost.map(|cost| cost.plain()).as_deref(), expected, "{row}");
         }
     }
 }

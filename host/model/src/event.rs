@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::call::CallId;
 use crate::departure::Departure;
+use crate::history::History;
 use crate::id::RunId;
 use crate::journal::{Ending, UndoOutcome};
 use crate::orphan::OrphanReport;
@@ -67,6 +68,8 @@ pub enum RunOutcome {
     Nondeterministic,
     /// It left its plan, and nothing is stuck: everything was undone, or is held as it was.
     LeftPlan,
+    /// It found differences, and left nothing of its own behind.
+    Differs,
     /// It waits, without a process.
     Parked,
     /// It was interrupted and can be resumed.
@@ -90,13 +93,14 @@ impl From<Ending> for RunOutcome {
 }
 
 impl RunOutcome {
-    /// Returns the outcome of a run that ended so: one that left its plan is told from one that
-    /// failed, unless its rollback needs a person.
-    pub fn of(ending: Ending, has_left_plan: bool) -> Self {
+    /// Returns the outcome of a run that ended so: one that left its plan and one that found
+    /// differences are told from one that failed, unless its rollback needs a person.
+    pub fn of(ending: Ending, history: &History) -> Self {
+        let is_clean = matches!(ending, Ending::RolledBack | Ending::FailedClean);
+        let is_settled = is_clean || ending == Ending::Held;
         match ending {
-            Ending::RolledBack | Ending::FailedClean | Ending::Held if has_left_plan => {
-                Self::LeftPlan
-            }
+            _ if is_settled && history.plan_left.is_some() => Self::LeftPlan,
+            _ if is_clean && history.has_differed => Self::Differs,
             other => other.into(),
         }
     }
@@ -110,7 +114,7 @@ impl RunOutcome {
             Self::RollbackIncomplete | Self::Held => Exit::Stuck,
             Self::Nondeterministic => Exit::Nondeterministic,
             Self::Moved => Exit::Usage,
-            Self::LeftPlan => Exit::Differs,
+            Self::LeftPlan | Self::Differs => Exit::Differs,
             Self::Parked => Exit::Parked,
             Self::Interrupted => Exit::Interrupted,
         }
@@ -120,21 +124,40 @@ impl RunOutcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::departure::Departure;
     use crate::exit::Exit;
+    use crate::journal::{Differed, Record};
+    use crate::tale::Tale;
 
     #[test]
-    fn whoever_left_the_plan_is_told_so_unless_something_is_stuck() {
+    fn differences_and_plans_that_were_left_are_told_from_failures_where_nobody_is_needed() {
+        let plain = Tale::new;
+        let found = "acme-db is off".to_owned();
+        let differed = || Tale::new().then(Record::Differed(Differed { found: found.clone() }));
+        let left = || {
+            let (planned, actual) = ("a network".to_owned(), "a server".to_owned());
+            let departure = Departure { effect: 1, of: 2, planned, actual, differences: vec![] };
+            Tale::new().then(Record::PlanLeft(departure))
+        };
         let rows = [
-            (Ending::RolledBack, Exit::RolledBack, Exit::Differs),
-            (Ending::FailedClean, Exit::RolledBack, Exit::Differs),
-            (Ending::Held, Exit::Stuck, Exit::Differs),
-            (Ending::RollbackIncomplete, Exit::Stuck, Exit::Stuck),
-            (Ending::Nondeterministic, Exit::Nondeterministic, Exit::Nondeterministic),
-            (Ending::Succeeded, Exit::Done, Exit::Done),
+            (plain(), Ending::FailedClean, Exit::RolledBack),
+            (plain(), Ending::RolledBack, Exit::RolledBack),
+            (differed(), Ending::FailedClean, Exit::Differs),
+            (differed(), Ending::RolledBack, Exit::Differs),
+            (differed(), Ending::RollbackIncomplete, Exit::Stuck),
+            (differed(), Ending::Held, Exit::Stuck),
+            (differed(), Ending::Nondeterministic, Exit::Nondeterministic),
+            (differed(), Ending::Moved, Exit::Usage),
+            (left(), Ending::RolledBack, Exit::Differs),
+            (left(), Ending::FailedClean, Exit::Differs),
+            (left(), Ending::Held, Exit::Differs),
+            (left(), Ending::RollbackIncomplete, Exit::Stuck),
+            (left(), Ending::Nondeterministic, Exit::Nondeterministic),
         ];
-        for (ending, followed, left) in rows {
-            let exits = [false, true].map(|has_left| RunOutcome::of(ending, has_left).exit());
-            assert_eq!(exits, [followed, left], "{ending:?}");
+        for (tale, ending, expected) in rows {
+            let history = tale.history();
+            let outcome = RunOutcome::of(ending, &history);
+            assert_eq!(outcome.exit(), expected, "{ending:?} {:?}", history.plan_left);
         }
     }
 }

@@ -62,6 +62,10 @@ pub struct Problem {
     pub field: Option<String>,
 }
 
+/// The code of a failure by which a runbook says that it looked and found differences. It is a part
+/// of the contract with guests, like their interfaces.
+pub const DIFFERS: &str = "differs";
+
 /// Names the field at fault before the message.
 fn place(field: Option<&str>) -> String {
     field.map_or_else(String::new, |field| format!("`{field}`: "))
@@ -107,6 +111,13 @@ pub enum Failure {
     Failed(Problem),
 }
 
+impl Failure {
+    /// Tells whether a runbook that ends with this has verified something and found differences.
+    pub fn is_difference(&self) -> bool {
+        matches!(self, Self::Failed(problem) if problem.code == DIFFERS)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,6 +129,22 @@ mod tests {
             rule: "a-rule".to_owned(),
             reason: reason.to_owned(),
             hint: hint.to_owned(),
+        }
+    }
+
+    #[test]
+    fn only_what_a_runbook_calls_a_difference_is_one() {
+        let problem = |code: &str| Problem::new(code, "acme-db is off");
+        let rows = [
+            (Failure::Failed(problem(DIFFERS)), true),
+            (Failure::Failed(problem("runbook")), false),
+            (Failure::Failed(problem("Differs")), false),
+            (Failure::Conflict(problem(DIFFERS)), false),
+            (Failure::Invalid(problem(DIFFERS)), false),
+            (Failure::Denied(denial("acme-db", DIFFERS, "")), false),
+        ];
+        for (failure, expected) in rows {
+            assert_eq!(failure.is_difference(), expected, "{failure}");
         }
     }
 

@@ -41,6 +41,8 @@ pub struct History {
     pub cancel: Option<String>,
     /// Where the run left its plan, the last time.
     pub plan_left: Option<Departure>,
+    /// Whether it fails for differences that it found.
+    pub has_differed: bool,
     /// The last turn backward.
     pub rollback: Option<Rollback>,
     /// How the run ended, unless it was opened again.
@@ -125,6 +127,7 @@ impl History {
             pivot: None,
             cancel: None,
             plan_left: None,
+            has_differed: false,
             rollback: None,
             finished: None,
         })
@@ -180,6 +183,7 @@ impl History {
             Record::Resolved(resolved) => self.take_verdict(resolved)?,
             Record::CancelRequested(cancel) => self.cancel = Some(cancel.by.clone()),
             Record::PlanLeft(left) => self.plan_left = Some(left.clone()),
+            Record::Differed(_) => self.has_differed = true,
             Record::RollbackStarted(started) => self.turn_back(started, at),
             Record::UndoIntent(intent) => {
                 let undo = &mut self.effect(intent.call)?.undo;

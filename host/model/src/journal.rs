@@ -65,6 +65,8 @@ pub enum Record {
     CancelRequested(CancelRequested),
     /// The run was about to do something else than its plan says.
     PlanLeft(Departure),
+    /// The runbook verified something and found differences: for that it fails.
+    Differed(Differed),
     /// The run goes backward from here.
     RollbackStarted(RollbackStarted),
     /// An undo is about to act.
@@ -347,6 +349,14 @@ pub enum Verdict {
 pub struct CancelRequested {
     /// Who asked.
     pub by: String,
+}
+
+/// What a verification found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Differed {
+    /// In the words of the runbook.
+    pub found: String,
 }
 
 /// The turning point.

@@ -25,6 +25,9 @@ pub const TENANT: &str = "runwrit/tenant";
 pub const BY: &str = "runwrit/by";
 /// The proof over all of them, the kind and the name.
 pub const MAC: &str = "runwrit/mac";
+/// The type that a server was ordered as, whichever candidate that was: a fact for comparisons. The
+/// proof does not cover it.
+pub const TYPE: &str = "runwrit/type";
 
 /// 160 bits of the HMAC: a forgery needs 2^160 tries, and 32 characters fit a label.
 const MAC_BYTES: usize = 20;

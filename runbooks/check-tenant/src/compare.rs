@@ -1,14 +1,17 @@
 //! What differs between the registry and what stands: pure, and all of it at once.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use runwrit_sdk::hetzner::servers::Server;
+use runwrit_sdk::hetzner::servers::{PrivateAddress, Server};
 use runwrit_sdk::registry::{State, Tenant};
 
 use crate::compared::Compared;
 use crate::found::Found;
 use crate::reach;
+
+/// The label by which the host says as what a server was ordered.
+const TYPE: &str = "runwrit/type";
 
 /// Compares a tenant, as the registry knows it, with what stands under its labels.
 pub fn compare(id: &str, known: Option<&Tenant>, found: &Found) -> Compared {
@@ -48,6 +51,7 @@ fn active(tenant: &Tenant, found: &Found, compared: &mut Compared) {
         compared.note(server.status == "running", format!("{name} is running"), || {
             format!("{name} is `{}`, not running", server.status)
         });
+        kind(server, compared);
         compared.note(is_guarded(server, found), format!("a firewall guards {name}"), || {
             format!("no firewall of the tenant is in force on {name}")
         });
@@ -87,13 +91,47 @@ fn composition(tenant: &Tenant, found: &Found, compared: &mut Compared) {
 
 fn network(tenant: &Tenant, found: &Found, compared: &mut Compared) {
     let range = format!("10.{}.0.0/16", tenant.octet);
+    let subnet = format!("10.{}.1.0/24", tenant.octet);
     for network in &found.networks {
         let name = &network.name;
         compared.note(network.ip_range == range, format!("{name} is {range}"), || {
             let has = &network.ip_range;
             format!("{name} is {has}, but octet {} means {range}", tenant.octet)
         });
+        let has: Vec<_> = network.subnets.iter().map(|it| it.ip_range.as_str()).collect();
+        compared.note(has == [subnet.as_str()], format!("{name} has the subnet {subnet}"), || {
+            let (has, octet) = (has.join("`, `"), tenant.octet);
+            format!("{name} has the subnets `{has}`, but octet {octet} means {subnet} alone")
+        });
     }
+    for server in &found.servers {
+        let name = &server.name;
+        let mut addresses = server.private_addresses.iter();
+        let holds = addresses.any(|it| is_inside(&it.ip, tenant.octet) && is_ours(it, found));
+        compared.note(holds, format!("{name} has an address in {subnet}"), || {
+            format!("{name} has no address in {subnet} of the tenant's network")
+        });
+    }
+}
+
+/// Tells whether an address lies in the subnet of the servers.
+fn is_inside(ip: &str, octet: u8) -> bool {
+    ip.parse::<Ipv4Addr>().is_ok_and(|ip| ip.octets()[..3] == [10, octet, 1])
+}
+
+/// Tells whether an address belongs to the network of the tenant. Where none stands, that was told.
+fn is_ours(address: &PrivateAddress, found: &Found) -> bool {
+    found.networks.is_empty() || found.networks.iter().any(|it| it.id == address.network)
+}
+
+/// Compares the type of a server with the one that the host ordered. Without its label, which older
+/// servers have not, there is nothing to compare with.
+fn kind(server: &Server, compared: &mut Compared) {
+    let Some(ordered) = server.labels.iter().find(|label| label.key == TYPE) else { return };
+    let (Server { name, server_type, .. }, ordered) = (server, &ordered.value);
+    compared.note(server_type == ordered, format!("{name} is of the type {ordered}"), || {
+        format!("{name} is of the type {server_type}, but {ordered} was ordered")
+    });
 }
 
 /// Compares the addresses of the registry with those of the servers, both ways.
@@ -131,10 +169,11 @@ fn is_guarded(server: &Server, found: &Found) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use runwrit_sdk::Label;
     use runwrit_sdk::dns::{FoundSet, RecordSet};
     use runwrit_sdk::hetzner::firewalls::{Direction, Firewall, Protocol, Rule};
-    use runwrit_sdk::hetzner::networks::Network;
-    use runwrit_sdk::hetzner::servers::{FirewallStatus, PrivateAddress};
+    use runwrit_sdk::hetzner::networks::{Network, Subnet};
+    use runwrit_sdk::hetzner::servers::FirewallStatus;
     use runwrit_sdk::hetzner::volumes::Volume;
     use runwrit_sdk::registry::Endpoint;
 
@@ -152,8 +191,13 @@ mod tests {
             private_addresses: vec![PrivateAddress { network: "n".to_owned(), ip: ip.to_owned() }],
             firewalls: vec![FirewallStatus { firewall: "f".to_owned(), is_applied: true }],
             volumes: Vec::new(),
-            labels: Vec::new(),
+            labels: vec![Label { key: TYPE.to_owned(), value: "cx23".to_owned() }],
         }
+    }
+
+    fn subnet(ip_range: &str) -> Subnet {
+        let (ip_range, network_zone) = (ip_range.to_owned(), "eu-central".to_owned());
+        Subnet { ip_range, network_zone }
     }
 
     fn rule(port: &str, addresses: &[&str]) -> Rule {
@@ -191,7 +235,7 @@ mod tests {
                 id: "n".to_owned(),
                 name: "acme-net".to_owned(),
                 ip_range: "10.7.0.0/16".to_owned(),
-                subnets: Vec::new(),
+                subnets: vec![subnet("10.7.1.0/24")],
                 servers: Vec::new(),
                 labels: Vec::new(),
             }],
@@ -237,10 +281,32 @@ mod tests {
     #[test]
     fn every_difference_is_told_alone() {
         type Change = fn(&mut Tenant, &mut Found);
-        let rows: [(&str, Change); 18] = [
+        let rows: [(&str, Change); 24] = [
             ("acme has 0 networks instead of 1", |_, found| found.networks.clear()),
             ("acme-net is 10.8.0.0/16, but octet 7 means 10.7.0.0/16", |_, found| {
                 found.networks[0].ip_range = "10.8.0.0/16".to_owned();
+            }),
+            ("acme-net has the subnets ``, but octet 7 means 10.7.1.0/24 alone", |_, found| {
+                found.networks[0].subnets.clear()
+            }),
+            (
+                "acme-net has the subnets `10.7.1.0/24`, `10.7.2.0/24`, but octet 7 means \
+                 10.7.1.0/24 alone",
+                |_, found| found.networks[0].subnets.push(subnet("10.7.2.0/24")),
+            ),
+            (
+                "acme-net has the subnets `10.7.2.0/24`, but octet 7 means 10.7.1.0/24 alone",
+                |_, found| found.networks[0].subnets[0] = subnet("10.7.2.0/24"),
+            ),
+            ("acme-db has no address in 10.7.1.0/24 of the tenant's network", |tenant, found| {
+                found.servers[2].private_addresses[0].ip = "10.7.2.3".to_owned();
+                tenant.endpoints[2].address = "10.7.2.3".to_owned();
+            }),
+            ("acme-db has no address in 10.7.1.0/24 of the tenant's network", |_, found| {
+                found.servers[2].private_addresses[0].network = "another".to_owned();
+            }),
+            ("acme-db is of the type cx43, but cx23 was ordered", |_, found| {
+                found.servers[2].server_type = "cx43".to_owned();
             }),
             ("acme has 0 volumes instead of at least 1", |_, found| found.volumes.clear()),
             ("acme-data is attached to no server of the tenant", |_, found| {
@@ -296,13 +362,22 @@ mod tests {
             ),
         ];
         let told = compare("acme", Some(&tenant(State::Active)), &standing());
-        assert_eq!((told.differences, told.agreements.len()), (Vec::<String>::new(), 25));
+        assert_eq!((told.differences, told.agreements.len()), (Vec::<String>::new(), 32));
         for (expected, change) in rows {
             let (mut tenant, mut found) = (tenant(State::Active), standing());
             change(&mut tenant, &mut found);
             let told = compare("acme", Some(&tenant), &found);
             assert_eq!(told.differences, [expected]);
         }
+    }
+
+    #[test]
+    fn a_server_from_before_its_type_was_noted_is_no_difference() {
+        let mut found = standing();
+        found.servers[2].labels.clear();
+        found.servers[2].server_type = "cx43".to_owned();
+        let told = compare("acme", Some(&tenant(State::Active)), &found);
+        assert_eq!((told.differences, told.agreements.len()), (Vec::<String>::new(), 31));
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod reach;
 mod compare;
 
 use runwrit_sdk::registry;
-use runwrit_sdk::{Context as _, Result, failed, info, inputs, outputs, step, verified, warn};
+use runwrit_sdk::{Context as _, Result, differs, info, inputs, outputs, step, verified, warn};
 
 use found::Found;
 
@@ -34,7 +34,7 @@ fn run() -> Result {
             info(&format!("tenant {id} is as the registry says"));
             Ok(())
         }
-        Some(first) if count == 1 => Err(failed(first)),
-        Some(first) => Err(failed(format!("{first}, and {} more differences", count - 1))),
+        Some(first) if count == 1 => Err(differs(first)),
+        Some(first) => Err(differs(format!("{first}, and {} more differences", count - 1))),
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use runwrit_sdk::hetzner::firewalls::{Direction, Protocol, Rule};
 use runwrit_sdk::hetzner::networks::{NetworkSpec, Subnet};
-use runwrit_sdk::hetzner::servers::ServerSpec;
+use runwrit_sdk::hetzner::servers::{Server, ServerSpec};
 use runwrit_sdk::hetzner::volumes::VolumeSpec;
 use runwrit_sdk::{Label, Result, inputs, invalid};
 
@@ -14,6 +14,14 @@ use crate::host_rules;
 const IMAGE: &str = "debian-12";
 /// The smallest volume there is; it grows without being made anew.
 const VOLUME_GB: u32 = 10;
+
+/// The label that says what a server is there for.
+pub const ROLE: &str = "role";
+/// The label that says for which location a server was asked: it may stand in a fallback.
+pub const LOCATION: &str = "location";
+/// The label by which the host says as what a server was ordered. One that was made before the host
+/// noted that has none.
+pub const TYPE: &str = "runwrit/type";
 
 /// The inputs, read once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,7 +148,7 @@ impl Layout {
             user_data: host_rules::user_data(role, self.octet, &self.bastion),
             has_public_ipv4: role == Role::Gateway,
             has_public_ipv6: true,
-            labels: vec![Label { key: "role".to_owned(), value: role.name().to_owned() }],
+            labels: vec![label(ROLE, role.name()), label(LOCATION, &self.location)],
         };
         self.roles().into_iter().map(server).collect()
     }
@@ -166,6 +174,15 @@ impl Role {
             Self::Db => "db",
         }
     }
+}
+
+fn label(key: &str, value: &str) -> Label {
+    Label { key: key.to_owned(), value: value.to_owned() }
+}
+
+/// Returns what a label of a server says.
+pub fn labelled<'a>(server: &'a Server, key: &str) -> Option<&'a str> {
+    server.labels.iter().find(|label| label.key == key).map(|label| label.value.as_str())
 }
 
 /// Returns what two rules have in common when they mean the same, whatever they are called.
@@ -278,6 +295,9 @@ mod tests {
             assert_eq!(server.ssh_keys, ["ops"], "{name}");
             assert!(server.user_data.contains("nftables"), "{name}");
             assert_eq!(server.has_public_ipv4, name == "acme-gateway", "{name}");
+            let labels = server.labels.iter().map(|it| format!("{}={}", it.key, it.value));
+            let role = format!("role={}", server.role);
+            assert_eq!(labels.collect::<Vec<_>>(), [role.as_str(), "location=nbg1"], "{name}");
         }
     }
 

@@ -1,14 +1,15 @@
 //! Compares a tenant that is active already with the inputs, all at once, and changes nothing.
 
 use runwrit_sdk::hetzner::locations;
+use runwrit_sdk::hetzner::networks::Subnet;
 use runwrit_sdk::hetzner::servers::Server;
 use runwrit_sdk::registry::Tenant;
 use runwrit_sdk::{
-    Context as _, Error, Failure, Result, failed, info, step, verified, verify, warn,
+    Context as _, Error, Failure, Result, differs, failed, info, step, verified, verify, warn,
 };
 
 use crate::find::Found;
-use crate::layout::{Layout, Role};
+use crate::layout::{LOCATION, Layout, ROLE, Role, TYPE, labelled};
 use crate::names::Place;
 use crate::provision::{
     Provisioned, addresses, endpoints, is_applied, same, server_of, verify_rules, verify_server,
@@ -41,9 +42,9 @@ impl Differences {
         self.0.iter().for_each(|difference| warn(difference));
         match self.0.as_slice() {
             [] => Ok(()),
-            [one] => Err(failed(one)),
+            [one] => Err(differs(one)),
             [first, others @ ..] => {
-                Err(failed(format!("{first}, and {} more differences", others.len())))
+                Err(differs(format!("{first}, and {} more differences", others.len())))
             }
         }
     }
@@ -59,13 +60,14 @@ fn is_difference(error: &Error) -> bool {
 pub fn compare(layout: &Layout, tenant: &Tenant) -> Result<Provisioned> {
     let Layout { tenant: id, octet, .. } = layout;
     step("verify the tenant as it stands")?;
-    locations::get(&layout.location).context("looking the input `location` up")?;
+    let location = locations::get(&layout.location);
+    let zone = location.context("looking the input `location` up")?.network_zone;
     let found = Found::look()?;
     let mut differences = Differences::default();
     let holds = tenant.octet == *octet;
     differences.note(verify(holds, &format!("{id} is active with octet {octet}")))?;
     let is_complete = differences.note(verify_names(layout, &found))?.is_some();
-    compare_network(layout, &found, &mut differences)?;
+    compare_network(layout, &zone, &found, &mut differences)?;
     compare_servers(layout, &found, &mut differences)?;
     compare_volumes(layout, &found, &mut differences)?;
     // Without one of the servers, which was told by name, nobody can say what the registry misses.
@@ -95,11 +97,20 @@ fn verify_names(layout: &Layout, found: &Found) -> Result {
     Err(failed(format!("the tenant has `{has}`, but the inputs mean `{wants}`")))
 }
 
-fn compare_network(layout: &Layout, found: &Found, differences: &mut Differences) -> Result {
+fn compare_network(
+    layout: &Layout,
+    zone: &str,
+    found: &Found,
+    differences: &mut Differences,
+) -> Result {
+    let spec = layout.network(zone);
     for network in &found.networks {
-        let holds = network.ip_range == layout.ip_range();
-        let what = format!("network {} is {}", network.name, layout.ip_range());
-        differences.note(verify(holds, &what))?;
+        let name = &network.name;
+        let what = format!("network {name} is {}", spec.ip_range);
+        differences.note(verify(network.ip_range == spec.ip_range, &what))?;
+        let (has, wants) = (subnets(&network.subnets), subnets(&spec.subnets));
+        let what = format!("network {name} has the subnets `{wants}` and no others");
+        differences.note(verify(has == wants, &what))?;
     }
     for firewall in &found.firewalls {
         differences.note(verify_rules(layout, firewall))?;
@@ -107,20 +118,70 @@ fn compare_network(layout: &Layout, found: &Found, differences: &mut Differences
     Ok(())
 }
 
+/// Names subnets in an order of their own.
+fn subnets(subnets: &[Subnet]) -> String {
+    let named =
+        |Subnet { ip_range, network_zone }: &Subnet| format!("{ip_range} in {network_zone}");
+    let mut names: Vec<_> = subnets.iter().map(named).collect();
+    names.sort();
+    names.join("`, `")
+}
+
 fn compare_servers(layout: &Layout, found: &Found, differences: &mut Differences) -> Result {
     for server in &found.servers {
         differences.note(verify_server(layout, server))?;
-        if server.location != layout.location {
-            let (name, at, input) = (&server.name, &server.location, &layout.location);
-            warn(&format!(
-                "{name} stands in {at}, not in {input}: as a fallback, or as it was asked"
-            ));
+        differences.note(verify_type(server))?;
+        match judge_location(&layout.location, server) {
+            Where::AsAsked => {}
+            Where::Elsewhere(told) => warn(&told),
+            Where::Differs(told) => drop(differences.note::<()>(Err(failed(told)))?),
         }
         differences.note(verify_role(layout, server))?;
         let holds = found.firewalls.iter().any(|firewall| is_applied(&firewall.id, server));
         differences.note(verify(holds, &format!("the firewall is in force on {}", server.name)))?;
     }
     Ok(())
+}
+
+/// Compares the type of a server with the one that was ordered: any of its role, as stock was.
+fn verify_type(server: &Server) -> Result {
+    let Some(ordered) = labelled(server, TYPE) else { return Ok(()) };
+    let Server { name, server_type, .. } = server;
+    match server_type == ordered {
+        true => verified(&format!("{name} is of the type {ordered}, as ordered")),
+        false => {
+            Err(failed(format!("{name} is of the type {server_type}, not {ordered}, as ordered")))
+        }
+    }
+}
+
+/// How the place of a server is to be judged.
+#[derive(Debug, PartialEq, Eq)]
+enum Where {
+    /// It stands where the input says.
+    AsAsked,
+    /// It stands elsewhere, and may: in words.
+    Elsewhere(String),
+    /// It was never asked for the place that the input says: in words.
+    Differs(String),
+}
+
+/// Tells a fallback, which the configuration allows, from a server that was asked for elsewhere.
+fn judge_location(input: &str, server: &Server) -> Where {
+    let Server { name, location: at, .. } = server;
+    match labelled(server, LOCATION) {
+        _ if at == input => Where::AsAsked,
+        Some(asked) if asked == input => {
+            Where::Elsewhere(format!("{name} stands in {at}, the fallback for {input}"))
+        }
+        Some(asked) => Where::Differs(format!(
+            "{name} stands in {at} and was asked for {asked}, but the inputs mean {input}"
+        )),
+        // Servers from before this label say nothing.
+        None => Where::Elsewhere(format!(
+            "{name} stands in {at}, not in {input}: as a fallback, or as it was asked"
+        )),
+    }
 }
 
 /// Compares the label by which others find a server with what its name says.
@@ -130,8 +191,7 @@ fn verify_role(layout: &Layout, server: &Server) -> Result {
         // That the inputs mean no such server was told already.
         return Ok(());
     };
-    let mut labels = server.labels.iter();
-    let holds = labels.any(|label| label.key == "role" && label.value == role.name());
+    let holds = labelled(server, ROLE) == Some(role.name());
     verify(holds, &format!("{} is labelled role={}", server.name, role.name()))
 }
 
@@ -164,9 +224,81 @@ fn compare_names(layout: &Layout, found: &Found, differences: &mut Differences) 
 
 #[cfg(test)]
 mod tests {
-    use runwrit_sdk::{Problem, invalid};
+    use runwrit_sdk::{Label, Problem, invalid};
 
     use super::*;
+
+    fn server(location: &str, labels: &[(&str, &str)]) -> Server {
+        let label = |(key, value): &(&str, &str)| Label {
+            key: (*key).to_owned(),
+            value: (*value).to_owned(),
+        };
+        Server {
+            id: "1".to_owned(),
+            name: "acme-db".to_owned(),
+            status: "running".to_owned(),
+            server_type: "cx33".to_owned(),
+            location: location.to_owned(),
+            public_ipv4: None,
+            public_ipv6: None,
+            private_addresses: Vec::new(),
+            firewalls: Vec::new(),
+            volumes: Vec::new(),
+            labels: labels.iter().map(label).collect(),
+        }
+    }
+
+    #[test]
+    fn a_fallback_is_told_from_a_server_that_was_asked_for_elsewhere() {
+        let rows = [
+            ("nbg1", &[(LOCATION, "nbg1")][..], Where::AsAsked),
+            ("nbg1", &[(LOCATION, "fsn1")], Where::AsAsked),
+            ("nbg1", &[], Where::AsAsked),
+            (
+                "fsn1",
+                &[(LOCATION, "nbg1")],
+                Where::Elsewhere("acme-db stands in fsn1, the fallback for nbg1".to_owned()),
+            ),
+            (
+                "fsn1",
+                &[(LOCATION, "fsn1")],
+                Where::Differs(
+                    "acme-db stands in fsn1 and was asked for fsn1, but the inputs mean nbg1"
+                        .to_owned(),
+                ),
+            ),
+            (
+                "fsn1",
+                &[],
+                Where::Elsewhere(
+                    "acme-db stands in fsn1, not in nbg1: as a fallback, or as it was asked"
+                        .to_owned(),
+                ),
+            ),
+        ];
+        for (at, labels, expected) in rows {
+            assert_eq!(judge_location("nbg1", &server(at, labels)), expected, "{at} {labels:?}");
+        }
+    }
+
+    #[test]
+    fn a_type_is_compared_where_the_host_noted_what_it_ordered() {
+        assert!(verify_type(&server("nbg1", &[])).is_ok(), "an older tenant is no difference");
+        let error = verify_type(&server("nbg1", &[(TYPE, "cx43")])).unwrap_err();
+        assert_eq!(error.to_string(), "acme-db is of the type cx33, not cx43, as ordered");
+    }
+
+    #[test]
+    fn subnets_are_compared_in_any_order() {
+        let subnet = |ip_range: &str| Subnet {
+            ip_range: ip_range.to_owned(),
+            network_zone: "eu-central".to_owned(),
+        };
+        let (one, two) = (subnet("10.7.1.0/24"), subnet("10.7.2.0/24"));
+        assert_eq!(subnets(&[one.clone(), two.clone()]), subnets(&[two, one.clone()]));
+        assert_eq!(subnets(&[one]), "10.7.1.0/24 in eu-central");
+        assert_eq!(subnets(&[]), "");
+    }
 
     #[test]
     fn all_that_differs_is_noted_once_and_what_cannot_be_seen_ends_it() {

@@ -97,6 +97,15 @@ pub fn failed(message: impl Into<String>) -> Error {
     Failure::Failed(problem).into()
 }
 
+/// Builds the error of a runbook that looked at something and found it otherwise than it should be,
+/// in one sentence for the operator. A run that ends with it, and leaves nothing of its own behind,
+/// exits with code 6, so that a script tells drift from a failure.
+pub fn differs(message: impl Into<String>) -> Error {
+    // The code is a word between guests and host: `runwrit_model::failure::DIFFERS`.
+    let problem = Problem { code: "differs".to_owned(), message: message.into(), field: None };
+    Failure::Failed(problem).into()
+}
+
 /// Builds the error of an input that is wrong in a way that types cannot tell.
 pub fn invalid(input: &str, message: impl Into<String>) -> Error {
     let code = "invalid-input".to_owned();
@@ -114,6 +123,14 @@ mod tests {
         assert_eq!(error.to_string(), "outer: inner: boom");
         let Failure::Failed(problem) = Failure::from(error) else { panic!("the variant stays") };
         assert_eq!(problem.message, "outer: inner: boom");
+    }
+
+    #[test]
+    fn a_difference_keeps_its_code_whatever_was_being_done() {
+        let error = Err::<(), _>(differs("acme-db is off")).context("comparing").unwrap_err();
+        let Failure::Failed(problem) = Failure::from(error) else { panic!("the variant stays") };
+        let Problem { code, message, .. } = problem;
+        assert_eq!((&*code, &*message), ("differs", "comparing: acme-db is off"));
     }
 
     #[test]

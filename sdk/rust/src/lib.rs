@@ -35,6 +35,6 @@ pub use bindings::runwrit::registry::tenants as registry;
 pub use bindings::runwrit::run::{clock, inputs, log, outputs, random, recovery};
 pub use bindings::runwrit::types::failures::{Denial, Failure, Problem};
 pub use bindings::runwrit::types::labels::Label;
-pub use error::{Context, Error, Result, failed, invalid};
+pub use error::{Context, Error, Result, differs, failed, invalid};
 pub use start::start;
 pub use steps::{debug, info, step, verified, verify, warn};

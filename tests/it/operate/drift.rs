@@ -47,12 +47,20 @@ fn drift_is_told_from_all_three_sides_and_nothing_is_changed() {
     cloud.post(&path, &json!({"rules": [open]}));
     let path = "/zones/example.org/rrsets/acme/A/actions/set_records";
     cloud.post(path, &json!({"records": [{"value": "203.0.113.99"}]}));
+    let subnet = json!({"type": "cloud", "ip_range": "10.7.9.0/24", "network_zone": "eu-central"});
+    let network = id_of(&cloud, "acme-net");
+    cloud.post(&format!("/networks/{network}/actions/add_subnet"), &subnet);
+    let gateway = id_of(&cloud, "acme-gateway");
+    cloud.post(&format!("/servers/{gateway}/actions/poweroff"), &json!({}));
+    cloud.handle.desk().advance(Duration::from_secs(60));
+    let kind = json!({"server_type": "cpx22", "upgrade_disk": false});
+    cloud.post(&format!("/servers/{gateway}/actions/change_type"), &kind);
     // Until every action has ended.
     cloud.handle.desk().advance(Duration::from_secs(60));
     let worker = id_of(&cloud, "acme-worker-1");
     cloud.send("PUT", &format!("/servers/{worker}"), &json!({"labels": {"runwrit/by": "me"}}));
     let (before, drifted) = (changes(&cloud), check(&shell));
-    assert_eq!(drifted.code, Some(1), "{}", drifted.stderr);
+    assert_eq!(drifted.code, Some(6), "{}", drifted.stderr);
     for told in [
         "acme-data is attached to no server of the tenant",
         "acme has 0 workers instead of at least 1",
@@ -60,6 +68,9 @@ fn drift_is_told_from_all_three_sides_and_nothing_is_changed() {
         "acme-fw has a rule that no run sets: tcp 22 in from `0.0.0.0/0`, `::/0`",
         "acme-fw does not let HTTPS in",
         "acme.example.org A is `203.0.113.99`, but acme-gateway has",
+        "acme-net has the subnets `10.7.1.0/24`, `10.7.9.0/24`, but octet 7 means 10.7.1.0/24",
+        "acme-gateway is of the type cpx22, but cx23 was ordered",
+        "found differences and changed nothing",
     ] {
         assert!(drifted.stderr.contains(told), "`{told}` is missing: {}", drifted.stderr);
     }
@@ -83,6 +94,6 @@ fn a_registry_that_was_lost_leaves_a_tenant_that_a_check_calls_foreign_and_a_swe
     // With the host key, but without the registry, the tenant is seen and unknown.
     fs::copy(first.path("state/host.key"), second.path("state/host.key")).expect("ours");
     let checked = check(&second);
-    assert_eq!(checked.code, Some(1), "{}", checked.stderr);
+    assert_eq!(checked.code, Some(6), "{}", checked.stderr);
     assert!(checked.stderr.contains("the registry does not know acme"), "{}", checked.stderr);
 }

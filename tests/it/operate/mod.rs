@@ -12,6 +12,7 @@ mod moving;
 mod resolve;
 mod sweep;
 mod names;
+mod prices;
 mod tick;
 mod undo_order;
 mod zombies;

@@ -95,6 +95,12 @@ impl Bench {
         bench
     }
 
+    /// Adds to the configuration.
+    pub fn configure(&self, text: &str) {
+        let whole = format!("{CONFIGURATION}\n{text}");
+        fs::write(self.folder.path().join("runwrit.toml"), whole).expect("it is writable");
+    }
+
     /// Provisions the tenant of the example grant.
     pub async fn provision(&self) -> Ended {
         self.run("provision-tenant", &ACME).await

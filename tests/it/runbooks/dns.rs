@@ -87,7 +87,7 @@ async fn a_name_that_somebody_changed_meanwhile_is_left_to_a_person() {
     let set = "/zones/example.org/rrsets/acme/A/actions/set_records";
     bench.by_hand(set, json!({"records": [{"value": "203.0.113.9"}]})).await;
     let differs = bench.provision().await;
-    assert_eq!(differs.code, Some(1), "{differs:?}");
+    assert_eq!(differs.code, Some(6), "{differs:?}");
     assert!(differs.tells("203.0.113.9") && differs.tells("it should be"), "{differs:?}");
 
     // What a run of this tenant made stays this tenant's, whatever it holds by now.

@@ -58,65 +58,133 @@ async fn a_tenant_that_stands_is_compared_and_not_touched() {
     assert!(before[0] >= ACME, "the first run sent {before:?}");
 }
 
-/// What somebody does by hand to a tenant that stands, or what another input means, and a part of
-/// what the next run says of it.
-type Difference = (&'static str, Option<(&'static str, &'static str, Value)>, &'static str);
+/// What somebody does by hand to a tenant that stands, the input of the next run, and all that this
+/// run says of it.
+type Difference = (fn(&Bench) -> Vec<(String, Value)>, &'static str, &'static str);
 
-fn differences() -> Vec<Difference> {
-    let by_hand = |collection, action, body| Some((collection, action, body));
-    vec![
-        (
-            "acme-fw",
-            by_hand("firewalls", "set_rules", json!({"rules": []})),
-            "not so: acme-fw admits 443 from all and 22 from 203.0.113.7/32 only",
-        ),
-        (
-            "acme-data",
-            by_hand("volumes", "detach", json!({})),
-            "not so: volume acme-data is attached to acme-db",
-        ),
-        (
-            "acme-gateway",
-            by_hand("servers", "poweroff", json!({})),
-            "not so: acme-gateway is running as cx23 in nbg1",
-        ),
-        ("workers=2", None, "`, but the inputs mean `"),
-    ]
+/// Returns the path of an action on something.
+fn act(bench: &Bench, name: &str, collection: &str, action: &str) -> String {
+    format!("/{collection}/{}/actions/{action}", bench.id_of(name))
 }
 
+fn network(bench: &Bench) -> Value {
+    json!(bench.id_of("acme-net").parse::<u64>().expect("a number"))
+}
+
+const DIFFERENCES: [Difference; 9] = [
+    (
+        |bench| vec![(act(bench, "acme-fw", "firewalls", "set_rules"), json!({"rules": []}))],
+        "workers=1",
+        "not so: acme-fw admits 443 from all and 22 from 203.0.113.7/32 only",
+    ),
+    (
+        |bench| vec![(act(bench, "acme-data", "volumes", "detach"), json!({}))],
+        "workers=1",
+        "not so: volume acme-data is attached to acme-db",
+    ),
+    (
+        |bench| vec![(act(bench, "acme-gateway", "servers", "poweroff"), json!({}))],
+        "workers=1",
+        "not so: acme-gateway is running as cx23 in nbg1",
+    ),
+    (|_| Vec::new(), "workers=2", "`, but the inputs mean `"),
+    (
+        |bench| vec![(act(bench, "acme-data", "volumes", "resize"), json!({"size": 20}))],
+        "workers=1",
+        "not so: volume acme-data has 10 GB",
+    ),
+    (
+        |bench| {
+            let server = bench.id_of("acme-worker-1").parse::<u64>().expect("a number");
+            let from = json!([{"type": "server", "server": {"id": server}}]);
+            let path = act(bench, "acme-fw", "firewalls", "remove_from_resources");
+            vec![(path, json!({"remove_from": from}))]
+        },
+        "workers=1",
+        "not so: the firewall is in force on acme-worker-1",
+    ),
+    (
+        |bench| {
+            let path = |action: &str| act(bench, "acme-worker-1", "servers", action);
+            let network = network(bench);
+            let detached = (path("detach_from_network"), json!({"network": network}));
+            let elsewhere = json!({"network": network, "ip": "10.7.1.200"});
+            vec![detached, (path("attach_to_network"), elsewhere)]
+        },
+        "workers=1",
+        "not so: the registry names the addresses as they are",
+    ),
+    (
+        |bench| {
+            let subnet = json!({"type": "cloud", "ip_range": "10.7.9.0/24",
+                "network_zone": "eu-central"});
+            vec![(act(bench, "acme-net", "networks", "add_subnet"), subnet)]
+        },
+        "workers=1",
+        "not so: network acme-net has the subnets `10.7.1.0/24 in eu-central` and no others",
+    ),
+    (
+        |bench| {
+            let path = |action: &str| act(bench, "acme-gateway", "servers", action);
+            let kind = json!({"server_type": "cpx22", "upgrade_disk": false});
+            let off = (path("poweroff"), json!({}));
+            vec![off, (path("change_type"), kind), (path("poweron"), json!({}))]
+        },
+        "workers=1",
+        "acme-gateway is of the type cpx22, not cx23, as ordered",
+    ),
+];
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tenant_that_stands_otherwise_is_told_and_not_touched() {
-    for (what, by_hand, says) in differences() {
+async fn a_tenant_that_stands_otherwise_is_told_alone_and_not_touched() {
+    for (by_hand, input, says) in DIFFERENCES {
         let bench = Bench::start().await;
-        assert_eq!(bench.provision().await.code, Some(0), "{what}");
-        if let Some((collection, action, body)) = &by_hand {
-            let id = bench.id_of(what);
-            bench.by_hand(&format!("/{collection}/{id}/actions/{action}"), body.clone()).await;
+        assert_eq!(bench.provision().await.code, Some(0), "{says}");
+        for (path, body) in by_hand(&bench) {
+            bench.by_hand(&path, body).await;
         }
         let changes = || {
             let count = |method| bench.cloud.desk().request_count(method, "/**");
             ["POST", "PUT", "DELETE"].map(count)
         };
         let before = (changes(), bench.alive());
-        let input = if by_hand.is_some() { "workers=1" } else { what };
         let again = bench.provision_with(input).await;
-        assert_eq!(again.code, Some(1), "{what}: {again:?}");
-        assert!(again.tells(says), "{what}: {again:?}");
-        assert!(!again.tells("nothing was changed"), "{what}: {again:?}");
-        assert_eq!((changes(), bench.alive()), before, "{what} was touched");
+        assert_eq!(again.code, Some(6), "{says}: {again:?}");
+        assert!(again.tells("\"outcome\":\"differs\""), "{says}: {again:?}");
+        assert!(again.tells(says), "{says}: {again:?}");
+        assert!(!again.tells("more differences"), "{says} is not alone: {again:?}");
+        assert!(!again.tells("nothing was changed"), "{says}: {again:?}");
+        assert_eq!((changes(), bench.alive()), before, "{says}: it was touched");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fallback_is_no_difference_and_another_location_is_one() {
+    let bench = Bench::start().await;
+    bench.configure("[hetzner.fallback-locations]\nnbg1 = [\"fsn1\"]\n");
+    let grant = Bench::example_grant();
+    let grant = grant.replace("locations = [\"nbg1\"]", "locations = [\"nbg1\", \"fsn1\"]");
+    for kind in ["cx23", "cpx22"] {
+        bench.cloud.desk().set_stock(kind, "nbg1", false);
+    }
+    let made = bench.provision_under(&grant).await;
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let again = bench.provision().await;
+    assert_eq!(again.code, Some(0), "{again:?}");
+    assert!(again.tells("acme-gateway stands in fsn1, the fallback for nbg1"), "{again:?}");
+    let elsewhere = bench.provision_with("location=fsn1").await;
+    assert_eq!(elsewhere.code, Some(6), "{elsewhere:?}");
+    let told = "acme-db stands in nbg1 and was asked for nbg1, but the inputs mean fsn1";
+    assert!(elsewhere.tells(told), "{elsewhere:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_that_differs_is_told_at_once() {
     let bench = Bench::start().await;
     assert_eq!(bench.provision().await.code, Some(0));
-    let act = |what: &str, collection: &str, action: &str| {
-        format!("/{collection}/{}/actions/{action}", bench.id_of(what))
-    };
-    bench.by_hand(&act("acme-fw", "firewalls", "set_rules"), json!({"rules": []})).await;
-    bench.by_hand(&act("acme-data", "volumes", "detach"), json!({})).await;
-    bench.by_hand(&act("acme-gateway", "servers", "poweroff"), json!({})).await;
+    bench.by_hand(&act(&bench, "acme-fw", "firewalls", "set_rules"), json!({"rules": []})).await;
+    bench.by_hand(&act(&bench, "acme-data", "volumes", "detach"), json!({})).await;
+    bench.by_hand(&act(&bench, "acme-gateway", "servers", "poweroff"), json!({})).await;
     for (kind, value) in [("A", "203.0.113.9"), ("AAAA", "2001:db8::9")] {
         let set = format!("/zones/example.org/rrsets/acme/{kind}/actions/set_records");
         bench.by_hand(&set, json!({"records": [{"value": value}]})).await;
@@ -128,12 +196,12 @@ async fn all_that_differs_is_told_at_once() {
     };
     let before = (changes(), bench.alive());
     let again = bench.provision_with("octet=8").await;
-    assert_eq!(again.code, Some(1), "{again:?}");
+    assert_eq!(again.code, Some(6), "{again:?}");
     for told in ["not so: acme is active with octet 8", "not so: network acme-net is 10.8.0.0/16"] {
         assert!(again.tells(told), "`{told}` is missing: {again:?}");
     }
     let again = bench.provision().await;
-    assert_eq!(again.code, Some(1), "{again:?}");
+    assert_eq!(again.code, Some(6), "{again:?}");
     for told in [
         "not so: acme-fw admits 443 from all and 22 from 203.0.113.7/32 only",
         "not so: volume acme-data is attached to acme-db",

@@ -10,7 +10,6 @@ use runwrit_engine::view::{self, RunState, RunSummary};
 use runwrit_model::cost::Cost;
 use runwrit_model::exit::Exit;
 use runwrit_model::id::{RunId, Scope};
-use runwrit_model::journal::Ending;
 use serde_json::json;
 
 use crate::configuration::Configuration;
@@ -157,10 +156,7 @@ fn costs(runs: &[RunSummary]) -> Vec<String> {
 fn line(run: &RunSummary) -> String {
     let RunSummary { run: id, runbook, scope, created_at, .. } = run;
     let state = state(&run.state, run.is_alive);
-    // What a run that succeeded made may have been removed by another one since.
-    let is_open = run.state != RunState::Ended(Ending::Succeeded);
-    let price = run.eur_per_month.filter(|_| is_open);
-    let price = price.map_or(String::new(), |eur| format!("  EUR {eur} a month"));
+    let price = run.eur_per_month.map_or(String::new(), |eur| format!("  EUR {eur} a month"));
     format!("{id}  {}  {state:<20}  {runbook} on {scope}{price}", view::time(*created_at))
 }
 

@@ -198,12 +198,13 @@ fn tell(run: &RunId, what: &'static str, found: String, exit: Exit, session: &Se
 
 /// Returns the exit code that a person should see first. A run that waits again is as it should be.
 fn worse(one: Exit, other: Exit) -> Exit {
-    const ORDER: [Exit; 6] = [
+    const ORDER: [Exit; 7] = [
         Exit::Bug,
         Exit::Interrupted,
         Exit::Stuck,
         Exit::Nondeterministic,
         Exit::Usage,
+        Exit::Differs,
         Exit::RolledBack,
     ];
     let bad = ORDER.into_iter().find(|exit| *exit == one || *exit == other);
@@ -220,6 +221,9 @@ mod tests {
             (Exit::Done, Exit::Parked, Exit::Done),
             (Exit::Done, Exit::RolledBack, Exit::RolledBack),
             (Exit::Usage, Exit::RolledBack, Exit::Usage),
+            (Exit::Done, Exit::Differs, Exit::Differs),
+            (Exit::RolledBack, Exit::Differs, Exit::Differs),
+            (Exit::Usage, Exit::Differs, Exit::Usage),
             (Exit::Stuck, Exit::Usage, Exit::Stuck),
             (Exit::Stuck, Exit::Interrupted, Exit::Interrupted),
         ];

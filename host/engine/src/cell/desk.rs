@@ -88,8 +88,9 @@ fn pass(
     let given = given.iter().map(encode).collect::<Result<_, _>>().map_err(Error::new)?;
     let desk = store.data_mut().lend();
     let told = desk.ask(&Said::Call(interface.to_owned(), function.to_owned(), given))?;
-    for (result, wanted) in results.iter_mut().zip(ty.results()).take(1) {
-        *result = decode(told.clone(), &wanted).map_err(Error::new)?;
+    // A function of a component has one result or none.
+    if let (Some(result), Some(wanted)) = (results.first_mut(), ty.results().next()) {
+        *result = decode(told, &wanted).map_err(Error::new)?;
     }
     Ok(())
 }

@@ -56,7 +56,7 @@ impl Engine {
         let message = finished.map(|end| end.message).unwrap_or_default();
         let end = match outcome {
             RunOutcome::Succeeded => End::Succeeds,
-            RunOutcome::FailedClean | RunOutcome::Held => End::Fails(message),
+            RunOutcome::FailedClean | RunOutcome::Differs | RunOutcome::Held => End::Fails(message),
             outcome => return Err(EngineError::NotRehearsed { outcome }),
         };
         let mut noted = notebook.lock().unwrap_or_else(PoisonError::into_inner);

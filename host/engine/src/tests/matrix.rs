@@ -1,6 +1,6 @@
 //! Kills at every boundary, in every weather: nothing leaks, nothing is doubled, the end is right.
 
-use runwrit_model::event::RunOutcome::{self, FailedClean, RolledBack, Succeeded};
+use runwrit_model::event::RunOutcome::{self, Differs, FailedClean, RolledBack, Succeeded};
 
 use std::time::Duration;
 
@@ -37,6 +37,12 @@ const ROWS: &[Row] = &[
         name: "failure at the end",
         acts: &[Net("net"), Servers(&["one", "two"]), Link("one", "two"), Fail],
         outcome: RolledBack,
+        standing: &[],
+    },
+    Row {
+        name: "differences at the end",
+        acts: &[Net("net"), Servers(&["one", "two"]), Differ],
+        outcome: Differs,
         standing: &[],
     },
     Row {

@@ -307,6 +307,7 @@ fn kinds(entries: &[Entry]) -> Vec<&'static str> {
         Record::Accepted(_) => "accepted",
         Record::Result(_) => "result",
         Record::CancelRequested(_) => "cancel",
+        Record::Differed(_) => "differed",
         Record::RollbackStarted(_) => "rollback",
         Record::UndoIntent(_) => "undo-intent",
         Record::UndoResult(_) => "undo-result",

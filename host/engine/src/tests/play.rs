@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use runwrit_capabilities::gate::{CallError, Gate, Notice};
-use runwrit_model::failure::{Failure, Problem};
+use runwrit_model::failure::{DIFFERS, Failure, Problem};
 use runwrit_model::id::RunId;
 use runwrit_model::journal::Refinement;
 
@@ -41,6 +41,7 @@ pub enum Act {
     /// Goes on in spite of a failure.
     TryNet(&'static str),
     Fail,
+    Differ,
     Trap,
     Starve,
     Panic,
@@ -62,6 +63,10 @@ impl Guest for Player {
         for act in self.acts.clone() {
             match act {
                 Act::Fail => return GuestEnd::Failed(failure("the runbook gave up")),
+                Act::Differ => {
+                    let found = Problem::new(DIFFERS, "the gate is open");
+                    return GuestEnd::Failed(Failure::Failed(found));
+                }
                 Act::Trap => return GuestEnd::Trapped("unreachable".to_owned()),
                 Act::Starve => return GuestEnd::Starved("computed for 30 s".to_owned()),
                 // Without the hook, which would fill the output of the tests.
@@ -139,7 +144,7 @@ impl Player {
                     Ok(made) => self.see(&made.name),
                 }
             }
-            Act::Fail | Act::Trap | Act::Starve | Act::Panic => {
+            Act::Fail | Act::Differ | Act::Trap | Act::Starve | Act::Panic => {
                 unreachable!("the loop ends with these")
             }
         }

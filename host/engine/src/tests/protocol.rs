@@ -10,6 +10,7 @@ use runwrit_model::journal::{
     Attempt, Ending, Entry, OnFailure, Outcome, Record, Resolved, UndoOutcome, VERSION, Verdict,
 };
 
+use super::fuse::Fuse;
 use super::play::Act::{self, *};
 use super::{Bench, Exit, START, calm, kill_at, kinds};
 use crate::engine::Canceled;
@@ -260,6 +261,45 @@ async fn a_failure_is_held_where_the_grant_or_a_pivot_says_so() {
         let outcome = engine.rollback(bench.run(), "ada", &toy).await.unwrap();
         assert_eq!(outcome, RunOutcome::RolledBack);
         assert!(bench.cloud.standing().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn differences_that_were_found_are_told_from_a_failure_where_nothing_is_left() {
+    let rows: [(&[Act], OnFailure, RunOutcome, &[&str]); 4] = [
+        (&[Look, Differ], OnFailure::Rollback, RunOutcome::Differs, &[]),
+        (&[Net("net"), Differ], OnFailure::Rollback, RunOutcome::Differs, &[]),
+        (&[Net("net"), Differ], OnFailure::Hold, RunOutcome::Held, &["net"]),
+        (
+            &[Net("net"), HoldsData, Differ],
+            OnFailure::Rollback,
+            RunOutcome::RollbackIncomplete,
+            &["net"],
+        ),
+    ];
+    for (acts, on_failure, expected, standing) in rows {
+        let mut bench = calm(acts).await;
+        bench.created.on_failure = on_failure;
+        for again in ["at first", "asked again"] {
+            assert_eq!(bench.once().await.unwrap(), expected, "{acts:?} {again}");
+        }
+        assert_eq!(bench.cloud.standing(), standing, "{acts:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_kill_around_differences_loses_and_doubles_nothing() {
+    for boundary in 1.. {
+        let bench = calm(&[Net("net"), Differ]).await;
+        if let Exit::Ended(ended) = bench.process(Fuse::at(boundary), None).await {
+            assert_eq!(ended.unwrap(), RunOutcome::Differs);
+            break;
+        }
+        assert_eq!(bench.once().await.unwrap(), RunOutcome::Differs, "killed at {boundary}");
+        assert!(bench.cloud.standing().is_empty(), "killed at {boundary}");
+        let kinds = kinds(&bench.journal().await);
+        let written = kinds.iter().filter(|it| **it == "differed").count();
+        assert_eq!(written, 1, "killed at {boundary}: {kinds:?}");
     }
 }
 

@@ -7,6 +7,7 @@ use runwrit_model::failure::{Failure, Problem};
 use runwrit_model::grant::{Addressed, Permit, ServerRequest, Situation};
 use runwrit_model::hetzner::{Candidate, Kind, ServerSpec};
 use runwrit_model::id::Digest;
+use runwrit_model::labels::TYPE;
 use runwrit_model::limits::READY_MAX;
 use serde_json::{Value, json};
 
@@ -293,6 +294,9 @@ impl Order {
             keys.push(self.batch.ssh_key(&self.hetzner, name).await?);
         }
         let ids = |ids: &[String]| ids.iter().filter_map(|id| parse_id(id)).collect::<Vec<_>>();
+        let mut labels = all_labels(&spec.labels, ticket);
+        // Nobody knows before the order which candidate it will be.
+        labels.insert(TYPE.to_owned(), candidate.server_type.clone());
         let firewalls = ids(&spec.firewalls).into_iter().map(|id| json!({"firewall": id}));
         let mut body = json!({
             "name": spec.name,
@@ -302,7 +306,7 @@ impl Order {
             "ssh_keys": keys,
             "networks": ids(&spec.networks),
             "firewalls": firewalls.collect::<Vec<_>>(),
-            "labels": all_labels(&spec.labels, ticket),
+            "labels": labels,
             "public_net": {
                 "enable_ipv4": spec.has_public_ipv4,
                 "enable_ipv6": spec.has_public_ipv6,

@@ -307,6 +307,7 @@ fn kind(record: &Record) -> &'static str {
         Record::Resolved(_) => "resolved",
         Record::CancelRequested(_) => "cancel-requested",
         Record::PlanLeft(_) => "plan-left",
+        Record::Differed(_) => "differed",
         Record::RollbackStarted(_) => "rollback-started",
         Record::UndoIntent(_) => "undo-intent",
         Record::UndoResult(_) => "undo-result",
