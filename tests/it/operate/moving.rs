@@ -249,9 +249,12 @@ fn what_cannot_be_moved_is_refused_and_nothing_changes() {
     for name in ["run.age", "key.txt"] {
         fs::copy(shell.path(name), second.path(name)).expect("a copy");
     }
+    assert_eq!(second.run(&["runs"]).code, Some(0));
+    let before = files_in(&second, "state");
     let native = import(&second, "run.age", "state");
     assert_eq!(native.code, Some(2), "{}", native.stderr);
     assert!(native.stderr.contains("is a scope of this state directory too"), "{}", native.stderr);
+    assert_eq!(files_in(&second, "state"), before, "the refused import left something");
 }
 
 #[test]
