@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getpid, setrlimit};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule,
@@ -84,7 +84,7 @@ fn program() -> Result<BpfProgram, seccompiler::BackendError> {
         let no_code = MaskedEq(libc::PROT_EXEC as u64);
         rules.insert(call, vec![only(PROTECTION_ARGUMENT, no_code, 0)?]);
     }
-    let own = u64::from(std::process::id());
+    let own = getpid().as_raw_nonzero().get().unsigned_abs().into();
     rules.insert(libc::SYS_tgkill, vec![only(PROCESS_ARGUMENT, Eq, own)?]);
     let look = libc::F_GETFD as u64;
     rules.insert(libc::SYS_fcntl, vec![only(COMMAND_ARGUMENT, Eq, look)?]);
