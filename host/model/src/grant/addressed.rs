@@ -96,7 +96,7 @@ impl Asked<'_> {
     /// Requires that the grant lists a name of this kind.
     pub fn named(&self, grant: &Grant, kind: Kind, name: &str) -> Result<(), Denial> {
         let hetzner = grant.document().hetzner.as_ref();
-        let listed = hetzner.is_some_and(|hetzner| hetzner.names(kind).contains(&name));
+        let listed = hetzner.is_some_and(|hetzner| hetzner.names(kind, name));
         self.require(Rule::Name, listed, || {
             let reason = format!("`{}` does not name {}", section_key(kind), quote(name));
             super::asked::refuse_name(reason, name, || line_for(kind, name))

@@ -301,15 +301,15 @@ impl Document {
 }
 
 impl Hetzner {
-    /// Returns the names of this kind that the grant lists.
-    pub(super) fn names(&self, kind: Kind) -> Vec<&str> {
+    /// Returns whether the grant lists this name of this kind.
+    pub(super) fn names(&self, kind: Kind, name: &str) -> bool {
         match kind {
-            Kind::Network => self.networks.iter().map(|it| it.name.as_str()).collect(),
-            Kind::Firewall => self.firewalls.iter().map(|it| it.name.as_str()).collect(),
-            Kind::Volume => self.volumes.iter().map(|it| it.name.as_str()).collect(),
-            Kind::SshKey => self.new_ssh_keys.iter().map(|it| it.name.as_str()).collect(),
-            Kind::Server => self.servers.iter().map(String::as_str).collect(),
-            Kind::PrimaryIp => self.primary_ips.iter().map(String::as_str).collect(),
+            Kind::Network => self.networks.iter().any(|it| it.name == name),
+            Kind::Firewall => self.firewalls.iter().any(|it| it.name == name),
+            Kind::Volume => self.volumes.iter().any(|it| it.name == name),
+            Kind::SshKey => self.new_ssh_keys.iter().any(|it| it.name == name),
+            Kind::Server => self.servers.iter().any(|it| it == name),
+            Kind::PrimaryIp => self.primary_ips.iter().any(|it| it == name),
         }
     }
 }

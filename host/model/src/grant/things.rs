@@ -29,7 +29,7 @@ impl Grant {
     pub fn read_ssh_key(&self, name: &str, now: UnixMs) -> Result<Permit, Denial> {
         let asked = self.ask("hetzner.ssh-keys.get", name, now)?;
         let hetzner = self.document().hetzner.as_ref();
-        if !hetzner.is_some_and(|hetzner| hetzner.names(Kind::SshKey).contains(&name)) {
+        if !hetzner.is_some_and(|hetzner| hetzner.names(Kind::SshKey, name)) {
             let listed = hetzner.map_or(&[][..], |hetzner| &hetzner.ssh_keys);
             asked.listed(Rule::SshKey, "ssh-keys", listed, name)?;
         }
