@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use runwrit_capabilities::Capabilities;
 use runwrit_capabilities::run::Run;
 use runwrit_engine::books::Books;
-use runwrit_engine::cell::CellGuest;
+use runwrit_engine::cell::{CellGuest, VacantCell};
 use runwrit_engine::code_cache::{CodeCache, CompileBounds, Compiler};
 use runwrit_engine::gate::RunGate;
 use runwrit_engine::sandbox::{self, Bounds};
@@ -52,8 +52,8 @@ async fn crowd() -> Result<(f64, f64), String> {
     let mut runs = Vec::new();
     for _ in 0..RUNS {
         let code = cache.load(&wasmtime, &wasm).await.map_err(told("the guest"))?;
-        let (program, granted) = (product()?, BTreeSet::new());
-        let guest = CellGuest::new(program, code, Bounds::default(), &granted, capabilities);
+        let (cell, granted) = (VacantCell::start(product()?), BTreeSet::new());
+        let guest = CellGuest::new(cell, code, Bounds::default(), &granted, capabilities);
         runs.push(engine.start(toy::created(engine.new_run_id()), guest, &Nowhere));
     }
     tokio::select! {

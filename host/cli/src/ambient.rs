@@ -188,7 +188,7 @@ pub fn read(what: &str, path: &Path, bytes_max: u64) -> Result<Vec<u8>, Error> {
         Error::usage(format!("the {what} `{}` cannot be read: {source}", path.display()))
     };
     let file = Patient::open(path, limits::PIPE_WAIT_MAX).map_err(wrong)?;
-    let mut bytes = Vec::new();
+    let mut bytes = file.room(bytes_max);
     file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(wrong)?;
     if bytes.len() as u64 > bytes_max {
         let message = format!("the {what} `{}` is too large", path.display());
@@ -414,8 +414,7 @@ pub fn exit_now(exit: runwrit_model::exit::Exit) -> ! {
     std::process::exit(i32::from(exit.code()))
 }
 
-/// Returns what the host of a cell has put in the place of standard input and output.
-pub fn handed() -> io::Result<(OwnedFd, OwnedFd)> {
-    let stream = io::stdin().as_fd().try_clone_to_owned()?;
-    Ok((stream, io::stdout().as_fd().try_clone_to_owned()?))
+/// Returns what the host of a cell has put in the place of standard input.
+pub fn handed() -> io::Result<OwnedFd> {
+    io::stdin().as_fd().try_clone_to_owned()
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 
 /// Options that every command takes.
 #[derive(Debug, Clone, Args)]
@@ -22,4 +22,36 @@ pub struct Shared {
     /// Say more on standard error; twice says everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
+}
+
+/// The words of one command, learned only when it is asked for: to learn those of all commands
+/// takes longer than the work of most.
+#[derive(Debug)]
+pub struct Lazy<T>(pub T);
+
+impl<T: Args> Args for Lazy<T> {
+    fn augment_args(command: Command) -> Command {
+        command.defer(learn::<T>)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        command.defer(learn::<T>)
+    }
+}
+
+impl<T: Args> FromArgMatches for Lazy<T> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        T::from_arg_matches(matches).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        self.0.update_from_arg_matches(matches)
+    }
+}
+
+/// Adds the words of `T`. What the command says of itself stays: the words come with a text of
+/// their own.
+fn learn<T: Args>(command: Command) -> Command {
+    let (about, long_about) = (command.get_about().cloned(), command.get_long_about().cloned());
+    T::augment_args(command).about(about).long_about(long_about)
 }

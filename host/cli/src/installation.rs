@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use runwrit_engine::cell::CellGuest;
+use runwrit_engine::cell::{CellGuest, VacantCell};
 use runwrit_engine::code_cache::{CodeCache, CodeError, CompileBounds, Compiler};
 use runwrit_engine::engine::Engine;
 use runwrit_engine::error::EngineError;
@@ -131,21 +131,21 @@ impl Installation {
         })
     }
 
-    /// Returns an admitted component, ready to run in a cell; it is compiled where that was not
+    /// Returns an admitted component, ready to run in its cell; it is compiled where that was not
     /// done before. `assemble` puts the capabilities of its run together.
     pub async fn guest<F>(
         &self,
+        cell: VacantCell,
         component: &[u8],
         granted: &BTreeSet<String>,
         assemble: F,
     ) -> Result<CellGuest<F>, Error> {
         let engine =
             sandbox::engine().map_err(|error| Error::new(Exit::Bug, format!("{error:#}")))?;
-        let program = ambient::program();
-        let compiler = Compiler { program: program.clone(), bounds: CompileBounds::default() };
+        let compiler = Compiler { program: ambient::program(), bounds: CompileBounds::default() };
         let cache = CodeCache::open(&self.state.join("code"), &self.key, compiler)?;
         let code = cache.load(&engine, component).await?;
-        Ok(CellGuest::new(program, code, Bounds::default(), granted, assemble))
+        Ok(CellGuest::new(cell, code, Bounds::default(), granted, assemble))
     }
 
     /// Turns what the engine said into an exit code, with the summary for people before it.
@@ -158,13 +158,14 @@ impl Installation {
         self.progress.close();
         let outcome = ended?;
         if !session.output.is_json {
-            let mut view = self.engine.show(run).await?;
+            let (mut view, history) = self.engine.look(run).await?;
             if !self.is_kept {
                 view.next_commands.clear();
             }
             summary::print(&view, outcome, &session.output);
-            let denial = summary::last_denial(&self.engine.history(run).await?);
-            if let Some(denial) = denial.filter(|_| outcome != RunOutcome::Succeeded) {
+            if let Some(denial) =
+                summary::last_denial(&history).filter(|_| outcome != RunOutcome::Succeeded)
+            {
                 session.note(Style::Good, &format!("hint: {}", denial.hint));
             }
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use runwrit_engine::admission::Package;
+use runwrit_engine::cell::VacantCell;
 use runwrit_model::admission::{Gap, Gaps, Origin, admit, ask_within_grant};
 use runwrit_model::document::Faults;
 use runwrit_model::exit::Exit;
@@ -93,12 +94,13 @@ impl Admitted {
     pub async fn start(
         self,
         installation: &Installation,
-        surroundings: Surroundings,
+        (surroundings, cell): (Surroundings, VacantCell),
         session: &Session,
     ) -> Result<Exit, Error> {
         let Self { package, inputs, run, .. } = &self;
         let assemble = surroundings.assembler(&package.manifest, inputs);
-        let guest = installation.guest(&package.component, &package.linked(), assemble).await?;
+        let guest =
+            installation.guest(cell, &package.component, &package.linked(), assemble).await?;
         let home = installation.engine.home(&self.scope()).await?;
         let worlds = surroundings.enter(home.as_ref()).await?;
         installation.store.put_component(package.component.clone()).await?;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use runwrit_engine::admission::linked;
 use runwrit_engine::books::Books;
+use runwrit_engine::cell::VacantCell;
 use runwrit_engine::gate::RunGate;
 use runwrit_engine::guest::{Guest, GuestEnd};
 use runwrit_engine::view::RunState;
@@ -14,6 +15,7 @@ use runwrit_model::manifest::Manifest;
 use runwrit_model::settings;
 
 use crate::adoption::Adoption;
+use crate::ambient;
 use crate::arrival;
 use crate::configuration::Configuration;
 use crate::credentials::Wallet;
@@ -98,7 +100,8 @@ impl Standing {
         let Some(bytes) = component else { return Ok(None) };
         let assemble = self.surroundings.assembler(&self.manifest, &self.created.inputs);
         let granted = linked(&self.manifest);
-        let guest = self.installation.guest(&bytes, &granted, assemble).await?;
+        let cell = VacantCell::start(ambient::program());
+        let guest = self.installation.guest(cell, &bytes, &granted, assemble).await?;
         Ok(Some(Runbook::Component(guest)))
     }
 }

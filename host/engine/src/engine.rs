@@ -205,11 +205,9 @@ impl Engine {
     pub async fn list(&self) -> Result<Listing, EngineError> {
         let (mut listing, mut histories) = (Listing::default(), Vec::new());
         for row in self.store.runs().await? {
-            let told =
-                async { Ok((self.show(&row.run).await?.summary(), self.history(&row.run).await?)) };
-            match told.await {
-                Ok((summary, history)) => {
-                    listing.runs.push(summary);
+            match self.look(&row.run).await {
+                Ok((view, history)) => {
+                    listing.runs.push(view.summary());
                     histories.push(history);
                 }
                 Err(error) if EngineError::is_damage(&error) => {
@@ -231,11 +229,17 @@ impl Engine {
 
     /// Returns all that is known about a run.
     pub async fn show(&self, run: &RunId) -> Result<RunView, EngineError> {
+        Ok(self.look(run).await?.0)
+    }
+
+    /// Returns all that is known about a run, and its folded journal.
+    pub async fn look(&self, run: &RunId) -> Result<(RunView, History), EngineError> {
         let entries = self.store.journal(run).await?;
         let is_alive = self.store.run(run).await?.state == store::RunState::Working;
         let now = self.host.clock.now();
-        RunView::of(&entries, is_alive, now, &self.host.timing)
-            .map_err(|source| EngineError::Damaged { run: run.clone(), source })
+        let history = History::of(&entries)
+            .map_err(|source| EngineError::Damaged { run: run.clone(), source })?;
+        Ok((RunView::of(&history, &entries, is_alive, now, &self.host.timing), history))
     }
 
     /// Returns the folded journal of a run: what a caller needs to bring its component and its

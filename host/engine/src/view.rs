@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use runwrit_model::call::CallId;
 use runwrit_model::cost::{Cost, is_standing};
-use runwrit_model::history::{Effect, History, HistoryError};
+use runwrit_model::history::{Effect, History};
 use runwrit_model::id::{RunId, Scope};
 use runwrit_model::journal::{
     Created, Ending, Entry, Observed, Outcome, Record, Resolved, UndoOutcome, UnixMs, Verdict,
@@ -193,36 +193,36 @@ impl RunSummary {
 }
 
 impl RunView {
-    /// Folds a journal.
-    pub fn of(
+    /// Looks at a folded journal and its entries.
+    pub(crate) fn of(
+        history: &History,
         entries: &[Entry],
         is_alive: bool,
         now: UnixMs,
         timing: &Timing,
-    ) -> Result<Self, HistoryError> {
-        let history = History::of(entries)?;
-        let state = state(&history, now, timing);
+    ) -> Self {
+        let state = state(history, now, timing);
         let finished = history.finished.clone();
         let message = match (&finished, &history.rollback) {
             (Some(end), _) => end.message.clone(),
             (None, Some(rollback)) => rollback.cause.clone(),
             (None, None) => String::new(),
         };
-        Ok(Self {
+        Self {
             run: history.created.run.clone(),
             created: history.created.clone(),
             created_at: history.created_at,
             last_at: history.last_at,
             is_alive,
-            steps: steps(entries, &history),
-            left: orphan::reports(&history),
-            lasting: lasting(&history),
-            eur_per_month: eur_per_month(&history),
+            steps: steps(entries, history),
+            left: orphan::reports(history),
+            lasting: lasting(history),
+            eur_per_month: eur_per_month(history),
             outputs: finished.map(|end| end.outputs).unwrap_or_default(),
             message,
-            next_commands: commands(&history, &state, is_alive),
+            next_commands: commands(history, &state, is_alive),
             state,
-        })
+        }
     }
 
     /// Returns the line for a list, but for the prices, which need the journals of all runs.

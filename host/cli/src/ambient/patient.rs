@@ -12,6 +12,8 @@ use rustix::fs::OFlags;
 /// Reads a file. Where nothing comes for too long that is an error: somebody forgot the writer.
 pub struct Patient {
     file: File,
+    /// How many bytes an ordinary file holds; nothing of what must be waited for.
+    size: Option<u64>,
     wait_max: Duration,
 }
 
@@ -23,12 +25,23 @@ impl Patient {
         let flags = (OFlags::NONBLOCK | OFlags::CLOEXEC).bits();
         let flags = i32::try_from(flags).expect("these flags of Linux fit 31 bits");
         let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-        Ok(Self { file, wait_max })
+        let metadata = file.metadata()?;
+        let size = metadata.is_file().then_some(metadata.len());
+        Ok(Self { file, size, wait_max })
+    }
+
+    /// Returns room for all of the file and for the look beyond its end, of `bytes_max` at most.
+    pub fn room(&self, bytes_max: u64) -> Vec<u8> {
+        let bytes = self.size.map_or(0, |size| size.min(bytes_max) + 1);
+        Vec::with_capacity(usize::try_from(bytes).unwrap_or_default())
     }
 }
 
 impl Read for Patient {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        if self.size.is_some() {
+            return self.file.read(bytes);
+        }
         let timeout = Timespec::try_from(self.wait_max).map_err(io::Error::other)?;
         loop {
             let mut readable = [PollFd::new(&self.file, PollFlags::IN)];

@@ -6,9 +6,9 @@ use runwrit_model::exit::Exit;
 use crate::ambient;
 use crate::error::Error;
 
-/// Runs the guest whose stream and code the host has put in the place of input and output.
+/// Runs the guest that the host hands over on the stream in the place of the input.
 pub fn execute() -> Result<Exit, Error> {
     let_go();
-    let (stream, code) = ambient::handed().map_err(|error| Error::of(Exit::Usage, &error))?;
-    run_as_cell(stream, code).map(|()| Exit::Done).map_err(|error| Error::of(Exit::Usage, &error))
+    let stream = ambient::handed().map_err(|error| Error::of(Exit::Usage, &error))?;
+    run_as_cell(stream).map(|()| Exit::Done).map_err(|error| Error::of(Exit::Usage, &error))
 }

@@ -32,6 +32,7 @@ mod compile;
 use clap::Subcommand;
 use runwrit_model::exit::Exit;
 
+use crate::arguments::Lazy;
 use crate::error::Error;
 use crate::session::Session;
 
@@ -39,90 +40,90 @@ use crate::session::Session;
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a runbook with exactly the authority of a grant
-    Run(run::Arguments),
+    Run(Lazy<run::Arguments>),
     /// Show what a run would do and cost, without doing it
-    Plan(plan::Arguments),
+    Plan(Lazy<plan::Arguments>),
     /// Go on with a run that was killed, interrupted or parked
-    Resume(resume::Arguments),
+    Resume(Lazy<resume::Arguments>),
     /// Undo everything that a run did
-    Rollback(rollback::Arguments),
+    Rollback(Lazy<rollback::Arguments>),
     /// Ask a run to stop at its next call and to roll back
-    Cancel(cancel::Arguments),
+    Cancel(Lazy<cancel::Arguments>),
     /// List the runs of this installation, or move one elsewhere
-    Runs(runs::Arguments),
+    Runs(Lazy<runs::Arguments>),
     /// Show one run: what it did, what exists now, what it costs
-    Show(show::Arguments),
+    Show(Lazy<show::Arguments>),
     /// Answer for a call whose outcome nobody but a person can know
-    Resolve(resolve::Arguments),
+    Resolve(Lazy<resolve::Arguments>),
     /// Look for what runs left behind, and what it costs
-    Sweep(sweep::Arguments),
+    Sweep(Lazy<sweep::Arguments>),
     /// Take servers, networks and volumes that stand already into a tenant
-    Adopt(adopt::Arguments),
+    Adopt(Lazy<adopt::Arguments>),
     /// Do what waits for time: late sweeps, timers, interrupted rollbacks
-    Tick(tick::Arguments),
+    Tick(Lazy<tick::Arguments>),
     /// Look whether this host is fit for runs, with a fix for each finding
-    Doctor(doctor::Arguments),
+    Doctor(Lazy<doctor::Arguments>),
     /// Save the state directory, and restore it
-    State(state::Arguments),
+    State(Lazy<state::Arguments>),
     /// Show what a runbook is and asks for, without running any of it
-    Inspect(inspect::Arguments),
+    Inspect(Lazy<inspect::Arguments>),
     /// Pack a runbook: the same bytes from the same source
-    Build(build::Arguments),
+    Build(Lazy<build::Arguments>),
     /// Make and show keys
-    Key(key::Arguments),
+    Key(Lazy<key::Arguments>),
     /// Vouch for a package
-    Sign(sign::Arguments),
+    Sign(Lazy<sign::Arguments>),
     /// Tell who vouches for a package, and whether that is enough here
-    Verify(verify::Arguments),
+    Verify(Lazy<verify::Arguments>),
     /// Say whom this host trusts
-    Trust(trust::Arguments),
+    Trust(Lazy<trust::Arguments>),
     /// Put a package with its signatures into a registry, a folder or an archive
-    Push(push::Arguments),
+    Push(Lazy<push::Arguments>),
     /// Get a package that this host trusts, and pin it
-    Pull(pull::Arguments),
+    Pull(Lazy<pull::Arguments>),
     /// Carry a package with its signatures from one place to another, byte by byte
-    Copy(copy::Arguments),
+    Copy(Lazy<copy::Arguments>),
     /// Pin packages of this host by name, version and digest
-    Lock(lock::Arguments),
+    Lock(Lazy<lock::Arguments>),
     /// Work with grants
-    Grants(grants::Arguments),
+    Grants(Lazy<grants::Arguments>),
     /// Serve a stand-in for an outside system
-    Simulate(simulate::Arguments),
+    Simulate(Lazy<simulate::Arguments>),
     /// Compiles a component in a child process under limits
     #[command(name = "__compile", hide = true)]
-    Compile(compile::Arguments),
+    Compile(Lazy<compile::Arguments>),
 }
 
 impl Command {
     /// Does it.
     pub fn execute(self, session: &Session) -> Result<Exit, Error> {
         match self {
-            Self::Run(arguments) => run::execute(arguments, session),
-            Self::Plan(arguments) => plan::execute(arguments, session),
-            Self::Resume(arguments) => resume::execute(arguments, session),
-            Self::Rollback(arguments) => rollback::execute(arguments, session),
-            Self::Cancel(arguments) => cancel::execute(arguments, session),
-            Self::Runs(arguments) => runs::execute(arguments, session),
-            Self::Show(arguments) => show::execute(arguments, session),
-            Self::Resolve(arguments) => resolve::execute(arguments, session),
-            Self::Sweep(arguments) => sweep::execute(arguments, session),
-            Self::Adopt(arguments) => adopt::execute(arguments, session),
-            Self::Tick(arguments) => tick::execute(arguments, session),
-            Self::Doctor(arguments) => doctor::execute(arguments, session),
-            Self::State(arguments) => state::execute(arguments, session),
-            Self::Inspect(arguments) => inspect::execute(arguments, session),
-            Self::Build(arguments) => build::execute(arguments, session),
-            Self::Key(arguments) => key::execute(arguments, session),
-            Self::Sign(arguments) => sign::execute(arguments, session),
-            Self::Verify(arguments) => verify::execute(arguments, session),
-            Self::Trust(arguments) => trust::execute(arguments, session),
-            Self::Push(arguments) => push::execute(arguments, session),
-            Self::Pull(arguments) => pull::execute(arguments, session),
-            Self::Copy(arguments) => copy::execute(arguments, session),
-            Self::Lock(arguments) => lock::execute(arguments, session),
-            Self::Grants(arguments) => grants::execute(arguments, session),
-            Self::Simulate(arguments) => simulate::execute(arguments, session),
-            Self::Compile(arguments) => compile::execute(arguments, session),
+            Self::Run(Lazy(words)) => run::execute(words, session),
+            Self::Plan(Lazy(words)) => plan::execute(words, session),
+            Self::Resume(Lazy(words)) => resume::execute(words, session),
+            Self::Rollback(Lazy(words)) => rollback::execute(words, session),
+            Self::Cancel(Lazy(words)) => cancel::execute(words, session),
+            Self::Runs(Lazy(words)) => runs::execute(words, session),
+            Self::Show(Lazy(words)) => show::execute(words, session),
+            Self::Resolve(Lazy(words)) => resolve::execute(words, session),
+            Self::Sweep(Lazy(words)) => sweep::execute(words, session),
+            Self::Adopt(Lazy(words)) => adopt::execute(words, session),
+            Self::Tick(Lazy(words)) => tick::execute(words, session),
+            Self::Doctor(Lazy(words)) => doctor::execute(words, session),
+            Self::State(Lazy(words)) => state::execute(words, session),
+            Self::Inspect(Lazy(words)) => inspect::execute(words, session),
+            Self::Build(Lazy(words)) => build::execute(words, session),
+            Self::Key(Lazy(words)) => key::execute(words, session),
+            Self::Sign(Lazy(words)) => sign::execute(words, session),
+            Self::Verify(Lazy(words)) => verify::execute(words, session),
+            Self::Trust(Lazy(words)) => trust::execute(words, session),
+            Self::Push(Lazy(words)) => push::execute(words, session),
+            Self::Pull(Lazy(words)) => pull::execute(words, session),
+            Self::Copy(Lazy(words)) => copy::execute(words, session),
+            Self::Lock(Lazy(words)) => lock::execute(words, session),
+            Self::Grants(Lazy(words)) => grants::execute(words, session),
+            Self::Simulate(Lazy(words)) => simulate::execute(words, session),
+            Self::Compile(Lazy(words)) => compile::execute(words, session),
         }
     }
 }

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use runwrit_engine::cell::VacantCell;
 use runwrit_model::exit::Exit;
 
-use crate::ambient::ThrowAway;
+use crate::ambient::{self, ThrowAway};
 use crate::configuration::Configuration;
 use crate::confirm;
 use crate::credentials::Wallet;
@@ -55,6 +56,11 @@ pub struct Arguments {
 
 /// Runs.
 pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
+    session.block_on(run(arguments, session))
+}
+
+async fn run(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
+    let cell = VacantCell::start(ambient::program());
     let configuration = Configuration::read(session)?;
     let (is_simulated, is_unsigned_allowed) = (arguments.simulate, arguments.allow_unsigned);
     let is_asked = !arguments.yes && !is_simulated;
@@ -82,26 +88,24 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
         arguments: arguments.inputs,
         file: arguments.file,
     };
-    session.block_on(async {
-        if is_simulated {
-            return simulate(order, &configuration, session).await;
+    if is_simulated {
+        return simulate(order, cell, &configuration, session).await;
+    }
+    let installation = Installation::open(session, &configuration)?;
+    let admitted = order.admit(installation.engine.new_run_id())?;
+    let wallet = Wallet::real(&session.ambient, &configuration);
+    let admitted = match plan {
+        Some(plan) => {
+            let grant = admitted.grant();
+            let outlook = Outlook::new(grant, &wallet, &installation, &configuration)?;
+            let worlds = outlook.worlds().await?;
+            let landmarks = outlook.landmarks(&worlds).await?;
+            admitted.follow(plan, (&worlds, &landmarks))?
         }
-        let installation = Installation::open(session, &configuration)?;
-        let admitted = order.admit(installation.engine.new_run_id())?;
-        let wallet = Wallet::real(&session.ambient, &configuration);
-        let admitted = match plan {
-            Some(plan) => {
-                let grant = admitted.grant();
-                let outlook = Outlook::new(grant, &wallet, &installation, &configuration)?;
-                let worlds = outlook.worlds().await?;
-                let landmarks = outlook.landmarks(&worlds).await?;
-                admitted.follow(plan, (&worlds, &landmarks))?
-            }
-            None => admitted,
-        };
-        start(admitted, (&installation, &wallet, &configuration), Some(&trust), is_asked, session)
-            .await
-    })
+        None => admitted,
+    };
+    let place = (&installation, &wallet, &configuration);
+    start((admitted, cell), place, Some(&trust), is_asked, session).await
 }
 
 /// Returns who is at the terminal and says yes, by `--yes` or when asked.
@@ -114,6 +118,7 @@ fn person(is_yes: bool, session: &Session) -> Option<String> {
 /// Runs in a world of its own that vanishes afterwards. Real credentials are not even read.
 async fn simulate(
     order: Order,
+    cell: VacantCell,
     configuration: &Configuration,
     session: &Session,
 ) -> Result<Exit, Error> {
@@ -124,15 +129,15 @@ async fn simulate(
     let wallet = Wallet::Simulated(stage.endpoint()?);
     let told = "simulated: nothing real is touched, and nothing of this is kept";
     session.note(Style::Warning, told);
-    let ended =
-        start(admitted, (&installation, &wallet, configuration), None, false, session).await;
+    let place = (&installation, &wallet, configuration);
+    let ended = start((admitted, cell), place, None, false, session).await;
     stage.stop().await;
     ended
 }
 
 /// Starts an admitted run. Only one that is no simulation is remembered by the keyring.
 async fn start(
-    admitted: Admitted,
+    (admitted, cell): (Admitted, VacantCell),
     (installation, wallet, configuration): (&Installation, &Wallet, &Configuration),
     trust: Option<&Trust>,
     is_asked: bool,
@@ -151,5 +156,5 @@ async fn start(
         widening::remember(trust, admitted.vouching(), package)?;
     }
     session.signals.watch(&installation.progress);
-    admitted.start(installation, surroundings, session).await
+    admitted.start(installation, (surroundings, cell), session).await
 }

@@ -201,10 +201,13 @@ fn read_file(path: &Path, bytes_max: u64) -> Result<Vec<u8>, PackageError> {
     let flags = i32::try_from(flags).expect("these flags of Linux fit 31 bits");
     let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
     let file = opened.map_err(unreadable)?;
-    if !file.metadata().map_err(unreadable)?.is_file() {
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
         return Err(not_regular());
     }
-    let mut bytes = Vec::new();
+    // One more than there is, for the look beyond the end.
+    let room = usize::try_from(metadata.len().min(bytes_max) + 1).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(room);
     file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > bytes_max {
         return Err(PackageError::TooLarge { path: path.to_owned(), bytes_max });

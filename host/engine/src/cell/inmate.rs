@@ -1,4 +1,4 @@
-//! The side of the cell: takes its code and its stream, puts up the walls, runs the guest.
+//! The side of the cell: gets ready, takes its code in, puts up the walls, runs the guest.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -9,7 +9,7 @@ use super::desk::Remote;
 use super::wire::{self, Ended, Said, Start};
 use crate::code_cache::Code;
 use crate::guest::GuestEnd;
-use crate::sandbox::{Sandbox, SandboxError};
+use crate::sandbox::{Bounds, Sandbox, SandboxError};
 
 /// The hidden word with which the binary starts itself as a cell.
 pub const CELL_WORD: &str = "__cell";
@@ -18,7 +18,7 @@ pub const CELL_WORD: &str = "__cell";
 #[derive(Debug, thiserror::Error)]
 pub enum CellError {
     /// It was not started by the host.
-    #[error("`{CELL_WORD}` is an internal word: it takes a stream and compiled code as its input")]
+    #[error("`{CELL_WORD}` is an internal word: it takes a stream as its input")]
     Stream(#[source] io::Error),
     /// The sandbox.
     #[error(transparent)]
@@ -34,8 +34,8 @@ pub enum CellError {
     Executor(#[source] io::Error),
 }
 
-/// Lets go of everything that was passed on to this process beside the stream, the code and the
-/// place for complaints: whoever started the host may have left files open for all its children.
+/// Lets go of everything that was passed on to this process beside the stream and the place for
+/// complaints: whoever started the host may have left files open for all its children.
 #[expect(unsafe_code, reason = "no library closes descriptors that it does not own")]
 pub fn let_go() {
     const FIRST: libc::c_uint = 3;
@@ -44,24 +44,29 @@ pub fn let_go() {
     unsafe { libc::close_range(FIRST, libc::c_uint::MAX, 0) };
 }
 
-/// Is the cell: `input` is the stream to the host, `code` the compiled code, which the host has
-/// checked. Returns when the guest has ended.
-pub fn run_as_cell(input: OwnedFd, code: OwnedFd) -> Result<(), CellError> {
+/// Is the cell: `input` is the stream to the host. Returns when the guest has ended.
+///
+/// What takes time is done before the host has said anything, which it may do late, or never.
+pub fn run_as_cell(input: OwnedFd) -> Result<(), CellError> {
     let mut stream = UnixStream::from(input);
-    let start: Start = wire::receive(&mut stream).map_err(CellError::Stream)?;
+    let sandbox = Sandbox::new(Bounds::default());
+    let (start, code) = wire::take_in(&mut stream).map_err(CellError::Stream)?;
     let desk = Remote(stream.try_clone().map_err(CellError::Stream)?);
-    let ended = match run(start, code, desk) {
-        Ok(ended) => ended,
-        Err(error) => Ended::NotSet(chain(&error)),
-    };
+    let ended =
+        sandbox.map_err(CellError::from).and_then(|sandbox| run(sandbox, start, code, desk));
+    let ended = ended.unwrap_or_else(|error| Ended::NotSet(chain(&error)));
     // When the host is gone nobody wants to know.
     let _ = wire::send(&mut stream, &Said::Ended(ended));
     Ok(())
 }
 
-fn run(start: Start, code: OwnedFd, mut desk: Remote) -> Result<Ended, CellError> {
-    let Start { granted, bounds } = start;
-    let sandbox = Sandbox::new(bounds)?;
+fn run(
+    sandbox: Sandbox,
+    Start { granted, bounds }: Start,
+    code: OwnedFd,
+    mut desk: Remote,
+) -> Result<Ended, CellError> {
+    let sandbox = sandbox.within(bounds);
     let component = Code::handed(code).map(sandbox.engine()).ok_or(CellError::Code)?;
     let executor = tokio::runtime::Builder::new_current_thread().build();
     let executor = executor.map_err(CellError::Executor)?;

@@ -14,4 +14,4 @@ mod warden;
 
 pub use confine::{ConfineError, confine};
 pub use inmate::{CELL_WORD, CellError, let_go, run_as_cell};
-pub use warden::CellGuest;
+pub use warden::{CellGuest, VacantCell};

@@ -31,40 +31,102 @@ use crate::sandbox::{Bounds, Desk as _};
 /// What a broken cell says is cut beyond this.
 const COMPLAINT_BYTES_MAX: u64 = 4 << 10;
 
+/// A cell that has been told nothing yet: no code, no grant. It gets ready while the host finds out
+/// what is to run in it, and ends with this value where that is nothing.
+pub struct VacantCell {
+    stream: io::Result<Pair>,
+    process: oneshot::Receiver<io::Result<Process>>,
+}
+
+/// The process of a cell.
+struct Process {
+    child: Child,
+    complaints: Option<ChildStderr>,
+}
+
 /// A component with what its run was granted, ready to run once in a cell of its own.
 pub struct CellGuest<F> {
-    cell: oneshot::Receiver<io::Result<Cell>>,
-    start: Start,
+    cell: VacantCell,
+    granted: BTreeSet<String>,
     /// Puts the capabilities of the run together around its gate.
     assemble: F,
 }
 
+impl VacantCell {
+    /// Starts one. `program` is this binary: it must answer [`CELL_WORD`] with
+    /// [`super::run_as_cell`]. What stands in its way is told when a guest is to run in it.
+    pub fn start(program: PathBuf) -> Self {
+        let (ready, process) = oneshot::channel();
+        let runtime = Handle::current();
+        let stream = Pair::pair().map(|(ours, theirs)| {
+            // To start a process keeps its thread waiting until the system has made it; the host
+            // has other things to do meanwhile.
+            let starter = thread::Builder::new().name("cell-start".to_owned()).spawn(move || {
+                let _entered = runtime.enter();
+                // Nobody may want it any more; it ends with this value then.
+                drop(ready.send(Process::start(program, theirs)));
+            });
+            // Without a thread the sender is gone, which is told as a cell that does not start.
+            drop(starter);
+            ours
+        });
+        Self { stream, process }
+    }
+
+    /// Tells it what to run.
+    fn occupy(self, code: Code, start: &Start) -> Self {
+        let stream = self.stream.and_then(|stream| {
+            wire::hand(&stream, start, code.into_file())?;
+            stream.set_nonblocking(true)?;
+            Ok(stream)
+        });
+        Self { stream, ..self }
+    }
+
+    /// Waits until its process runs.
+    async fn open(self) -> Result<Cell, String> {
+        let process = self.process.await.map_err(|_| "the system has no room for a thread")?;
+        let cell = || {
+            let (stream, Process { child, complaints }) = (self.stream?, process?);
+            Ok(Cell { child, stream: UnixStream::from_std(stream)?, complaints })
+        };
+        cell().map_err(|error: io::Error| format!("it does not start: {error}"))
+    }
+}
+
+impl Process {
+    /// Starts it: no environment, no folder, no terminal; the stream is its input.
+    #[expect(clippy::disallowed_methods, reason = "the caller names the program: this one")]
+    fn start(program: PathBuf, stream: Pair) -> io::Result<Self> {
+        let mut child = Command::new(program)
+            .arg(CELL_WORD)
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::from(OwnedFd::from(stream)))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            // The signals of a terminal are for the host.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()?;
+        let complaints = child.stderr.take();
+        Ok(Self { child, complaints })
+    }
+}
+
 impl<F> CellGuest<F> {
-    /// Starts the cell, which gets ready while the host writes what comes before the first call.
-    ///
-    /// `program` is this binary: it must answer [`CELL_WORD`] with [`super::run_as_cell`]. `code`
-    /// is compiled code whose MAC was checked; `granted` are the interfaces that exist for the
-    /// guest, named as in an ask.
+    /// Hands a cell what is to run in it. `code` is compiled code whose MAC was checked; `granted`
+    /// are the interfaces that exist for the guest, named as in an ask.
     pub fn new(
-        program: PathBuf,
+        cell: VacantCell,
         code: Code,
         bounds: Bounds,
         granted: &BTreeSet<String>,
         assemble: F,
     ) -> Self {
         let start = Start { granted: linker::open(granted), bounds };
-        let (ready, cell) = oneshot::channel();
-        let (runtime, own) = (Handle::current(), start.clone());
-        // To start a process keeps its thread waiting until the system has made it; the host has
-        // other things to do meanwhile.
-        let starter = thread::Builder::new().name("cell-start".to_owned()).spawn(move || {
-            let _entered = runtime.enter();
-            // Nobody may want it any more; it ends with this value then.
-            drop(ready.send(Cell::start(program, code, &own)));
-        });
-        // Without a thread the sender is gone, which is told as a cell that does not start.
-        drop(starter);
-        Self { cell, start, assemble }
+        let cell = cell.occupy(code, &start);
+        Self { cell, granted: start.granted, assemble }
     }
 }
 
@@ -73,12 +135,11 @@ where
     F: FnOnce(RunGate, Books) -> Capabilities<RunGate> + Send,
 {
     async fn run(self, gate: RunGate, books: Books) -> GuestEnd {
-        let Self { cell, start, assemble } = self;
+        let Self { cell, granted, assemble } = self;
         let mut host = assemble(gate, books);
-        match cell.await {
-            Ok(Ok(cell)) => cell.serve(&mut host, &start.granted).await,
-            Ok(Err(error)) => out_of_order(&mut host, format!("it does not start: {error}")),
-            Err(_) => out_of_order(&mut host, "the system has no room for a thread".to_owned()),
+        match cell.open().await {
+            Ok(cell) => cell.serve(&mut host, &granted).await,
+            Err(what) => out_of_order(&mut host, what),
         }
     }
 }
@@ -98,29 +159,6 @@ struct Cell {
 }
 
 impl Cell {
-    /// Starts the process: no environment, no folder, no terminal; the stream is its input, and
-    /// the open code stands where its output would.
-    #[expect(clippy::disallowed_methods, reason = "the caller names the program: this one")]
-    fn start(program: PathBuf, code: Code, start: &Start) -> io::Result<Self> {
-        let (mut ours, theirs) = Pair::pair()?;
-        // The one frame before the first of the cell; it fits the buffer of any socket.
-        wire::send(&mut ours, start)?;
-        ours.set_nonblocking(true)?;
-        let mut child = Command::new(program)
-            .arg(CELL_WORD)
-            .env_clear()
-            .current_dir("/")
-            .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .stdout(Stdio::from(code.into_file()))
-            .stderr(Stdio::piped())
-            // The signals of a terminal are for the host.
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()?;
-        let complaints = child.stderr.take();
-        Ok(Self { child, stream: UnixStream::from_std(ours)?, complaints })
-    }
-
     async fn serve<G: Gate + 'static>(
         mut self,
         host: &mut Capabilities<G>,

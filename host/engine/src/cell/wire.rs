@@ -1,10 +1,17 @@
 //! What goes over the stream: frames of JSON, each with its length before it.
 
 use std::collections::BTreeSet;
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 
 use runwrit_model::failure::Failure;
 use runwrit_model::limits;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,7 +19,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::sandbox::Bounds;
 
-/// The first frame: what the guest may use.
+/// The first frame: what the guest may use. An open file comes with it: the guest's code.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Start {
@@ -68,18 +75,55 @@ fn checked(length: [u8; 4]) -> io::Result<usize> {
     Ok(length as usize)
 }
 
-/// Sends one frame from the cell.
-pub fn send(stream: &mut impl Write, frame: &impl Serialize) -> io::Result<()> {
+fn framed(frame: &impl Serialize) -> io::Result<Vec<u8>> {
     let bytes = serde_json::to_vec(frame)?;
     let mut whole = size(&bytes)?.to_vec();
     whole.extend(bytes);
-    stream.write_all(&whole)
+    Ok(whole)
+}
+
+/// Sends the first frame to the cell, and an open file with it. They fit the buffer of any socket.
+pub fn hand(stream: &UnixStream, start: &Start, file: impl AsFd) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    let files = [file.as_fd()];
+    ancillary.push(SendAncillaryMessage::ScmRights(&files));
+    let whole = framed(start)?;
+    let sent = sendmsg(stream, &[IoSlice::new(&whole)], &mut ancillary, SendFlags::NOSIGNAL)?;
+    match sent == whole.len() {
+        true => Ok(()),
+        false => Err(io::Error::other("the first frame does not fit the buffer of the socket")),
+    }
+}
+
+/// Receives the first frame in the cell, and the open file.
+pub fn take_in(stream: &mut UnixStream) -> io::Result<(Start, OwnedFd)> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let mut length = [0; 4];
+    let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::WAITALL;
+    recvmsg(&*stream, &mut [IoSliceMut::new(&mut length)], &mut ancillary, flags)?;
+    let file = ancillary.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut files) => files.next(),
+        _ => None,
+    });
+    let file = file.ok_or_else(|| io::Error::other("no file came with the first frame"))?;
+    Ok((body(stream, length)?, file))
+}
+
+/// Sends one frame from the cell.
+pub fn send(stream: &mut impl Write, frame: &impl Serialize) -> io::Result<()> {
+    stream.write_all(&framed(frame)?)
 }
 
 /// Receives one frame in the cell.
 pub fn receive<T: DeserializeOwned>(stream: &mut impl Read) -> io::Result<T> {
     let mut length = [0; 4];
     stream.read_exact(&mut length)?;
+    body(stream, length)
+}
+
+fn body<T: DeserializeOwned>(stream: &mut impl Read, length: [u8; 4]) -> io::Result<T> {
     let mut bytes = vec![0; checked(length)?];
     stream.read_exact(&mut bytes)?;
     Ok(serde_json::from_slice(&bytes)?)
@@ -90,10 +134,7 @@ pub async fn tell(
     stream: &mut (impl AsyncWriteExt + Unpin),
     frame: &impl Serialize,
 ) -> io::Result<()> {
-    let bytes = serde_json::to_vec(frame)?;
-    let mut whole = size(&bytes)?.to_vec();
-    whole.extend(bytes);
-    stream.write_all(&whole).await
+    stream.write_all(&framed(frame)?).await
 }
 
 /// Receives one frame of the cell. Memory is taken as bytes come, not as they are announced.
@@ -122,6 +163,34 @@ mod tests {
         assert!(matches!(receive::<Said>(&mut stream), Ok(Said::Random(7))));
         assert!(matches!(receive::<Said>(&mut stream), Ok(Said::Ready)));
         assert!(receive::<Said>(&mut stream).is_err(), "the stream has ended");
+    }
+
+    #[test]
+    fn the_first_frame_brings_an_open_file_along() {
+        use std::io::Seek;
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let granted = BTreeSet::from(["run/steps".to_owned()]);
+        let start = Start { granted: granted.clone(), bounds: Bounds::default() };
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"code").unwrap();
+        file.rewind().unwrap();
+        hand(&ours, &start, file).unwrap();
+        send(&mut &ours, &Said::Ready).unwrap();
+        let (start, file) = take_in(&mut theirs).unwrap();
+        let mut code = String::new();
+        std::fs::File::from(file).read_to_string(&mut code).unwrap();
+        assert_eq!((start.granted, code.as_str()), (granted, "code"));
+        assert!(matches!(receive::<Said>(&mut theirs), Ok(Said::Ready)));
+    }
+
+    #[test]
+    fn a_first_frame_without_a_file_is_refused() {
+        let (mut ours, mut theirs) = UnixStream::pair().unwrap();
+        send(&mut ours, &Said::Ready).unwrap();
+        let error = take_in(&mut theirs).unwrap_err();
+        assert_eq!(error.to_string(), "no file came with the first frame");
+        drop(ours);
+        assert!(take_in(&mut theirs).is_err(), "the stream has ended");
     }
 
     #[tokio::test]

@@ -73,6 +73,11 @@ impl Sandbox {
         Ok(Self { engine, bounds })
     }
 
+    /// Keeps guests within other bounds.
+    pub fn within(self, bounds: Bounds) -> Self {
+        Self { bounds, ..self }
+    }
+
     /// Returns the engine that code must be compiled for.
     pub fn engine(&self) -> &Engine {
         &self.engine
