@@ -52,6 +52,6 @@ impl<T: Args> FromArgMatches for Lazy<T> {
 /// Adds the words of `T`. What the command says of itself stays: the words come with a text of
 /// their own.
 fn learn<T: Args>(command: Command) -> Command {
-    let (about, long_about) = (command.get_about().cloned(), command.get_long_about().cloned());
-    T::augment_args(command).about(about).long_about(long_about)
+    let about = command.get_about().cloned().unwrap_or_default();
+    T::augment_args(command).about(about).long_about(None)
 }
