@@ -8,6 +8,8 @@ use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -31,6 +33,8 @@ const LOCK_PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug, Clone)]
 pub(super) struct Directory {
     root: PathBuf,
+    /// Whether this process knows that the mark stands.
+    is_marked: Arc<AtomicBool>,
 }
 
 impl Directory {
@@ -43,7 +47,7 @@ impl Directory {
         }
         make(&root.join("runs"))?;
         make(&root.join("components"))?;
-        Ok(Self { root: root.to_owned() })
+        Ok(Self { root: root.to_owned(), is_marked: Arc::default() })
     }
 
     /// Returns the path of the database, which exists with mode 0600 from then on.
@@ -77,10 +81,14 @@ impl Directory {
         Ok(held)
     }
 
-    /// Leaves the mark of a directory that is in use.
+    /// Leaves the mark of a directory that is in use; nobody takes it away again.
     pub(super) fn mark(&self) -> Result<(), StoreError> {
+        if self.is_marked.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let path = self.root.join("runs").join(MARK);
         private().write(true).create(true).truncate(false).open(&path).map_err(unusable(&path))?;
+        self.is_marked.store(true, Ordering::Relaxed);
         Ok(())
     }
 

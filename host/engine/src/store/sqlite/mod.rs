@@ -4,7 +4,7 @@ mod database;
 mod directory;
 mod schema;
 mod worker;
-mod glance;
+mod reader;
 mod journal;
 mod ledger;
 mod runs;
@@ -27,7 +27,7 @@ use runwrit_model::undo::LateSweep;
 
 use self::database::Database;
 use self::directory::Directory;
-use self::glance::Glance;
+use self::reader::Reader;
 use self::worker::Worker;
 use super::{
     Bucket, Claim, Correction, External, Fence, Head, NewRun, OrphanRow, Parcel, Reply, RunRow,
@@ -38,8 +38,7 @@ use super::{
 pub struct SqliteStore {
     directory: Directory,
     // They are closed in this order: the last one has the log on disk already, and folds it in.
-    glance: Glance,
-    reader: Worker,
+    reader: Reader,
     writer: Worker,
 }
 
@@ -56,9 +55,8 @@ impl SqliteStore {
             // It was restored.
             directory.mark()?;
         }
-        let writer = Worker::writer(connection, &path);
-        let reader = Worker::reader(schema::open_reader(&path)?, &path);
-        Ok(Self { directory, writer, reader, glance: Glance::new(&path) })
+        let writer = Worker::start(connection, &path);
+        Ok(Self { directory, writer, reader: Reader::new(&path) })
     }
 
     /// Takes a run out for another store: from here on it can never go on in this one. `message`
@@ -153,47 +151,39 @@ impl Store for SqliteStore {
     }
 
     fn cancel_requested<'a>(&'a self, run: &'a RunId) -> Reply<'a, Option<String>> {
-        let asked = self.glance.take(|database| runs::cancel_requested(database, run));
-        ready(asked).boxed()
+        self.reader.glance(|database| runs::cancel_requested(database, run))
     }
 
     fn runs(&self) -> Reply<'_, Vec<RunRow>> {
-        let directory = self.directory.clone();
-        self.reader.run(move |database| runs::list(database, &directory))
+        self.reader.read(|database| runs::list(database, &self.directory))
     }
 
     fn run<'a>(&'a self, run: &'a RunId) -> Reply<'a, RunRow> {
-        let (directory, run) = (self.directory.clone(), run.clone());
-        self.reader.run(move |database| runs::one(database, &directory, &run))
+        self.reader.read(|database| runs::one(database, &self.directory, run))
     }
 
     fn journal<'a>(&'a self, run: &'a RunId) -> Reply<'a, Vec<Entry>> {
-        let run = run.clone();
-        self.reader.run(move |database| Ok(journal::read(database, &run)?.0))
+        self.reader.read(|database| Ok(journal::read(database, run)?.0))
     }
 
     fn verify_chain<'a>(&'a self, run: &'a RunId) -> Reply<'a, Head> {
-        let run = run.clone();
-        self.reader.run(move |database| Ok(journal::read(database, &run)?.1))
+        self.reader.read(|database| Ok(journal::read(database, run)?.1))
     }
 
     fn check(&self) -> Reply<'_, ()> {
-        self.reader.run(schema::check)
+        self.reader.read(schema::check)
     }
 
     fn sealed_seed<'a>(&'a self, run: &'a RunId) -> Reply<'a, Option<Vec<u8>>> {
-        let run = run.clone();
-        self.reader.run(move |database| runs::seed(database, &run))
+        self.reader.read(|database| runs::seed(database, run))
     }
 
     fn put_component(&self, bytes: Vec<u8>) -> Reply<'_, Digest> {
-        let directory = self.directory.clone();
-        self.reader.run(move |_| directory.put_component(&bytes))
+        ready(self.directory.put_component(&bytes)).boxed()
     }
 
     fn component<'a>(&'a self, digest: &'a Digest) -> Reply<'a, Option<Vec<u8>>> {
-        let (directory, digest) = (self.directory.clone(), *digest);
-        self.reader.run(move |_| directory.component(&digest))
+        ready(self.directory.component(digest)).boxed()
     }
 
     fn take_tokens<'a>(&'a self, bucket: &'a Bucket, count: u32, at: UnixMs) -> Reply<'a, Tokens> {
@@ -206,11 +196,11 @@ impl Store for SqliteStore {
     }
 
     fn externals(&self) -> Reply<'_, Vec<External>> {
-        self.reader.run(ledger::externals)
+        self.reader.read(ledger::externals)
     }
 
     fn orphans(&self) -> Reply<'_, Vec<OrphanRow>> {
-        self.reader.run(ledger::orphans)
+        self.reader.read(ledger::orphans)
     }
 
     fn realign_sweeps(
@@ -223,7 +213,7 @@ impl Store for SqliteStore {
     }
 
     fn due_sweeps(&self, at: UnixMs) -> Reply<'_, Vec<Sweep>> {
-        self.reader.run(move |database| ledger::due_sweeps(database, at))
+        self.reader.read(|database| ledger::due_sweeps(database, at))
     }
 
     fn close_sweep(&self, sweep: u64, outcome: SweepOutcome, at: UnixMs) -> Reply<'_, ()> {
@@ -231,12 +221,11 @@ impl Store for SqliteStore {
     }
 
     fn tenant<'a>(&'a self, id: &'a str) -> Reply<'a, Option<TenantRow>> {
-        let id = id.to_owned();
-        self.reader.run(move |database| books::tenant(database, &id))
+        self.reader.read(|database| books::tenant(database, id))
     }
 
     fn tenants(&self) -> Reply<'_, Vec<TenantRow>> {
-        self.reader.run(books::tenants)
+        self.reader.read(books::tenants)
     }
 
     fn write_tenant<'a>(&'a self, fence: &'a Fence, row: TenantRow) -> Reply<'a, ()> {
@@ -255,11 +244,10 @@ impl Store for SqliteStore {
     }
 
     fn audit_by<'a>(&'a self, writer: &'a Writer) -> Reply<'a, Vec<AuditEvent>> {
-        let writer = writer.clone();
-        self.reader.run(move |database| books::audit_by(database, &writer))
+        self.reader.read(|database| books::audit_by(database, writer))
     }
 
     fn audit_events(&self) -> Reply<'_, Vec<StoredAudit>> {
-        self.reader.run(books::audit_events)
+        self.reader.read(books::audit_events)
     }
 }

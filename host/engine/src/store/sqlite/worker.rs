@@ -1,4 +1,4 @@
-//! The two threads that own the connections: one writes, in groups, one reads.
+//! The thread that owns the connection that writes, in groups.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ struct Queued {
     weight: Weight,
 }
 
-/// A thread that owns a connection.
+/// A thread that runs each group of operations in one transaction.
 pub(super) struct Worker {
     jobs: Mutex<Option<Sender<Queued>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -52,27 +52,13 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Starts a thread that runs each group of operations in one transaction.
-    pub(super) fn writer(connection: Connection, path: &Path) -> Self {
-        Self::start(connection, path, "store-writer", write_all)
-    }
-
-    /// Starts a thread that runs operations one by one and changes nothing.
-    pub(super) fn reader(connection: Connection, path: &Path) -> Self {
-        Self::start(connection, path, "store-reader", read_all)
-    }
-
-    fn start(
-        connection: Connection,
-        path: &Path,
-        name: &str,
-        run: fn(&Database<'_>, &Receiver<Queued>),
-    ) -> Self {
+    /// Starts it.
+    pub(super) fn start(connection: Connection, path: &Path) -> Self {
         let (sender, receiver) = channel();
         let owned = path.to_owned();
-        let body = move || run(&Database::new(&connection, &owned), &receiver);
-        let thread = thread::Builder::new().name(name.to_owned()).spawn(body);
-        let thread = thread.expect("the system has room for two more threads");
+        let body = move || write_all(&Database::new(&connection, &owned), &receiver);
+        let thread = thread::Builder::new().name("store-writer".to_owned()).spawn(body);
+        let thread = thread.expect("the system has room for one more thread");
         Self {
             jobs: Mutex::new(Some(sender)),
             thread: Mutex::new(Some(thread)),
@@ -138,19 +124,6 @@ impl Drop for Worker {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         // A panic of the thread was reported by itself.
         drop(thread.map(JoinHandle::join));
-    }
-}
-
-fn read_all(database: &Database<'_>, jobs: &Receiver<Queued>) {
-    while let Ok(Queued { job, .. }) = jobs.recv() {
-        // One snapshot for all statements of an operation: others write in between.
-        let began = database.batch("begin", "BEGIN");
-        let (_, answer) = job(began.map(|()| database));
-        if !database.is_idle() {
-            // Nothing was written, so nothing is lost when this fails.
-            drop(database.batch("end a reading", "COMMIT"));
-        }
-        answer(&Fate::Committed);
     }
 }
 
