@@ -338,7 +338,7 @@ fn a_killed_process_gives_its_run_free_at_once() {
 async fn only_what_must_outlive_a_power_failure_waits_for_the_disk() {
     let folder = folder();
     let path = folder.path().join("store.sqlite");
-    let writer = Worker::writer(schema::open_writer(&path, false).unwrap(), &path);
+    let writer = Worker::start(schema::open_writer(&path, false).unwrap(), &path);
     let level = |database: &Database<'_>| database.pragma("synchronous");
     for _ in 0..2 {
         assert_eq!(writer.run_passing(level).await.unwrap(), 1);
