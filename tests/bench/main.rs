@@ -5,6 +5,8 @@
 
 mod row;
 mod stopwatch;
+#[path = "../harness/keyring.rs"]
+mod keyring;
 mod place;
 mod whole;
 mod tenant;

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use crate::keyring;
 use runwrit_engine::admission::{Package, collect};
 use runwrit_model::admission::{Origin, admit, ask_within_grant};
 use runwrit_model::grant::Grant;
 use runwrit_model::id::Scope;
-use runwrit_tests::keyring;
 use runwrit_trust::floors::Floors;
 use runwrit_trust::keyring::Keyring;
 use runwrit_trust::parcel::Hashed;

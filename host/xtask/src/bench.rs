@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: speed and size of the released product, beside what others have.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use std::{env, fs};
@@ -49,11 +49,8 @@ pub fn run(place: &Place, settings: &Settings) -> Result<(), Failure> {
     guests::build(place, &ready.toolchain, &[])?;
     let rivals = rivals(place)?;
     let target = target(place);
-    build(place, &["--package", "runwrit"])?;
-    // The next build gives the product switches for its rules, so it is put aside.
-    let product = place.root().join("target/bench/runwrit");
-    copy(&target.join("release/runwrit"), &product)?;
-    build(place, &["--package", "runwrit-tests", "--bin", "bench", "--bin", "commits"])?;
+    build(place, &["--package", "runwrit", "--package", "runwrit-bench"])?;
+    let product = target.join("release/runwrit");
     let mut bench = Command::new(target.join("release/bench"));
     bench.current_dir(place.root()).args(&settings.only);
     bench.env("RUNWRIT_BIN", &product).env("RUNWRIT_BENCH_ANSIBLE", rivals.join("bin"));
@@ -81,10 +78,6 @@ fn build(place: &Place, what: &[&str]) -> Result<(), Failure> {
     let mut cargo = command::cargo();
     cargo.args(["build", "--release"]).args(what).current_dir(place.root());
     command::run(&mut cargo)
-}
-
-fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
-    fs::copy(from, to).map(drop).map_err(Failure::file(to, "written"))
 }
 
 /// Builds a static release in an empty folder; returns it, and how long that took.
