@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use runwrit_engine::admission::Package;
 use runwrit_engine::cell::VacantCell;
 use runwrit_model::admission::{Gap, Gaps, Origin, admit, ask_within_grant};
+use runwrit_model::cost::Prices;
 use runwrit_model::document::Faults;
 use runwrit_model::exit::Exit;
 use runwrit_model::grant::Grant;
@@ -141,12 +142,13 @@ impl Admitted {
         Err(error.hint("nothing was touched; plan again, or run what was planned"))
     }
 
-    /// Returns what a plan says beside its effects. `known` is every value that is there already.
+    /// Returns what a plan says beside its effects. `known` is every value that is there already,
+    /// and `prices` what it costs.
     pub fn frame(
         &self,
         (worlds, landmarks): (BTreeMap<String, World>, Landmarks),
         settings: settings::Hetzner,
-        known: BTreeSet<String>,
+        (known, prices): (BTreeSet<String>, Prices),
     ) -> plan::Frame {
         let manifest = &self.package.manifest;
         plan::Frame {
@@ -162,6 +164,7 @@ impl Admitted {
             given: plan::Given::of(&self.grant),
             settings,
             known,
+            prices,
         }
     }
 

@@ -7,11 +7,12 @@ use jiff::Timestamp;
 use runwrit_capabilities::hetzner::WorldError;
 use runwrit_capabilities::hetzner::client::Client;
 use runwrit_engine::cell::VacantCell;
+use runwrit_model::cost::Prices;
 use runwrit_model::endpoint::Endpoint;
 use runwrit_model::grant::Grant;
 use runwrit_model::journal::{Created, World};
 use runwrit_model::plan::snapshot::Snapshot;
-use runwrit_model::plan::{Plan, draft};
+use runwrit_model::plan::{Noted, Plan, draft};
 use runwrit_simulator::hetzner::{Handle, Options, Simulator};
 
 use crate::ambient::{self, ThrowAway};
@@ -132,7 +133,15 @@ pub async fn plan(
     stage.stop().await;
     let rehearsed = rehearsed?;
     let landmarks = landmarks(&worlds, &snapshots);
-    let frame = admitted.frame((worlds, landmarks), configuration.settings.hetzner.clone(), known);
+    // To learn prices takes a look at all journals.
+    let is_deletion = |noted: &Noted| matches!(noted, Noted::Asked(it) if it.is_deletion());
+    let prices = match rehearsed.noted.iter().any(is_deletion) {
+        true => installation.engine.prices().await?,
+        false => Prices::new(),
+    };
+    let before = (known, prices);
+    let settings = configuration.settings.hetzner.clone();
+    let frame = admitted.frame((worlds, landmarks), settings, before);
     Ok(draft(frame, &rehearsed.noted, rehearsed.end))
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use runwrit_model::breakable::crash_point;
-use runwrit_model::cost::{self, Cost};
+use runwrit_model::cost::{self, Cost, Prices};
 use runwrit_model::event::{Event, RunOutcome};
 use runwrit_model::history::History;
 use runwrit_model::id::{RunId, Scope};
@@ -225,6 +225,20 @@ impl Engine {
             summary.scope_eur_per_month = scopes.get(&summary.scope).copied();
         }
         Ok(listing)
+    }
+
+    /// Returns what each thing costs that stands. What a journal says that cannot be read is left
+    /// out.
+    pub async fn prices(&self) -> Result<Prices, EngineError> {
+        let mut histories = Vec::new();
+        for row in self.store.runs().await? {
+            match self.history(&row.run).await {
+                Ok(history) => histories.push(history),
+                Err(error) if EngineError::is_damage(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(cost::of_things(&histories))
     }
 
     /// Returns all that is known about a run.

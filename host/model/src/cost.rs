@@ -3,14 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::hetzner::Kind;
 use crate::history::{Effect, History};
 use crate::id::{RunId, Scope};
 use crate::journal::{Ending, Outcome, UndoOutcome, Verdict};
 use crate::money::Eur;
 
-/// What a scope costs a month, net.
+/// Capabilities whose things cost nothing a month: sets of records, and the host's own books.
+const FREE: [&str; 3] = ["dns", "registry", "audit"];
+const UNKNOWN: &str = "unknown";
+
+/// What each thing costs a month, net, by its kind and its id.
+pub type Prices = BTreeMap<(String, String), Eur>;
+
+/// What something costs a month, net.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cost {
     /// So much.
@@ -19,11 +27,28 @@ pub enum Cost {
     Unknown,
 }
 
+impl Cost {
+    /// Returns the first price that is told of a thing. Without one only what is known to be free
+    /// is free.
+    pub fn of(kind: &str, told: &[Option<&str>]) -> Self {
+        let amount = told.iter().flatten().find_map(|price| price.parse().ok());
+        let capability = kind.split('.').next().unwrap_or_default();
+        let is_free =
+            [Kind::Network, Kind::Firewall, Kind::SshKey].iter().any(|it| it.as_str() == kind)
+                || FREE.contains(&capability);
+        match amount {
+            Some(amount) => Self::Known(amount),
+            None if is_free => Self::Known(Eur::ZERO),
+            None => Self::Unknown,
+        }
+    }
+}
+
 impl fmt::Display for Cost {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Known(amount) => formatter.write_str(&amount.plain()),
-            Self::Unknown => formatter.write_str("unknown"),
+            Self::Unknown => formatter.write_str(UNKNOWN),
         }
     }
 }
@@ -31,6 +56,15 @@ impl fmt::Display for Cost {
 impl Serialize for Cost {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Cost {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            UNKNOWN => Ok(Self::Unknown),
+            amount => amount.parse().map(Self::Known).map_err(serde::de::Error::custom),
+        }
     }
 }
 
@@ -69,6 +103,16 @@ pub fn of_runs<'h>(
         }
     }
     costs
+}
+
+/// Returns what each thing costs that stands, by the journals of all runs.
+pub fn of_things<'h>(histories: impl IntoIterator<Item = &'h History> + Clone) -> Prices {
+    let Deletions { gone, .. } = Deletions::of(histories.clone());
+    let standing = histories.into_iter().flat_map(paid).filter(|(thing, _)| !gone.contains(thing));
+    let told = standing.filter_map(|((_, kind, id), effect)| {
+        Some(((kind.to_owned(), id.to_owned()), price(effect)?))
+    });
+    told.collect()
 }
 
 /// Something that is paid for: its scope, its kind, its id.

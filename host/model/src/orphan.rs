@@ -6,14 +6,9 @@ use serde::Serialize;
 
 use crate::call::CallId;
 use crate::cost::Cost;
-use crate::hetzner::Kind;
 use crate::history::{Effect, History};
 use crate::journal::{Orphan, UnixMs, World};
-use crate::money::Eur;
 use crate::undo;
-
-/// Capabilities whose things cost nothing a month: sets of records, and the host's own books.
-const FREE: [&str; 3] = ["dns", "registry", "audit"];
 
 /// One thing that is left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -57,7 +52,7 @@ impl OrphanReport {
         let is_taken = maker.accepted.is_some();
         let told = [effect, maker].map(|effect| effect.intent.eur_per_month.as_deref());
         Some(Self {
-            eur_per_month: price(&orphan.kind, &told),
+            eur_per_month: Cost::of(&orphan.kind, &told),
             project: history.created.worlds.get(capability).cloned(),
             labels: maker.intent.labels.clone(),
             since: if is_taken { maker.accepted_at } else { maker.intended_at },
@@ -79,20 +74,6 @@ fn maker<'a>(history: &'a History, orphan: &Orphan) -> Option<&'a Effect> {
             && effect.remote_id() == Some(id)
     };
     history.effects.values().find(is_it)
-}
-
-/// Returns the first price that is told. Without one only what is known to be free is free.
-fn price(kind: &str, told: &[Option<&str>]) -> Cost {
-    let amount = told.iter().flatten().find_map(|price| price.parse().ok());
-    let capability = kind.split('.').next().unwrap_or_default();
-    let is_free =
-        [Kind::Network, Kind::Firewall, Kind::SshKey].iter().any(|it| it.as_str() == kind)
-            || FREE.contains(&capability);
-    match amount {
-        Some(amount) => Cost::Known(amount),
-        None if is_free => Cost::Known(Eur::ZERO),
-        None => Cost::Unknown,
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use runwrit_model::exit::Exit;
-use runwrit_model::plan::{End, Plan, Row, rows};
+use runwrit_model::plan::{End, Plan, Row, rows, total};
 use serde_json::json;
 
 use crate::ambient;
@@ -118,8 +118,7 @@ fn print(plan: &Plan, output: &Output) {
     if rows.is_empty() {
         output.data("nothing would be changed");
     }
-    let total = plan.eur_per_month.plain();
-    output.styled_data(Style::Strong, &format!("together EUR {total} a month, net"));
+    output.styled_data(Style::Strong, &total(plan));
     let each = rows.iter().filter(|row| !row.assumed.is_empty());
     let each = each.map(|row| format!("assumed of {}: {}", row.call, row.assumed));
     let all = plan.assumed.iter().map(|text| format!("assumed: {text}"));
@@ -150,7 +149,6 @@ impl Widths {
     fn line(&self, row: &Row) -> String {
         let Row { call, operation, resource, price, .. } = row;
         let (one, two, three) = (self.call, self.operation, self.resource);
-        let price = if price == "free" { price.clone() } else { format!("EUR {price}") };
         format!("  {call:>one$}  {operation:<two$}  {resource:<three$}  {price}")
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::call::{CallClass, CallId};
+use crate::cost::Cost;
 use crate::grant::{DnsRecords, Grant};
 use crate::id::Digest;
 use crate::journal::{OnFailure, World};
@@ -58,6 +59,9 @@ pub struct Plan {
     pub end: End,
     /// Net EUR per month of everything that it would make.
     pub eur_per_month: Eur,
+    /// Net EUR per month of everything that it would delete; nothing where that is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_eur_per_month: Option<Cost>,
     /// What is assumed about the whole rather than known.
     pub assumed: Vec<String>,
     /// The digest of all of the above.
@@ -100,6 +104,9 @@ pub struct Step {
     pub before: Option<Value>,
     /// Net EUR per month of what it makes; nothing where that is free.
     pub eur_per_month: Option<Eur>,
+    /// Net EUR per month of what it deletes, as the journals tell it; nothing where it is free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_eur_per_month: Option<Cost>,
     /// Net EUR per month of everything alive in the scope afterwards, where the grant caps it.
     pub scope_eur_per_month: Option<Eur>,
     /// How many of the kind are alive in the scope afterwards, where the grant counts them.

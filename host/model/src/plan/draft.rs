@@ -8,6 +8,7 @@ use super::document::{End, Given, Plan, Read, Recovery, Step, VERSION};
 use super::noted::{Asked, Noted};
 use super::tokens::{Values, know};
 use crate::call::{CallClass, CallId};
+use crate::cost::{Cost, Prices};
 use crate::id::Digest;
 use crate::journal::{Outcome, Refinement, World};
 use crate::money::Eur;
@@ -40,6 +41,8 @@ pub struct Frame {
     pub settings: settings::Hetzner,
     /// Every value that was there before the rehearsal.
     pub known: BTreeSet<String>,
+    /// What things cost that were there, as the journals tell it.
+    pub prices: Prices,
 }
 
 /// What has been drafted so far.
@@ -51,6 +54,7 @@ struct Drafting {
     effects: Vec<Step>,
     recovery: Recovery,
     octets: BTreeMap<String, u64>,
+    prices: Prices,
 }
 
 /// Writes the plan.
@@ -65,6 +69,7 @@ pub fn draft(frame: Frame, noted: &[Noted], end: End) -> Plan {
         effects: Vec::new(),
         recovery: Recovery::default(),
         octets: BTreeMap::new(),
+        prices: frame.prices,
     };
     noted.iter().for_each(|noted| drafting.take(noted));
     let Drafting { reads, effects, recovery, octets, .. } = drafting;
@@ -86,6 +91,7 @@ pub fn draft(frame: Frame, noted: &[Noted], end: End) -> Plan {
         settings: serde_json::to_value(settings).expect("settings are texts and numbers"),
         reads,
         eur_per_month: effects.iter().filter_map(|effect| effect.eur_per_month).sum::<Eur>(),
+        ended_eur_per_month: ended(&effects),
         effects,
         recovery,
         end,
@@ -106,7 +112,10 @@ impl Drafting {
                 self.learn(call, outcome);
             }
             Noted::Asked(asked) => self.ask(asked),
-            Noted::Ended(call, outcome) => self.learn(*call, outcome),
+            Noted::Ended(call, outcome) => {
+                self.price(*call, outcome);
+                self.learn(*call, outcome);
+            }
         }
     }
 
@@ -117,6 +126,25 @@ impl Drafting {
             self.octets.extend(tenant.map(|(id, octet)| (id.to_owned(), octet)));
             self.values.learn(&call.to_string(), answer, &self.known);
         }
+    }
+
+    /// Keeps the price of what was made, for its deletion.
+    fn price(&mut self, call: CallId, outcome: &Outcome) {
+        let made = self.effects.iter().find(|effect| effect.call == call);
+        let priced = made.and_then(|made| Some((made.kind.clone()?, made.eur_per_month?)));
+        let (Some((kind, price)), Outcome::Ok(answer)) = (priced, outcome) else { return };
+        if let Some(id) = answer.get("id").and_then(Value::as_str) {
+            self.prices.insert((kind, id.to_owned()), price);
+        }
+    }
+
+    /// Returns what the thing costs that is to be deleted.
+    fn ends(&self, asked: &Asked) -> Option<Cost> {
+        let kind = asked.kind.as_ref().filter(|_| asked.is_deletion())?;
+        let id = asked.request.get("id")?.as_str()?;
+        let price = self.prices.get(&(kind.clone(), id.to_owned())).map(Eur::plain);
+        let cost = Cost::of(kind, &[price.as_deref()]);
+        Some(cost).filter(|cost| *cost != Cost::Known(Eur::ZERO))
     }
 
     fn ask(&mut self, asked: &Asked) {
@@ -133,6 +161,7 @@ impl Drafting {
             found: asked.found.as_ref().map(whole),
             before: asked.before.as_ref().map(whole),
             eur_per_month: asked.eur_per_month,
+            ended_eur_per_month: self.ends(asked),
             scope_eur_per_month: asked.scope_eur_per_month,
             scope_count: asked.scope_count,
             assumed: assumed_of(asked),
@@ -159,6 +188,15 @@ impl Drafting {
             list.dedup();
         }
     }
+}
+
+/// Adds up what deleted things cost. What nobody knows is not added to what is known.
+fn ended(effects: &[Step]) -> Option<Cost> {
+    let costs = effects.iter().filter_map(|effect| effect.ended_eur_per_month);
+    costs.reduce(|sum, cost| match (sum, cost) {
+        (Cost::Known(sum), Cost::Known(cost)) => Cost::Known(sum + cost),
+        _ => Cost::Unknown,
+    })
 }
 
 fn assumed_of(asked: &Asked) -> Vec<String> {

@@ -20,5 +20,5 @@ pub use document::{End, Given, Plan, PlanError, Read, Recovery, Step, VERSION};
 pub use draft::{Frame, draft};
 pub use follow::{Follower, Start, start};
 pub use noted::{Asked, Noted, without_proof};
-pub use rows::{Row, rows};
+pub use rows::{Row, rows, total};
 pub use suggest::suggest;

@@ -58,6 +58,13 @@ pub struct Asked {
     pub scope_count: Option<u32>,
 }
 
+impl Asked {
+    /// Returns whether the effect deletes something.
+    pub fn is_deletion(&self) -> bool {
+        self.operation.ends_with(".delete")
+    }
+}
+
 /// Returns a state before without the host's own labels: they name the run that made it, and where
 /// that is the run itself, it is another one when the plan is applied.
 pub fn without_proof(before: &Value) -> Value {

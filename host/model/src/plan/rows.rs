@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::document::{Plan, Step};
+use crate::cost::Cost;
 
 /// One effect, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +16,7 @@ pub struct Row {
     pub operation: String,
     /// The resource, with the choice made for it.
     pub resource: String,
-    /// Net EUR per month, or `free`.
+    /// Net EUR per month, with a minus for what ends, or `free`.
     pub price: String,
     /// What is assumed about it.
     pub assumed: String,
@@ -32,8 +33,31 @@ fn row(effect: &Step) -> Row {
         call: effect.call.to_string(),
         operation: effect.operation.clone(),
         resource: resource(effect),
-        price: effect.eur_per_month.map_or_else(|| "free".to_owned(), |eur| eur.plain()),
+        price: price(effect),
         assumed: effect.assumed.join("; "),
+    }
+}
+
+fn price(effect: &Step) -> String {
+    match (effect.eur_per_month, effect.ended_eur_per_month) {
+        (Some(price), _) => format!("EUR {}", price.plain()),
+        (None, Some(Cost::Known(price))) => format!("EUR -{}", price.plain()),
+        (None, Some(Cost::Unknown)) => "EUR -unknown".to_owned(),
+        (None, None) => "free".to_owned(),
+    }
+}
+
+/// Returns what all effects cost together.
+pub fn total(plan: &Plan) -> String {
+    let more = plan.eur_per_month.plain();
+    match plan.ended_eur_per_month {
+        None => format!("together EUR {more} a month, net"),
+        Some(Cost::Known(less)) => {
+            format!("together EUR {more} a month more and EUR {} less, net", less.plain())
+        }
+        Some(Cost::Unknown) => {
+            format!("together EUR {more} a month more, net; nobody knows how much less")
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::tokens::{Values, leaves};
 use super::*;
 use crate::call::{CallClass, CallId};
+use crate::cost::Prices;
 use crate::departure::Departure;
 use crate::grant::Grant;
 use crate::id::Digest;
@@ -34,6 +35,7 @@ fn frame() -> Frame {
         given: Given::default(),
         settings: serde_json::from_value(settings).unwrap(),
         known: ["4711".to_owned()].into(),
+        prices: Prices::new(),
     }
 }
 
@@ -120,6 +122,33 @@ fn walk(plan: Plan, noted: &[Noted]) -> Result<(), Departure> {
         }
     }
     follower.end(None)
+}
+
+#[test]
+fn what_is_deleted_costs_less_as_far_as_somebody_knows_its_price() {
+    let delete = |call: &str, kind: &str, id: &str| {
+        let request = json!({"id": id});
+        let kind = Some(format!("hetzner.{kind}"));
+        note(Asked { kind, ..asked(call, "hetzner.things.delete", request) })
+    };
+    let prices = [(("hetzner.server".to_owned(), "4711".to_owned()), "5.5".parse().unwrap())];
+    let frame = || Frame { prices: prices.clone().into(), ..frame() };
+    let ended = |more: &[Noted]| {
+        let noted = [&story(0, "800001", "10.7.1.3"), more].concat();
+        let plan = draft(frame(), &noted, End::Succeeds);
+        let each = plan.effects.iter().filter_map(|it| it.ended_eur_per_month);
+        (each.map(|cost| cost.to_string()).collect::<Vec<_>>(), total(&plan))
+    };
+    let [own, known] = [delete("7", "server", "900001"), delete("8", "server", "4711")];
+    let [free, unknown] = [delete("9", "network", "800001"), delete("10", "server", "4712")];
+    let more = "together EUR 8.49 a month";
+    assert_eq!(ended(&[]), (vec![], format!("{more}, net")));
+    let (each, told) = ended(&[own.clone(), known.clone(), free]);
+    assert_eq!(each, ["8.49", "5.5"], "a network is free");
+    assert_eq!(told, format!("{more} more and EUR 13.99 less, net"));
+    let (each, told) = ended(&[own, unknown, known]);
+    assert_eq!(each, ["8.49", "unknown", "5.5"]);
+    assert_eq!(told, format!("{more} more, net; nobody knows how much less"));
 }
 
 #[test]
