@@ -5,8 +5,6 @@
 
 mod row;
 mod stopwatch;
-#[path = "../harness/keyring.rs"]
-mod keyring;
 mod place;
 mod whole;
 mod tenant;

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::keyring;
 use runwrit_engine::admission::{Package, collect};
+use runwrit_keyring as keyring;
 use runwrit_model::admission::{Origin, admit, ask_within_grant};
 use runwrit_model::grant::Grant;
 use runwrit_model::id::Scope;

@@ -15,7 +15,7 @@ impl Place {
     /// Makes one where a flush costs what it costs.
     pub fn on_disk() -> Result<Self, String> {
         let folder = tempfile::tempdir_in(root().join("target")).map_err(told("a folder"))?;
-        crate::keyring::install(folder.path());
+        runwrit_keyring::install(folder.path());
         Ok(Self { folder })
     }
 

@@ -2,5 +2,4 @@
 
 pub mod openapi;
 pub mod hook;
-pub mod keyring;
 pub mod matrix;

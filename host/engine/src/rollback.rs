@@ -50,6 +50,7 @@ impl Work {
         self.host.report(Event::UndoBegan { run: self.run(), call, subject, attempt });
         // The check stands as close to the wire as it can: nobody else fences the send.
         self.recorder.check_fence().await.map_err(|stop| self.error(stop))?;
+        crash_point("before-undo-send", operation);
         let tried = try_plans(&effect, &plans, outside, books).await;
         crash_point("undone", operation);
         let (now, timing) = (self.host.clock.now(), &self.host.timing);

@@ -35,7 +35,7 @@ pub async fn prepare(places: &Places) -> Calls {
     std::fs::create_dir_all(&places.template).expect("the scratch folder is writable");
     let configuration = places.template.join("runwrit.toml");
     std::fs::write(configuration, CONFIGURATION).expect("the scratch folder is writable");
-    crate::keyring::install(&places.template);
+    runwrit_keyring::install(&places.template);
     let watch = Watch::new();
     let calm = cloud::start_calm(&watch, Mood::Normal).await;
     let case = Case::new(Scenario::Deprovision, Mood::Normal);

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use runwrit_tests::keyring;
+use runwrit_keyring as keyring;
 
 use super::shell::{Cloud, Printed, READ_ONLY, Shell, TOKEN, grant, nowhere, packages};
 

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use regex::Regex;
+use runwrit_keyring as keyring;
 use runwrit_openapi::Watch;
 use runwrit_simulator::hetzner::auth::Presented;
 use runwrit_simulator::hetzner::request::Request;
 use runwrit_simulator::hetzner::world::{Answer, Content};
 use runwrit_simulator::hetzner::{Handle, Options, Simulator, TokenRule, Tokens};
-use runwrit_tests::keyring;
 use runwrit_tests::openapi::witness;
 use serde_json::{Value, json};
 use tempfile::TempDir;

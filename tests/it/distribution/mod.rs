@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use runwrit_tests::keyring;
+use runwrit_keyring as keyring;
 
 use self::real::Registry;
 use super::cli::shell::{Printed, Shell, packages};

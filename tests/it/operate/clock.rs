@@ -8,7 +8,7 @@ use runwrit_tests::hook::Hook;
 
 use super::losing::{backup, lose, restore};
 use super::resolve::webhook;
-use super::{BREAKABLE, only_run, run_breakable};
+use super::{BREAKABLE, only_run, park_bolt, run_breakable};
 use crate::cli::shell::{Cloud, Shell};
 
 /// Seventy years ahead: what grants of these tests still allow.
@@ -118,23 +118,6 @@ fn a_rollback_of_a_machine_without_a_battery_has_its_late_looks_as_long_after_to
     }
 }
 
-/// Parks a run of `bolt` for ten minutes, which must not take longer than an hour in all.
-fn park_another(shell: &Shell, hook: &Hook) {
-    let database = rusqlite::Connection::open(shell.path("state/store.sqlite")).expect("a store");
-    // The guest reserves this octet for whatever tenant.
-    let sql = "UPDATE tenant SET octet = 9 WHERE octet = 7";
-    assert_eq!(database.execute(sql, []).expect("writable"), 1);
-    let arguments = webhook(shell, hook, 600, "well");
-    let grant = fs::read_to_string(shell.path("webhook.toml")).expect("it was just written");
-    let grant = grant.replacen("version = 1\n", "version = 1\nmax-minutes = 60\n", 1);
-    shell.write("webhook.toml", grant.replace("acme", "bolt"));
-    let arguments: Vec<String> =
-        arguments.iter().map(|it| it.replace("tenant=acme", "tenant=bolt")).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let parked = shell.run(&arguments);
-    assert_eq!(parked.code, Some(8), "{}", parked.stderr);
-}
-
 #[test]
 fn a_boot_in_the_far_future_ends_no_late_look_and_no_run_of_today() {
     let (cloud, hook) = (Cloud::start(), Hook::start(0));
@@ -142,7 +125,7 @@ fn a_boot_in_the_far_future_ends_no_late_look_and_no_run_of_today() {
     let killed = ("RUNWRIT_CRASH_AT", "intent-committed/hetzner.networks.create:1");
     assert_eq!(provision(&shell, &[killed]), None);
     assert_eq!(shell.run(&["rollback", &only_run(&shell)]).code, Some(1));
-    park_another(&shell, &hook);
+    park_bolt(&shell, &hook, "max-minutes = 60\n");
     let desk = cloud.handle.desk();
     let count = || desk.request_count("", "/**");
     let asked = count();

@@ -3,8 +3,7 @@
 use runwrit_tests::hook::Hook;
 use serde_json::Value;
 
-use super::resolve::webhook;
-use super::{kill_in, only_run, run_breakable, swept};
+use super::{kill_in, only_run, park_bolt, run_breakable, swept};
 use crate::cli::shell::{Cloud, Printed, Shell};
 
 /// Leaves a run of `acme` in the middle of its rollback, with a journal that was edited, and a run
@@ -16,17 +15,7 @@ fn damaged(shell: &Shell, hook: &Hook) {
     assert_eq!(killed.code, None, "{}", killed.stderr);
     let run = only_run(shell);
     let database = rusqlite::Connection::open(shell.path("state/store.sqlite")).expect("a store");
-    // The guest of the other run reserves this octet for whatever tenant.
-    let sql = "UPDATE tenant SET octet = 9 WHERE octet = 7";
-    assert_eq!(database.execute(sql, []).expect("writable"), 1);
-    let arguments = webhook(shell, hook, 600, "well");
-    let grant = std::fs::read_to_string(shell.path("webhook.toml")).expect("it was just written");
-    shell.write("webhook.toml", grant.replace("acme", "bolt"));
-    let arguments: Vec<String> =
-        arguments.iter().map(|it| it.replace("tenant=acme", "tenant=bolt")).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let parked = shell.run(&arguments);
-    assert_eq!(parked.code, Some(8), "{}", parked.stderr);
+    park_bolt(shell, hook, "");
     let sql = "UPDATE journal SET bytes =
         CAST(replace(CAST(bytes AS TEXT), 'acme', 'acne') AS BLOB) WHERE seq = 0 AND run = ?";
     assert_eq!(database.execute(sql, [run]).expect("writable"), 1);

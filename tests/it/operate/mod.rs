@@ -21,8 +21,10 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command};
 
+use runwrit_tests::hook::Hook;
 use serde_json::Value;
 
+use self::resolve::webhook;
 use super::cli::shell::{Printed, Shell};
 
 /// The build with crash points.
@@ -67,6 +69,23 @@ fn provision(shell: &Shell, tenant: &str) -> Printed {
         shell.write(name, text.replace("acme", tenant));
     }
     shell.run(&arguments)
+}
+
+/// Lets a run of `bolt` wait for ten minutes beside one of `acme`. `limit` is a line of its grant.
+fn park_bolt(shell: &Shell, hook: &Hook, limit: &str) {
+    let database = rusqlite::Connection::open(shell.path("state/store.sqlite")).expect("a store");
+    // The guest reserves this octet for whatever tenant.
+    let sql = "UPDATE tenant SET octet = 9 WHERE octet = 7";
+    assert_eq!(database.execute(sql, []).expect("writable"), 1);
+    let arguments = webhook(shell, hook, 600, "well");
+    let grant = std::fs::read_to_string(shell.path("webhook.toml")).expect("it was just written");
+    let grant = grant.replacen("version = 1\n", &format!("version = 1\n{limit}"), 1);
+    shell.write("webhook.toml", grant.replace("acme", "bolt"));
+    let arguments: Vec<String> =
+        arguments.iter().map(|it| it.replace("tenant=acme", "tenant=bolt")).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let parked = shell.run(&arguments);
+    assert_eq!(parked.code, Some(8), "{}", parked.stderr);
 }
 
 /// Waits until a process was stopped by a signal. It counts looks, not seconds.

@@ -7,7 +7,7 @@ use runwrit_simulator::hetzner::{Fault, Rule};
 use runwrit_tests::hook::Hook;
 
 use super::resolve::webhook;
-use super::{breakable, kill_in, only_run, run_breakable, signal, until_stopped};
+use super::{breakable, kill_in, only_run, park_bolt, run_breakable, signal, until_stopped};
 use crate::cli::shell::{Cloud, Shell};
 
 /// An hour later, by the clock that the host sees; a cloud has to be as late.
@@ -50,22 +50,6 @@ fn an_interrupted_rollback_goes_on_and_an_interrupted_run_waits_for_a_person() {
     assert!(cloud.alive().is_empty(), "{:?}", cloud.alive());
 }
 
-/// Parks a run of another tenant for ten minutes.
-fn wait_for_another(shell: &Shell, hook: &Hook) {
-    let database = rusqlite::Connection::open(shell.path("state/store.sqlite")).expect("a store");
-    // The guest reserves this octet for whatever tenant.
-    let sql = "UPDATE tenant SET octet = 9 WHERE octet = 7";
-    assert_eq!(database.execute(sql, []).expect("writable"), 1);
-    let arguments = webhook(shell, hook, 600, "well");
-    let grant = std::fs::read_to_string(shell.path("webhook.toml")).expect("it was just written");
-    shell.write("webhook.toml", grant.replace("acme", "bolt"));
-    let arguments = arguments.iter().map(|it| it.replace("tenant=acme", "tenant=bolt"));
-    let arguments: Vec<String> = arguments.collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let parked = shell.run(&arguments);
-    assert_eq!(parked.code, Some(8), "{}", parked.stderr);
-}
-
 #[test]
 fn a_rollback_that_cannot_go_on_keeps_no_other_tenant_back() {
     let (cloud, hook) = (Cloud::start(), Hook::start(0));
@@ -74,7 +58,7 @@ fn a_rollback_that_cannot_go_on_keeps_no_other_tenant_back() {
     let point = ("RUNWRIT_CRASH_AT", "undo-intent-committed:2");
     let killed = run_breakable(&shell, &["rollback", &only_run(&shell)], &[point]);
     assert_eq!(killed.code, None, "{}", killed.stderr);
-    wait_for_another(&shell, &hook);
+    park_bolt(&shell, &hook, "");
     let fault = Fault::Refuse { status: 503, code: "unavailable".into(), message: "no".into() };
     let desk = cloud.handle.desk();
     desk.advance(HOUR);

@@ -2,17 +2,27 @@
 
 use std::process::Child;
 
-use super::{breakable, only_run, signal, swept, until_stopped};
+use super::{breakable, only_run, run_breakable, signal, swept, until_stopped};
 use crate::cli::shell::{Cloud, Printed, Shell};
 
-/// Points of a run before and behind a byte on the wire. None lies in a batch: a process that is
-/// stopped while another of its threads writes would keep the store from everybody.
-const POINTS: [&str; 5] = [
+/// Points of a run before and behind a byte on the wire. In the batch of the servers it is the last
+/// one: a process that is stopped while its other thread writes would keep the store from everybody.
+const POINTS: [&str; 7] = [
     "intent-committed/hetzner.networks.create:1",
     "before-send/hetzner.networks.create:1",
     "sent/hetzner.networks.create:1",
     "before-send/hetzner.firewalls.create:1",
     "before-send/hetzner.volumes.create:1",
+    "before-send/hetzner.servers.create:3",
+    "before-send/dns.records.set:1",
+];
+
+/// Points of a rollback, before a byte on the wire.
+const UNDO_POINTS: [&str; 4] = [
+    "before-undo-send/dns.records.delete:1",
+    "before-undo-send/hetzner.servers.delete:1",
+    "before-undo-send/hetzner.firewalls.delete:1",
+    "before-undo-send/hetzner.networks.delete:1",
 ];
 
 /// Everything of a tenant: three servers with four addresses, a volume, a network, a firewall and
@@ -102,6 +112,32 @@ fn a_zombie_beside_a_resumed_run_doubles_nothing() {
         let sweep = shell.run(&["sweep", "--json"]);
         assert_eq!(swept(&sweep).1["in-place"], 8, "{point}: {}", sweep.stdout);
         assert_eq!(sweep.code, Some(0), "{point}: {}", sweep.stdout);
+        assert_eq!(cloud.alive().len(), ALIVE, "{point}: {:?}", cloud.alive());
+    }
+}
+
+#[test]
+fn a_zombie_in_a_rollback_undoes_nothing_but_what_another_one_undid() {
+    for point in UNDO_POINTS {
+        let cloud = Cloud::start();
+        let shell = Shell::new().with_cloud(&cloud);
+        let killed = [("RUNWRIT_CRASH_AT", "result-noted/dns.records.set:2")];
+        let killed = run_breakable(&shell, &shell.provision(), &killed);
+        assert_eq!(killed.code, None, "{point}: {}", killed.stderr);
+        assert_eq!(cloud.alive().len(), ALIVE, "{point}: {:?}", cloud.alive());
+        let run = only_run(&shell);
+        let stop = [("RUNWRIT_STOP_AT", point)];
+        let zombie = breakable(&shell, &["rollback", &run], &stop).spawn().expect("it starts");
+        until_stopped(&zombie);
+        lose_lock(&shell, &run);
+        let rollback = shell.run(&["rollback", &run]);
+        assert_eq!(rollback.code, Some(1), "{point}: {}", rollback.stderr);
+        assert!(cloud.alive().is_empty(), "{point}: {:?}", cloud.alive());
+        // The next tenant gets the names, and whatever else the zombie may reach for.
+        let next = shell.run(&shell.provision());
+        assert_eq!(next.code, Some(0), "{point}: {}", next.stderr);
+        let zombie = go_on(&shell, zombie);
+        assert_eq!(zombie.code, Some(7), "{point}: it was fenced out: {}", zombie.stderr);
         assert_eq!(cloud.alive().len(), ALIVE, "{point}: {:?}", cloud.alive());
     }
 }

@@ -118,7 +118,7 @@ impl Bench {
         let cloud = Simulator::start(options).await.expect("a loopback port is free");
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::write(folder.path().join("runwrit.toml"), CONFIGURATION).expect("it is writable");
-        runwrit_tests::keyring::install(folder.path());
+        runwrit_keyring::install(folder.path());
         let bench = Self { cloud, folder, watch };
         for token in [TOKEN, OTHER_TOKEN] {
             let key = json!({"name": "ops", "public_key": PUBLIC_KEY});

@@ -200,7 +200,7 @@ async fn what_is_given_otherwise_than_planned_refuses_the_start() {
                     }
                     fs::write(folder.join(name), bytes).expect("writable");
                 }
-                runwrit_tests::keyring::sign(&folder);
+                runwrit_keyring::sign(&folder);
                 order.package = folder;
             },
             "component: planned",

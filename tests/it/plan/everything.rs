@@ -166,6 +166,16 @@ async fn a_suggested_grant_is_enough_for_every_operation_and_none_of_them_can_be
         assert_eq!(refused.code, Some(code), "without `{operation}`: {refused:?}");
         assert!(refused.stderr.contains(part), "without `{operation}`: {refused:?}");
     }
+    for method in ["GET", "POST"] {
+        let request =
+            format!("[[http.requests]]\nmethod = \"{method}\"\nurl = \"{}\"\n", hook.url());
+        assert!(suggested.contains(&request), "no {method} in {suggested}");
+        fs::write(bench.path("fewer.toml"), suggested.replacen(&request, "", 1)).expect("writable");
+        let order = Order { grant: bench.path("fewer.toml"), ..again.clone() };
+        let refused = bench.plan(&order).await;
+        assert_eq!(refused.code, Some(1), "without {method}: {refused:?}");
+        assert!(refused.stderr.contains("TODO"), "without {method}: {refused:?}");
+    }
     assert_eq!((bench.changes(), hook.changes()), (before, 0), "a plan changes nothing");
     let done = bench.run(&again, &[]).await;
     assert_eq!(done.code, Some(0), "{done:?}\n{suggested}");
@@ -250,16 +260,16 @@ async fn a_plan_is_a_table_of_steps_effects_names_and_prices_for_people() {
         52  audit.events.append          event TENANT_PROVISIONED about acme  free
     ▸ take down
         55  dns.records.delete           record acme.example.org A            free
-        56  hetzner.servers.delete       server {32.id} (acme-one)            free
-        57  hetzner.servers.delete       server {33.0.id} (acme-two)          free
-        58  hetzner.servers.delete       server {33.1.id} (acme-three)        free
-        61  hetzner.volumes.delete       volume {30.id} (acme-data)           free
-        62  hetzner.primary-ips.delete   primary ip {29.id} (acme-ip)         free
+        56  hetzner.servers.delete       server {32.id} (acme-one)            EUR -8.99
+        57  hetzner.servers.delete       server {33.0.id} (acme-two)          EUR -8.49
+        58  hetzner.servers.delete       server {33.1.id} (acme-three)        EUR -8.49
+        61  hetzner.volumes.delete       volume {30.id} (acme-data)           EUR -1.144
+        62  hetzner.primary-ips.delete   primary ip {29.id} (acme-ip)         EUR -0.5
         63  hetzner.firewalls.delete     firewall {27.id} (acme-fw)           free
         64  hetzner.networks.delete      network {25.id} (acme-net)           free
         65  hetzner.ssh-keys.delete      ssh key {24.id} (acme-key)           free
         66  registry.tenants.retire      tenant acme                          free
-    together EUR 27.614 a month, net
+    together EUR 27.614 a month more and EUR 27.614 less, net
     assumed of 29: stock and quota last until then
     assumed of 30: stock and quota last until then
     assumed of 32: stock and quota last until then

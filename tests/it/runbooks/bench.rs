@@ -84,7 +84,7 @@ impl Bench {
         let cloud = Simulator::start(options).await.expect("a loopback port is free");
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::write(folder.path().join("runwrit.toml"), CONFIGURATION).expect("it is writable");
-        runwrit_tests::keyring::install(folder.path());
+        runwrit_keyring::install(folder.path());
         let bench = Self { cloud, folder, _watch: watch };
         let key = json!({ "name": "ops", "public_key": PUBLIC_KEY }).to_string();
         let answer = send(bench.cloud.api, ("POST", "/v1/ssh_keys"), &key).await;

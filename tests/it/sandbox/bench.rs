@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use runwrit_tests::keyring;
+use runwrit_keyring as keyring;
 use serde_json::Value;
 use tempfile::TempDir;
 

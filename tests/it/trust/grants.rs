@@ -1,6 +1,6 @@
 //! What nobody watches needs a grant that somebody signed.
 
-use runwrit_tests::keyring;
+use runwrit_keyring as keyring;
 
 use super::*;
 use crate::cli::shell::Cloud;

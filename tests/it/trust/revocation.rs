@@ -1,6 +1,6 @@
 //! After a revocation a run goes back and not on.
 
-use runwrit_tests::keyring;
+use runwrit_keyring as keyring;
 
 use super::keyrings::until;
 use super::*;

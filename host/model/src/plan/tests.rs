@@ -374,7 +374,7 @@ fn rows_name_step_choice_and_price() {
     let shown: Vec<_> = rows.iter().map(|row| (&*row.step, &*row.resource, &*row.price)).collect();
     let expected = [
         ("the network", "acme-net (10.7.0.0/16)", "free"),
-        ("the server", "acme-db (cx33 in nbg1)", "8.49"),
+        ("the server", "acme-db (cx33 in nbg1)", "EUR 8.49"),
         ("the server", "it", "free"),
     ];
     assert_eq!(shown, expected);
