@@ -19,7 +19,7 @@ const POINTS: [&str; 7] = [
 
 /// Points of a rollback, before a byte on the wire.
 const UNDO_POINTS: [&str; 4] = [
-    "before-undo-send/dns.records.delete:1",
+    "before-undo-send/dns.records.restore:1",
     "before-undo-send/hetzner.servers.delete:1",
     "before-undo-send/hetzner.firewalls.delete:1",
     "before-undo-send/hetzner.networks.delete:1",

@@ -103,12 +103,14 @@ impl Process {
             .env_clear()
             .current_dir("/")
             .stdin(Stdio::from(OwnedFd::from(stream)))
-            .stdout(Stdio::null())
+            // Nobody hears what it prints.
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             // The signals of a terminal are for the host.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
+        drop(child.stdout.take());
         let complaints = child.stderr.take();
         Ok(Self { child, complaints })
     }
