@@ -6,7 +6,7 @@ use super::{breakable, only_run, run_breakable, signal, swept, until_stopped};
 use crate::cli::shell::{Cloud, Printed, Shell};
 
 /// Points of a run before and behind a byte on the wire. In the batch of the servers it is the last
-/// one: a process that is stopped while its other thread writes would keep the store from everybody.
+/// one: a process that is stopped while it writes would keep the store from everybody.
 const POINTS: [&str; 7] = [
     "intent-committed/hetzner.networks.create:1",
     "before-send/hetzner.networks.create:1",
