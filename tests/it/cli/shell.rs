@@ -243,6 +243,11 @@ pub struct Cloud {
 impl Cloud {
     /// Starts one.
     pub fn start() -> Self {
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// Starts one that listens there.
+    pub fn start_at(listen: SocketAddr) -> Self {
         let rule = |token: &str, project: &str, is_read_only| TokenRule {
             token: token.to_owned(),
             project: project.to_owned(),
@@ -255,7 +260,8 @@ impl Cloud {
         ]);
         let watch = Watch::new();
         let witness = watch.judge().map(witness);
-        let options = Options { time_factor: TIME_FACTOR, tokens, witness, ..Options::default() };
+        let options =
+            Options { listen, time_factor: TIME_FACTOR, tokens, witness, ..Options::default() };
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let handle = runtime.block_on(Simulator::start(options)).expect("a free port");
         let cloud = Self { handle, _runtime: runtime, _watch: watch };
@@ -327,13 +333,28 @@ impl Cloud {
         }
     }
 
+    /// Returns all that stands in a collection, which calls its members so.
+    pub fn all(&self, path: &str, name: &str) -> Vec<Value> {
+        let mut found = Vec::new();
+        for page in 1.. {
+            let mut document = self.get(&format!("{path}?page={page}"));
+            match document[name].take() {
+                Value::Array(items) if !items.is_empty() => found.extend(items),
+                _ => break,
+            }
+        }
+        found
+    }
+
     /// Has somebody change something in the project of another token.
     pub fn send_with(&self, token: &str, method: &str, path: &str, body: &Value) -> Answer {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let query = query.split_terminator('&').filter_map(|pair| pair.split_once('='));
         let text = if body.is_null() { String::new() } else { body.to_string() };
         let (answer, _) = self.handle.desk().receive(Request {
             method: method.to_owned(),
             path: path.to_owned(),
-            query: Vec::new(),
+            query: query.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             origin: self.handle.endpoint(),
             token: Presented::from_header(Some(&format!("Bearer {token}"))),
             body: Some(text.into_bytes()),

@@ -15,6 +15,7 @@ mod names;
 mod prices;
 mod tick;
 mod undo_order;
+mod upgrade;
 mod zombies;
 
 use std::io::{BufRead, BufReader};
