@@ -62,8 +62,8 @@ fn each(mut rounds: Vec<Result<Duration, String>>, calls: u32) -> Result<f64, St
     Ok(ms(middle) * 1_000.0 / f64::from(calls))
 }
 
-/// Returns what the calls of one run take of their thread beyond writing their journal, and how long
-/// its replay takes.
+/// Returns what the calls of one run take of their thread beyond writing their journal, and how
+/// long its replay takes.
 ///
 /// Two processors that wake each other take longer than what is measured, and never equally long;
 /// so the time of the thread counts, not that of the clock.
