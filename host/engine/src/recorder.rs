@@ -1,5 +1,6 @@
 //! The one hand that writes the journal of a run: fenced, in order, and dead after a failed write.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use runwrit_capabilities::gate::Stop;
@@ -22,6 +23,8 @@ pub struct Recorder {
     /// Held over a write, so that entries reach the store in the order of their numbers.
     order: tokio::sync::Mutex<()>,
     book: Mutex<Book>,
+    /// In which millisecond the store was last asked for a wish to cancel, and had none.
+    asked_in: AtomicU64,
 }
 
 /// What is known in memory.
@@ -51,7 +54,8 @@ impl Recorder {
         bytes: u64,
     ) -> Self {
         let book = Book { history, pending: Vec::new(), bytes, death: None };
-        Self { store, clock, claim, order: tokio::sync::Mutex::new(()), book: Mutex::new(book) }
+        let (order, book) = (tokio::sync::Mutex::new(()), Mutex::new(book));
+        Self { store, clock, claim, order, book, asked_in: AtomicU64::new(u64::MAX) }
     }
 
     /// Returns the run.
@@ -157,13 +161,21 @@ impl Recorder {
         checked.map(drop).map_err(|error| self.die(error))
     }
 
-    /// Returns who asked to cancel, if anybody did.
+    /// Returns who asked to cancel, if anybody did. The store is asked once in a millisecond: a
+    /// guest that makes a hundred calls meanwhile need not wait for a hundred answers.
     pub async fn cancel_requested(&self) -> Result<Option<String>, Stop> {
         if let Some(by) = self.with(|history| history.cancel.clone()) {
             return Ok(Some(by));
         }
-        let asked = self.store.cancel_requested(self.run()).await;
-        asked.map_err(|error| self.die(error))
+        let now = self.clock.ticks();
+        if self.asked_in.load(Ordering::Relaxed) == now {
+            return Ok(None);
+        }
+        let by = self.store.cancel_requested(self.run()).await.map_err(|error| self.die(error))?;
+        if by.is_none() {
+            self.asked_in.store(now, Ordering::Relaxed);
+        }
+        Ok(by)
     }
 
     /// Refuses to grow a journal without end.

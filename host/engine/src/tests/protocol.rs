@@ -1,21 +1,28 @@
 //! The rules of the gate, one by one.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use runwrit_model::call::CallId;
 use runwrit_model::due::Due;
 use runwrit_model::event::{Event, RunOutcome};
+use runwrit_model::history::History;
 use runwrit_model::id::RunId;
 use runwrit_model::journal::{
-    Attempt, Ending, Entry, OnFailure, Outcome, Record, Resolved, UndoOutcome, VERSION, Verdict,
+    Attempt, Ending, Entry, OnFailure, Outcome, Record, Resolved, UndoOutcome, UnixMs, VERSION,
+    Verdict,
 };
 
 use super::fuse::Fuse;
 use super::play::Act::{self, *};
 use super::{Bench, Exit, START, calm, kill_at, kinds};
+use crate::clock::Clock;
 use crate::engine::Canceled;
 use crate::error::EngineError;
 use crate::guest::NoGuest;
+use crate::recorder::Recorder;
 use crate::store;
 use crate::view::{CallState, RunState};
 
@@ -187,6 +194,37 @@ async fn a_living_process_is_only_asked_to_cancel() {
     assert_eq!(bench.cloud.standing(), ["net", "one", "two"]);
     drop(claim);
     assert_eq!(bench.once().await.unwrap(), RunOutcome::RolledBack);
+}
+
+/// A clock that stands until it is pushed.
+#[derive(Default)]
+struct Still(AtomicU64);
+
+impl Clock for Still {
+    fn now(&self) -> UnixMs {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    fn sleep_until(&self, _: UnixMs) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn a_wish_to_cancel_is_heard_in_the_next_millisecond() {
+    let bench = calm(WHOLE).await;
+    kill_at(&bench, "before link").await;
+    let (clock, claim) =
+        (Arc::new(Still::default()), bench.store.claim(bench.run()).await.unwrap());
+    let history = History::of(&bench.journal().await).unwrap();
+    let recorder = Recorder::new(Arc::clone(&bench.store), clock.clone(), claim, history, 0);
+    assert_eq!(recorder.cancel_requested().await.unwrap(), None);
+    bench.store.request_cancel(bench.run(), "ada").await.unwrap();
+    assert_eq!(recorder.cancel_requested().await.unwrap(), None, "the store was asked just now");
+    clock.0.fetch_add(1, Ordering::SeqCst);
+    for _ in 0..2 {
+        assert_eq!(recorder.cancel_requested().await.unwrap().as_deref(), Some("ada"));
+    }
 }
 
 #[tokio::test]
