@@ -85,12 +85,15 @@ impl VacantCell {
 
     /// Waits until its process runs.
     async fn open(self) -> Result<Cell, String> {
-        let process = self.process.await.map_err(|_| "the system has no room for a thread")?;
-        let cell = || {
-            let (stream, Process { child, complaints }) = (self.stream?, process?);
-            Ok(Cell { child, stream: UnixStream::from_std(stream)?, complaints })
-        };
-        cell().map_err(|error: io::Error| format!("it does not start: {error}"))
+        let told = |error: io::Error| format!("it does not start: {error}");
+        match (self.process.await, self.stream) {
+            (Ok(Err(error)), _) | (_, Err(error)) => Err(told(error)),
+            (Err(_), Ok(_)) => Err("the system has no room for a thread".to_owned()),
+            (Ok(Ok(Process { child, complaints })), Ok(stream)) => {
+                let stream = UnixStream::from_std(stream).map_err(told)?;
+                Ok(Cell { child, stream, complaints })
+            }
+        }
     }
 }
 
