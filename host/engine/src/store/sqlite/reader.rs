@@ -30,6 +30,10 @@ impl Reader {
         read: impl FnOnce(&Database<'_>) -> Result<T, StoreError>,
     ) -> Reply<'a, T> {
         self.glance(|database| {
+            // A panic may have left the snapshot of another reading open.
+            if !database.is_idle() {
+                database.batch("end a reading", "COMMIT")?;
+            }
             database.batch("begin", "BEGIN")?;
             let found = read(database);
             // Nothing was written, so nothing is lost when this fails.
