@@ -10,6 +10,7 @@ pub use schema::SCHEMA;
 use std::collections::{BTreeMap, BTreeSet};
 
 use regex::bytes::{Regex, RegexBuilder};
+use regex_syntax::ParserBuilder;
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
@@ -282,7 +283,7 @@ impl InputKind {
 /// Compiles a pattern for whole texts. Matching takes linear time, whatever the pattern.
 fn compile(pattern: &str) -> Option<Regex> {
     // The pattern must stand alone, so that `a)|(b` cannot escape its anchors.
-    RegexBuilder::new(pattern).unicode(false).size_limit(PATTERN_BYTES_MAX).build().ok()?;
+    ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern).ok()?;
     let whole = format!(r"\A(?:{pattern})\z");
     RegexBuilder::new(&whole).unicode(false).size_limit(PATTERN_BYTES_MAX).build().ok()
 }
