@@ -1,12 +1,12 @@
 //! A process that a signal stopped, and that goes on when nobody expects it any more.
 
 use std::process::Child;
+use std::time::Duration;
 
 use super::{breakable, only_run, run_breakable, signal, swept, until_stopped};
 use crate::cli::shell::{Cloud, Printed, Shell};
 
-/// Points of a run before and behind a byte on the wire. In the batch of the servers it is the last
-/// one: a process that is stopped while it writes would keep the store from everybody.
+/// Points of a run before and behind a byte on the wire.
 const POINTS: [&str; 7] = [
     "intent-committed/hetzner.networks.create:1",
     "before-send/hetzner.networks.create:1",
@@ -36,6 +36,24 @@ fn stopped_at(shell: &Shell, point: &str) -> Child {
     let child = command.spawn().expect("the product starts");
     until_stopped(&child);
     child
+}
+
+/// Does the same beside a cloud of its own. In a batch the process may be stopped while its other
+/// thread writes, which would keep the store from everybody; another one is stopped then.
+fn zombie_at(point: &str) -> (Cloud, Shell, Child) {
+    for _ in 0..20 {
+        let cloud = Cloud::start();
+        let shell = Shell::new().with_cloud(&cloud);
+        let mut child = stopped_at(&shell, point);
+        let store = rusqlite::Connection::open(shell.path("state/store.sqlite")).expect("a store");
+        store.busy_timeout(Duration::ZERO).expect("a setting");
+        if store.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_ok() {
+            return (cloud, shell, child);
+        }
+        signal(&child, "-KILL");
+        child.wait().expect("it was ours");
+    }
+    panic!("at {point} every process was writing");
 }
 
 /// Lets a stopped process go on to its end.
@@ -78,9 +96,7 @@ fn a_run_whose_process_is_stopped_is_taken_over_only_after_its_end() {
 fn a_zombie_beside_a_rollback_leaves_nothing_after_the_sweep() {
     let mut late = 0;
     for point in POINTS {
-        let cloud = Cloud::start();
-        let shell = Shell::new().with_cloud(&cloud);
-        let child = stopped_at(&shell, point);
+        let (cloud, shell, child) = zombie_at(point);
         let run = only_run(&shell);
         lose_lock(&shell, &run);
         let rollback = shell.run(&["rollback", &run]);
@@ -100,9 +116,7 @@ fn a_zombie_beside_a_rollback_leaves_nothing_after_the_sweep() {
 #[test]
 fn a_zombie_beside_a_resumed_run_doubles_nothing() {
     for point in POINTS {
-        let cloud = Cloud::start();
-        let shell = Shell::new().with_cloud(&cloud);
-        let child = stopped_at(&shell, point);
+        let (cloud, shell, child) = zombie_at(point);
         let run = only_run(&shell);
         lose_lock(&shell, &run);
         let resumed = shell.run(&["resume", &run]);
