@@ -16,7 +16,7 @@ pub struct Row {
     pub operation: String,
     /// The resource, with the choice made for it.
     pub resource: String,
-    /// Net EUR per month, with a minus for what ends, or `free`.
+    /// Net EUR per month, with a minus for what ends; `free`, or `unknown` for what ends.
     pub price: String,
     /// What is assumed about it.
     pub assumed: String,
@@ -42,7 +42,7 @@ fn price(effect: &Step) -> String {
     match (effect.eur_per_month, effect.ended_eur_per_month) {
         (Some(price), _) => format!("EUR {}", price.plain()),
         (None, Some(Cost::Known(price))) => format!("EUR -{}", price.plain()),
-        (None, Some(Cost::Unknown)) => "EUR -unknown".to_owned(),
+        (None, Some(Cost::Unknown)) => "unknown".to_owned(),
         (None, None) => "free".to_owned(),
     }
 }

@@ -137,16 +137,19 @@ fn what_is_deleted_costs_less_as_far_as_somebody_knows_its_price() {
         let noted = [&story(0, "800001", "10.7.1.3"), more].concat();
         let plan = draft(frame(), &noted, End::Succeeds);
         let each = plan.effects.iter().filter_map(|it| it.ended_eur_per_month);
-        (each.map(|cost| cost.to_string()).collect::<Vec<_>>(), total(&plan))
+        let shown = rows(&plan).last().map(|row| row.price.clone()).unwrap_or_default();
+        (each.map(|cost| cost.to_string()).collect::<Vec<_>>(), total(&plan), shown)
     };
     let [own, known] = [delete("7", "server", "900001"), delete("8", "server", "4711")];
     let [free, unknown] = [delete("9", "network", "800001"), delete("10", "server", "4712")];
     let more = "together EUR 8.49 a month";
-    assert_eq!(ended(&[]), (vec![], format!("{more}, net")));
-    let (each, told) = ended(&[own.clone(), known.clone(), free]);
+    assert_eq!(ended(&[]), (vec![], format!("{more}, net"), "free".to_owned()));
+    let (each, told, shown) = ended(&[own.clone(), known.clone(), free]);
+    assert_eq!(shown, "free");
     assert_eq!(each, ["8.49", "5.5"], "a network is free");
     assert_eq!(told, format!("{more} more and EUR 13.99 less, net"));
-    let (each, told) = ended(&[own, unknown, known]);
+    let (each, told, shown) = ended(&[own.clone(), unknown.clone(), known]);
+    assert_eq!((shown, ended(&[own, unknown]).2), ("EUR -5.5".to_owned(), "unknown".to_owned()));
     assert_eq!(each, ["8.49", "unknown", "5.5"]);
     assert_eq!(told, format!("{more} more, net; nobody knows how much less"));
 }
