@@ -349,6 +349,6 @@ impl Known {
     fn of(run: &RunId, entries: &[Entry]) -> Result<Self, EngineError> {
         let damaged = |source| EngineError::Damaged { run: run.clone(), source };
         let history = History::of(entries).map_err(damaged)?;
-        Ok(Self { history, bytes: entries.iter().map(|entry| entry.encode().len() as u64).sum() })
+        Ok(Self { history, bytes: entries.iter().map(|entry| entry.size() as u64).sum() })
     }
 }

@@ -241,7 +241,7 @@ fn boundary(record: &Record) -> Option<&'static str> {
 impl Book {
     fn note(&mut self, record: Record, at: UnixMs) -> Result<(), Stop> {
         let entry = Entry { version: VERSION, seq: self.history.next_seq, at, record };
-        let bytes = entry.encode().len();
+        let bytes = entry.size();
         if bytes > limits::JOURNAL_ENTRY_BYTES_MAX {
             return Err(Stop::Limit {
                 what: "bytes of one journal entry".to_owned(),

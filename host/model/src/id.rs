@@ -2,13 +2,21 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
-use data_encoding::{BASE32_NOPAD, Encoding, Specification};
+use data_encoding::{Encoding, Specification};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 /// Crockford's alphabet: digits and capitals without the letters that look like digits.
 const CROCKFORD: &str = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// Base 32 of RFC 4648 in lower case, as names and labels of resources like it.
+pub(crate) static LOWER_BASE32: LazyLock<Encoding> = LazyLock::new(|| {
+    let mut specification = Specification::new();
+    specification.symbols.push_str("abcdefghijklmnopqrstuvwxyz234567");
+    specification.encoding().expect("32 different symbols are a base 32 alphabet")
+});
 
 /// A run: 26 characters of Crockford base 32, sortable by creation time (the ULID layout).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -49,14 +57,8 @@ impl RunId {
     /// Returns twelve lower-case characters that stand for the run in resource names and labels.
     pub fn short(&self) -> String {
         let digest = Sha256::digest(self.0.as_bytes());
-        lower_base32().encode(&digest)[..12].to_owned()
+        LOWER_BASE32.encode(&digest)[..12].to_owned()
     }
-}
-
-fn lower_base32() -> Encoding {
-    let mut specification = Specification::new();
-    specification.symbols.push_str("abcdefghijklmnopqrstuvwxyz234567");
-    specification.encoding().unwrap_or(BASE32_NOPAD)
 }
 
 impl fmt::Display for RunId {

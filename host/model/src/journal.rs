@@ -1,11 +1,14 @@
 //! The append-only record of one run.
 //! Entries are stored as the bytes that were hashed. Each names its version; another is refused.
 
+mod entry;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::entry::EntryError;
 pub use crate::chain::{chain, chain_start};
 pub use crate::ending::Ending;
 
@@ -438,53 +441,4 @@ pub struct Finished {
     pub message: String,
     /// The outputs.
     pub outputs: BTreeMap<String, String>,
-}
-
-/// An entry that cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum EntryError {
-    /// Not the format.
-    #[error("entry {seq} is not readable: the store is damaged or was written by something else")]
-    Malformed {
-        /// Its place.
-        seq: u64,
-        /// Why.
-        source: serde_json::Error,
-    },
-    /// Of another version.
-    #[error("entry {seq} has format version {version}; this host reads version {VERSION}")]
-    Version {
-        /// Its place.
-        seq: u64,
-        /// What it says.
-        version: u32,
-    },
-}
-
-/// Only the part of an entry that every version has.
-#[derive(Deserialize)]
-struct Versioned {
-    version: u32,
-}
-
-impl Entry {
-    /// Returns the bytes to store and to hash.
-    pub fn encode(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("entries hold only strings, numbers and maps of strings")
-    }
-
-    /// Reads stored bytes.
-    pub fn decode(seq: u64, bytes: &[u8]) -> Result<Self, EntryError> {
-        let malformed = |source| EntryError::Malformed { seq, source };
-        let read = serde_json::from_slice::<Self>(bytes);
-        // What another version means by an entry may not even be readable to this one.
-        let version = match &read {
-            Ok(entry) => entry.version,
-            Err(_) => serde_json::from_slice::<Versioned>(bytes).map_err(malformed)?.version,
-        };
-        match version == VERSION {
-            true => read.map_err(malformed),
-            false => Err(EntryError::Version { seq, version }),
-        }
-    }
 }

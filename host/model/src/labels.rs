@@ -6,12 +6,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use data_encoding::{Encoding, Specification};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::call::CallId;
-use crate::id::{RunId, Scope};
+use crate::id::{LOWER_BASE32, RunId, Scope};
 
 /// The prefix that belongs to the host.
 pub const PREFIX: &str = "runwrit/";
@@ -41,6 +40,8 @@ const INSTALLATION_BYTES: usize = 10;
 #[derive(Clone)]
 pub struct HostKey {
     own: [u8; 32],
+    /// Derived from them, once: each label names it.
+    installation: String,
     lent: BTreeMap<String, Lent>,
 }
 
@@ -113,7 +114,9 @@ pub enum Foreign {
 impl HostKey {
     /// Wraps the bytes of the key file.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self { own: bytes, lent: BTreeMap::new() }
+        let id = tag(&bytes, "installation", &["id"]);
+        let installation = LOWER_BASE32.encode(&id[..INSTALLATION_BYTES]);
+        Self { own: bytes, installation, lent: BTreeMap::new() }
     }
 
     /// Adds what another installation lent for a scope.
@@ -125,7 +128,7 @@ impl HostKey {
     /// Returns what to lend so that another installation can prove what belongs to `scope`.
     pub fn lend(&self, scope: &Scope) -> Lent {
         let tenant = scope_value(scope);
-        let own = || Lent { installation: self.installation(), key: self.own_key(&tenant) };
+        let own = || Lent { installation: self.installation.clone(), key: self.own_key(&tenant) };
         self.lent.get(&tenant).cloned().unwrap_or_else(own)
     }
 
@@ -136,13 +139,14 @@ impl HostKey {
 
     /// Returns the id of this installation: sixteen characters that tell nothing about the key.
     pub fn installation(&self) -> String {
-        base32(&self.tag("installation", &["id"])[..INSTALLATION_BYTES])
+        self.installation.clone()
     }
 
     /// Returns the installation in whose name things of `scope` are made: this one, but for a scope
     /// whose key was lent.
     pub fn installation_for(&self, scope: &Scope) -> String {
-        self.lend(scope).installation
+        let lent = self.lent.get(&scope_value(scope));
+        lent.map_or_else(|| self.installation(), |lent| lent.installation.clone())
     }
 
     /// Describes what a call of a run of this installation makes.
@@ -160,7 +164,7 @@ impl HostKey {
     /// Returns the labels that prove `ownership`.
     pub fn labels_for(&self, ownership: &Ownership) -> BTreeMap<String, String> {
         let Ownership { run, call, tenant, by, .. } = ownership.clone();
-        let mac = base32(&self.mac(ownership)[..MAC_BYTES]);
+        let mac = LOWER_BASE32.encode(&self.mac(ownership)[..MAC_BYTES]);
         let call = call.to_string();
         [(RUN, run), (CALL, call), (TENANT, tenant), (BY, by), (MAC, mac)]
             .map(|(key, value)| (key.to_owned(), value))
@@ -205,7 +209,7 @@ impl HostKey {
     pub(crate) fn key_of(&self, tenant: &str, by: &str) -> Option<[u8; 32]> {
         match self.lent.get(tenant) {
             Some(lent) if lent.installation == by => Some(lent.key),
-            _ => (by == self.installation()).then(|| self.own_key(tenant)),
+            _ => (by == self.installation).then(|| self.own_key(tenant)),
         }
     }
 
@@ -225,7 +229,7 @@ pub(crate) fn prove<P: AsRef<str>>(
     parts: &[P],
     mac: &str,
 ) -> Result<(), Foreign> {
-    let given = alphabet().decode(mac.as_bytes()).map_err(|_| Foreign::Forged)?;
+    let given = LOWER_BASE32.decode(mac.as_bytes()).map_err(|_| Foreign::Forged)?;
     if given.len() != MAC_BYTES {
         return Err(Foreign::Forged);
     }
@@ -237,7 +241,7 @@ pub(crate) fn prove<P: AsRef<str>>(
 
 /// Returns the proof over these parts as a label carries it.
 pub(crate) fn proof<P: AsRef<str>>(key: &[u8; 32], domain: &str, parts: &[P]) -> String {
-    base32(&tag(key, domain, parts)[..MAC_BYTES])
+    LOWER_BASE32.encode(&tag(key, domain, parts)[..MAC_BYTES])
 }
 
 fn tag<P: AsRef<str>>(key: &[u8; 32], domain: &str, parts: &[P]) -> [u8; 32] {
@@ -283,16 +287,6 @@ pub fn scope_value(scope: &Scope) -> String {
 /// Returns the label selector that finds what this scope of this installation owns.
 pub fn scope_selector(key: &HostKey, scope: &Scope) -> String {
     format!("{BY}={},{TENANT}={}", key.installation_for(scope), scope_value(scope))
-}
-
-fn alphabet() -> Encoding {
-    let mut specification = Specification::new();
-    specification.symbols.push_str("abcdefghijklmnopqrstuvwxyz234567");
-    specification.encoding().expect("32 different symbols are a base 32 alphabet")
-}
-
-fn base32(bytes: &[u8]) -> String {
-    alphabet().encode(bytes)
 }
 
 /// Why a label cannot be set.

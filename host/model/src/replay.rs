@@ -40,7 +40,8 @@ impl Request<'_> {
         }
     }
 
-    fn items(&self) -> &[Digest] {
+    /// Returns the digests of the calls: one, or one for each item of the batch.
+    pub fn items(&self) -> &[Digest] {
         match self {
             Self::One(digest) => std::slice::from_ref(digest),
             Self::Batch(digests) => digests,

@@ -5,6 +5,7 @@ use runwrit_model::breakable::{crash_point, is_broken};
 use runwrit_model::call::{Call, CallClass, CallId};
 use runwrit_model::event::Event;
 use runwrit_model::failure::Failure;
+use runwrit_model::id::Digest;
 use runwrit_model::journal::{Intent, Observed, Outcome, Record, UnixMs};
 use runwrit_model::labels::Thing;
 use runwrit_model::plan::{Asked, without_proof};
@@ -33,7 +34,7 @@ impl RunGate {
         match authorize(self.seat.as_ref(), effects).await {
             Ok(ready) => {
                 self.seat.watch.ask(|| asked(effects, calls, ids, &ready))?;
-                Ok(self.seat.promise(effects, calls, ids, ready).await?)
+                Ok(self.seat.promise(effects, calls, (ids, request), ready).await?)
             }
             Err(CallError::Stopped(stop)) => Err(stop.into()),
             Err(CallError::Failed(failure)) => {
@@ -52,6 +53,7 @@ impl RunGate {
         &self,
         observation: &O,
         call: &Call,
+        request: Request<'_>,
     ) -> Result<(Outcome, UnixMs), Stop> {
         self.seat.check().await?;
         self.seat.recorder.settle().await?;
@@ -69,7 +71,7 @@ impl RunGate {
         if let Outcome::Err(failure) = &outcome {
             self.tell_refusal(call, failure);
         }
-        let at = self.record(call, Request::One(call.digest()), outcome.clone()).await?;
+        let at = self.record(call, request, outcome.clone()).await?;
         Ok((outcome, at))
     }
 
@@ -139,13 +141,14 @@ impl Seat {
         &self,
         effects: &[E],
         calls: &[Call],
-        ids: &[CallId],
+        (ids, request): (&[CallId], Request<'_>),
         ready: Vec<Ready>,
     ) -> Result<Vec<Stage>, Stop> {
         let operation = &calls[0].operation;
+        let named = ids.iter().copied().zip(request.items().iter().copied());
         let mut intents = Vec::with_capacity(effects.len());
-        for (((effect, call), id), ready) in effects.iter().zip(calls).zip(ids).zip(ready) {
-            intents.push(self.intent(effect, call, *id, ready));
+        for (((effect, call), named), ready) in effects.iter().zip(calls).zip(named).zip(ready) {
+            intents.push(self.intent(effect, call, named, ready));
         }
         let first = |intent: &Intent| (intent.labels.clone(), intent.previous.clone());
         let sent: Vec<_> = intents.iter().map(first).collect();
@@ -166,13 +169,18 @@ impl Seat {
         Ok(sent.into_iter().map(Stage::first).collect())
     }
 
-    fn intent<E: Effect>(&self, effect: &E, call: &Call, id: CallId, ready: Ready) -> Intent {
-        let (permit, previous) = ready;
+    fn intent<E: Effect>(
+        &self,
+        effect: &E,
+        call: &Call,
+        (id, digest): (CallId, Digest),
+        (permit, previous): Ready,
+    ) -> Intent {
         Intent {
             call: id,
             operation: call.operation.clone(),
             class: call.class,
-            digest: call.digest(),
+            digest,
             request: call.request.clone(),
             subject: call.subject.clone(),
             kind: call.kind.clone(),

@@ -4,6 +4,7 @@ use hkdf::Hkdf;
 use runwrit_capabilities::gate::{CallError, Stop};
 use runwrit_model::call::{Call, CallClass};
 use runwrit_model::failure::{Failure, Problem};
+use runwrit_model::id::Digest;
 use runwrit_model::journal::{Record, Refinement};
 use runwrit_model::limits;
 use runwrit_model::replay::Request;
@@ -20,11 +21,11 @@ impl RunGate {
     /// said again. A refinement decides about undo, so it is flushed before the guest goes on.
     pub(super) async fn say(
         &mut self,
-        call: &Call,
+        (call, digest): (&Call, Digest),
         record: Record,
         is_flushed: bool,
     ) -> Result<(), Stop> {
-        let at = match self.recall(call, Request::One(call.digest()))? {
+        let at = match self.recall(call, Request::One(digest))? {
             Past::Said(at) => at,
             Past::Live => {
                 self.seat.check().await?;

@@ -152,11 +152,12 @@ impl Gate for RunGate {
 
     async fn observe<O: Observation>(&mut self, observation: O) -> Result<O::Output, CallError> {
         let call = observation.call();
-        let past = self.recall(&call, Request::One(call.digest()));
+        let request = Request::One(call.digest());
+        let past = self.recall(&call, request);
         let (outcome, at) = match past.map_err(|stop| self.stop(stop))? {
             Past::Answer(outcome, at) => (outcome, at),
             Past::Live => {
-                let observed = self.read(&observation, &call).await;
+                let observed = self.read(&observation, &call, request).await;
                 observed.map_err(|stop| self.stop(stop))?
             }
             other => return Err(self.stop(other.mismatch(self.next, &call))),
@@ -173,14 +174,11 @@ impl Gate for RunGate {
 
     async fn step(&mut self, text: String, is_note: bool) -> Result<(), CallError> {
         let call = local::step(&text, is_note);
-        let record = Record::Step(Step {
-            call: CallId::single(self.next),
-            digest: call.digest(),
-            text: text.clone(),
-            is_note,
-        });
+        let digest = call.digest();
+        let (place, said) = (CallId::single(self.next), text.clone());
+        let record = Record::Step(Step { call: place, digest, text: said, is_note });
         let is_replayed = self.is_replaying();
-        self.say(&call, record, false).await.map_err(|stop| self.stop(stop))?;
+        self.say((&call, digest), record, false).await.map_err(|stop| self.stop(stop))?;
         if !is_note {
             self.seat.watch.note(|| Noted::Step(text.clone()));
         }
@@ -191,12 +189,10 @@ impl Gate for RunGate {
     async fn refine(&mut self, refinement: Refinement) -> Result<(), CallError> {
         self.check_refinement(&refinement)?;
         let call = local::refinement(&refinement);
-        let record = Record::Refined(Refined {
-            call: CallId::single(self.next),
-            digest: call.digest(),
-            refinement: refinement.clone(),
-        });
-        self.say(&call, record, true).await.map_err(|stop| self.stop(stop))?;
+        let digest = call.digest();
+        let (place, said) = (CallId::single(self.next), refinement.clone());
+        let record = Record::Refined(Refined { call: place, digest, refinement: said });
+        self.say((&call, digest), record, true).await.map_err(|stop| self.stop(stop))?;
         self.seat.watch.note(|| Noted::Refined(refinement));
         Ok(())
     }

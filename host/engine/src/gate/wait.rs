@@ -3,6 +3,7 @@
 use runwrit_capabilities::gate::Stop;
 use runwrit_model::call::CallId;
 use runwrit_model::event::Event;
+use runwrit_model::id::Digest;
 use runwrit_model::journal::{Record, UnixMs, Wait, WaitReason, Woken};
 use runwrit_model::limits;
 use runwrit_model::replay::Request;
@@ -18,7 +19,8 @@ impl RunGate {
     /// Waits at least `seconds`, beyond the life of this process where it must.
     pub(super) async fn wait(&mut self, seconds: u32) -> Result<(), Stop> {
         let call = local::sleep(seconds);
-        let until = match self.recall(&call, Request::One(call.digest()))? {
+        let digest = call.digest();
+        let until = match self.recall(&call, Request::One(digest))? {
             Past::Timer { woken_at: Some(at), .. } => {
                 self.consume(at);
                 return Ok(());
@@ -29,7 +31,7 @@ impl RunGate {
             }
             Past::Live => {
                 self.seat.check().await?;
-                self.begin_wait(seconds, call.digest()).await?
+                self.begin_wait(seconds, digest).await?
             }
             other => return Err(other.mismatch(self.next, &call)),
         };
@@ -41,11 +43,7 @@ impl RunGate {
     }
 
     /// The end is fixed once, so that a resumed run does not wait again from the start.
-    async fn begin_wait(
-        &self,
-        seconds: u32,
-        digest: runwrit_model::id::Digest,
-    ) -> Result<UnixMs, Stop> {
+    async fn begin_wait(&self, seconds: u32, digest: Digest) -> Result<UnixMs, Stop> {
         let wait = Duration::from_secs(seconds.min(limits::SLEEP_SECONDS_MAX).into());
         let until = after(self.seat.host.clock.now(), wait);
         let reason = WaitReason::Timer(until);
