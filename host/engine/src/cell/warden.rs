@@ -68,6 +68,9 @@ impl VacantCell {
             });
             // Without a thread the sender is gone, which is told as a cell that does not start.
             drop(starter);
+            // Where the new thread was put behind this one, it would start the cell only when the
+            // host has to wait for something.
+            thread::yield_now();
             ours
         });
         Self { stream, process }

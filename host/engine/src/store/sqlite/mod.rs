@@ -99,7 +99,11 @@ impl Store for SqliteStore {
             panic!("the first entry of a run says how it was created");
         };
         let (directory, created) = (self.directory.clone(), created.clone());
-        self.writer.run(move |database| runs::create(database, &directory, &created, &new))
+        let made =
+            self.writer.run(move |database| runs::create(database, &directory, &created, &new));
+        // The writer waits for the disk meanwhile, and the run will look for wishes to cancel.
+        self.reader.prepare();
+        made
     }
 
     fn claim<'a>(&'a self, run: &'a RunId) -> Reply<'a, Claim> {

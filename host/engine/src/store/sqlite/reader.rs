@@ -24,6 +24,15 @@ impl Reader {
         Self { path: path.to_owned(), connection: Mutex::new(None) }
     }
 
+    /// Opens the connection, where there is time for it now. What stands in its way is told when
+    /// something is to be read.
+    pub(super) fn prepare(&self) {
+        let mut slot = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.is_none() {
+            *slot = schema::open_reader(&self.path).ok();
+        }
+    }
+
     /// Reads at once, all statements from one snapshot: others write in between.
     pub(super) fn read<'a, T: Send + 'a>(
         &self,
