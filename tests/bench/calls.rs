@@ -22,20 +22,29 @@ const CHANGES: u32 = 3_000;
 /// Times that a measurement is taken.
 const ROUNDS: usize = 5;
 
+/// What one run took.
+struct Round {
+    /// Of its thread, with the gate.
+    with_gate: Duration,
+    /// Of the same thread, writing the same journal without a gate.
+    without: Duration,
+    /// By the clock, replaying it.
+    replay: Duration,
+}
+
 /// Measures gate and replay.
 pub fn measure() -> Result<Vec<Row>, String> {
     // One thread, as in the product: what it takes is told apart from the thread of the store.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(told("a runtime"))?;
-    let (mut reads, mut changes, mut replays) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut reads, mut changes) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let (gate, replay) = runtime.block_on(one_run(Toy::reading(CALLS)))?;
-        reads.push(gate);
-        replays.push(replay);
+        reads.push(runtime.block_on(one_run(Toy::reading(CALLS)))?);
         let toy = Toy { changes: CHANGES, ..Toy::reading(0) };
-        changes.push(runtime.block_on(one_run(toy))?.0);
+        changes.push(runtime.block_on(one_run(toy))?);
     }
-    let (read, change) = (each(reads, CALLS)?, each(changes, CHANGES)?);
+    let (read, change) = (gate(&reads, CALLS)?, gate(&changes, CHANGES)?);
+    let replays = reads.iter().map(|round| round.replay).collect();
     let rate = f64::from(CALLS) / median(replays).as_secs_f64();
     let what = "replay by the engine: journal read, chain verified, every call compared";
     Ok(vec![
@@ -55,19 +64,20 @@ pub fn measure() -> Result<Vec<Row>, String> {
     ])
 }
 
-/// Returns the microseconds of one call. What took no time at all was not measured.
-fn each(mut rounds: Vec<Result<Duration, String>>, calls: u32) -> Result<f64, String> {
-    rounds.sort_by_key(|round| round.clone().unwrap_or_default());
-    let middle = rounds.swap_remove(rounds.len() / 2)?;
-    Ok(ms(middle) * 1_000.0 / f64::from(calls))
+/// Returns the microseconds that the gate takes of one call. What wakes two threads takes now more
+/// and now less, so the least of all rounds are compared. What took no time was not measured.
+fn gate(rounds: &[Round], calls: u32) -> Result<f64, String> {
+    let least = |of: fn(&Round) -> Duration| rounds.iter().map(of).min().unwrap_or_default();
+    let gate = least(|round| round.with_gate).checked_sub(least(|round| round.without));
+    let gate = gate.ok_or("the store alone took longer than the run")?;
+    Ok(ms(gate) * 1_000.0 / f64::from(calls))
 }
 
-/// Returns what the calls of one run take of their thread beyond writing their journal, and how
-/// long its replay takes.
+/// Makes the calls of one run, writes their journal once more without a gate, and replays them.
 ///
 /// Two processors that wake each other take longer than what is measured, and never equally long;
 /// so the time of the thread counts, not that of the clock.
-async fn one_run(toy: Toy) -> Result<(Result<Duration, String>, Duration), String> {
+async fn one_run(toy: Toy) -> Result<Round, String> {
     let place = Place::in_memory()?;
     let store: Arc<dyn Store> =
         Arc::new(SqliteStore::open(&place.path().join("state")).map_err(told("the store"))?);
@@ -77,13 +87,12 @@ async fn one_run(toy: Toy) -> Result<(Result<Duration, String>, Duration), Strin
     let begun = thread_time()?;
     engine.start(toy::created(run.clone()), first, &Nowhere).await.map_err(told("a run"))?;
     let with_gate = thread_time()?.saturating_sub(begun);
-    let bare = journal_alone(store.as_ref(), &run).await?;
-    let gate = with_gate.checked_sub(bare).ok_or("the store alone took longer than the run");
+    let without = journal_alone(store.as_ref(), &run).await?;
     let begun = Instant::now();
     let ended = engine.resume(&run, Some(toy), &Nowhere).await;
     let replay = begun.elapsed();
     match ended.map_err(told("a replay"))? {
-        RunOutcome::Succeeded => Ok((gate.map_err(str::to_owned), replay)),
+        RunOutcome::Succeeded => Ok(Round { with_gate, without, replay }),
         other => Err(format!("the replay ended with {other:?}")),
     }
 }

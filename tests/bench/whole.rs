@@ -8,7 +8,7 @@ use crate::row::Row;
 use crate::stopwatch::{median, ms, time};
 
 /// Rounds in which all rivals run once.
-const ROUNDS: usize = 21;
+const ROUNDS: usize = 41;
 
 /// Measures whole processes.
 pub fn measure() -> Result<Vec<Row>, String> {
@@ -55,7 +55,7 @@ impl Hello {
             "version = 1\nexpires = 2099-12-31T00:00:00Z\n\n\
              [runbook]\nname = \"hello\"\nversion = \"0.1.0\"\n",
         )?;
-        Ok(Self { product: product()? })
+        Ok(Self { product: place.install(&product()?)? })
     }
 
     fn command(&self, place: &Place) -> Command {
@@ -74,7 +74,7 @@ struct Rival {
 impl Rival {
     /// Returns one with as many commits as it takes to wait for the disk as often.
     fn as_often(waits: u64, place: &Place) -> Result<Self, String> {
-        let mut rival = Self { program: beside("commits")?, commits: 1 };
+        let mut rival = Self { program: place.install(&beside("commits")?)?, commits: 1 };
         // The first one makes the database, as the first run did.
         run(&mut rival.command(place))?;
         while flushes(place, &mut rival.command(place))? < waits {
