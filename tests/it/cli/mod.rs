@@ -7,6 +7,6 @@ mod bugs;
 mod recovery;
 mod refusals;
 mod signals;
-mod store;
+pub mod store;
 mod stream;
 mod worlds;

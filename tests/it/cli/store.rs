@@ -91,9 +91,9 @@ fn a_host_key_that_is_short() {
     ");
 }
 
-/// A file system of a few hundred KiB in a mount namespace of its own; without root, one of a user
-/// namespace.
-fn on_tiny_disk(shell: &Shell, kib: u32, script: &str) -> std::process::Output {
+/// Runs a script beside a state directory on a file system of so many KiB, in a mount namespace of
+/// its own; without root, one of a user namespace.
+pub fn on_disk_of(shell: &Shell, kib: u32, script: &str) -> std::process::Output {
     let state = shell.path("state");
     fs::create_dir_all(&state).expect("writable");
     let mount = format!("mount -t tmpfs -o size={kib}k,mode=0700 tmpfs {}", state.display());
@@ -120,7 +120,7 @@ fn a_full_disk_stops_a_run_with_one_error_and_no_half_written_promise() {
          \"$RUNWRIT\" {}",
         arguments.join(" ")
     );
-    let output = on_tiny_disk(&shell, 4096, &script);
+    let output = on_disk_of(&shell, 4096, &script);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains("no space") || stderr.contains("No space"), "{stderr}");
@@ -141,7 +141,7 @@ fn a_disk_that_fills_up_during_a_run_stops_it_and_a_resume_ends_it() {
          run=$(\"$RUNWRIT\" runs --json | sed -n 's/.*\"run\":\"\\([^\"]*\\)\".*/\\1/p'); \
          \"$RUNWRIT\" resume \"$run\""
     );
-    let output = on_tiny_disk(&shell, 8192, &script);
+    let output = on_disk_of(&shell, 8192, &script);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(stderr.contains("first: 130"), "{stderr}");
     assert!(stderr.contains("no space is left for the store"), "{stderr}");

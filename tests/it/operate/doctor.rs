@@ -3,12 +3,14 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use runwrit_model::limits::STORE_PAGES_CHECKED_MAX;
 use serde_json::Value;
 
 use super::losing::{backup, lose, restore};
 use crate::cli::shell::{Cloud, READ_ONLY, Shell, TOKEN, nowhere};
+use crate::cli::store::on_disk_of;
 
 /// Runs `doctor --json` and returns its exit code and the findings of one check.
 fn findings(shell: &Shell, check: &str) -> (Option<i32>, Vec<Value>) {
@@ -188,6 +190,34 @@ fn what_is_wrong_is_told_with_its_level() {
         let (code, found) = findings(&shell, check);
         assert_eq!(found.first().map(|it| &it["level"]), Some(&level.into()), "{name}: {found:?}");
         assert_eq!(code, Some(exit), "{name}: {found:?}");
+    }
+}
+
+#[test]
+fn a_clock_beside_that_of_the_api_is_told_with_its_distance() {
+    let cloud = Cloud::start();
+    let shell = used().with_cloud(&cloud);
+    cloud.handle.desk().advance(Duration::from_secs(3_600));
+    let (code, found) = findings(&shell, "clock");
+    assert_eq!((code, &found[0]["level"]), (Some(2), &"wrong".into()), "{found:?}");
+    let text = found[0]["text"].as_str().expect("a text");
+    let seconds: u64 = text.split(' ').next().and_then(|it| it.parse().ok()).expect("seconds");
+    assert!((3_590..=3_610).contains(&seconds) && text.ends_with("s behind the API's"), "{text}");
+}
+
+#[test]
+fn a_disk_that_is_nearly_full_is_told() {
+    for (kib, level, exit) in [(2 << 20, "good", 0), (500 << 10, "note", 0), (8 << 10, "wrong", 2)]
+    {
+        let shell = Shell::new();
+        let script = "\"$RUNWRIT\" runs >/dev/null && \"$RUNWRIT\" doctor --json";
+        let output = on_disk_of(&shell, kib, script);
+        let told = String::from_utf8_lossy(&output.stdout);
+        let objects = told.lines().map(|line| serde_json::from_str(line).expect("an object"));
+        let mut objects: Vec<Value> = objects.collect();
+        objects.retain(|finding| finding["check"] == "disk");
+        assert_eq!(objects[0]["level"], level, "{told}");
+        assert_eq!(output.status.code(), Some(exit), "{told}");
     }
 }
 
