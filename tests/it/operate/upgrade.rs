@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use regex::Regex;
-use runwrit_model::plan::snapshot::Snapshot;
+use runwrit_model::plan::snapshot::{BELONGINGS, CATALOGUE, Snapshot};
 use serde_json::{Value, json};
 
 use super::{only_run, run_breakable};
@@ -25,20 +25,6 @@ const STOOD: usize = 10;
 /// Everything of a tenant.
 const ALIVE: usize = 12;
 
-/// What belongs to a project, and how its members are called.
-const OWN: [&str; 8] = [
-    "ssh_keys",
-    "placement_groups",
-    "networks",
-    "firewalls",
-    "servers",
-    "volumes",
-    "primary_ips",
-    "zones",
-];
-/// What every project shows.
-const CATALOGUE: [&str; 3] = ["locations", "server_types", "images"];
-
 /// Returns the folder of the fixture. Its key proves things in simulated clouds alone.
 fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/provision-tenant-v1")
@@ -51,7 +37,7 @@ fn cloud() -> Cloud {
 /// Returns what stands in a project, without the catalogue.
 fn project(cloud: &Cloud) -> BTreeMap<String, Vec<Value>> {
     let collection = |name: &&str| ((*name).to_owned(), cloud.all(&format!("/{name}"), name));
-    let mut project: BTreeMap<String, Vec<Value>> = OWN.iter().map(collection).collect();
+    let mut project: BTreeMap<String, Vec<Value>> = BELONGINGS.iter().map(collection).collect();
     let zones: Vec<Value> = project["zones"].iter().map(|zone| zone["id"].clone()).collect();
     for zone in zones {
         let path = format!("zones/{zone}/rrsets");

@@ -1,30 +1,17 @@
 //! One look at a whole project, for a rehearsal: reads only.
 
 use futures_util::future::try_join_all;
-use runwrit_model::plan::snapshot::Snapshot;
+use runwrit_model::plan::snapshot::{BELONGINGS, CATALOGUE, Snapshot};
 use serde_json::Value;
 
 use super::client::{ApiError, Client, Request, member};
 
-/// What is looked at. What is not listed here does not exist in a rehearsal.
-const COLLECTIONS: [&str; 11] = [
-    "locations",
-    "server_types",
-    "images",
-    "ssh_keys",
-    "placement_groups",
-    "networks",
-    "firewalls",
-    "servers",
-    "volumes",
-    "primary_ips",
-    "zones",
-];
-
 impl Client {
-    /// Looks at everything in the project, at the catalogue and at the prices.
+    /// Looks at everything in the project, at the catalogue and at the prices. What is not looked
+    /// at does not exist in a rehearsal.
     pub async fn snapshot(&self) -> Result<Snapshot, ApiError> {
-        let looks = COLLECTIONS.map(|name| self.look_at(name.to_owned(), name));
+        let names = CATALOGUE.iter().chain(&BELONGINGS);
+        let looks = names.map(|name| self.look_at((*name).to_owned(), name));
         let mut snapshot = Snapshot::default();
         snapshot.collections.extend(try_join_all(looks).await?);
         let ids = snapshot.of("zones").iter().filter_map(|zone| zone["id"].as_u64());

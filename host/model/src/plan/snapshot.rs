@@ -7,8 +7,22 @@ use serde_json::Value;
 use super::tokens::know;
 use crate::limits::LANDMARKS_MAX;
 
-/// What belongs to one project, what lives longest first.
-const OWN: [&str; 7] =
+/// The collections that every project shows alike.
+pub const CATALOGUE: [&str; 3] = ["locations", "server_types", "images"];
+/// The collections that hold what belongs to a project, beside the record sets of its zones.
+pub const BELONGINGS: [&str; 8] = [
+    "ssh_keys",
+    "placement_groups",
+    "networks",
+    "firewalls",
+    "servers",
+    "volumes",
+    "primary_ips",
+    "zones",
+];
+
+/// What tells a project from others, what lives longest first.
+const LANDMARKS: [&str; 7] =
     ["zones", "ssh_keys", "networks", "firewalls", "volumes", "servers", "primary_ips"];
 
 /// What one look at a project saw.
@@ -29,7 +43,7 @@ impl Snapshot {
 
     /// Returns collection and id of what belongs to the project alone: no other one has it.
     pub fn landmarks(&self) -> BTreeSet<String> {
-        let own = OWN.into_iter().flat_map(|collection| {
+        let own = LANDMARKS.into_iter().flat_map(|collection| {
             let ids = self.of(collection).iter().filter_map(|it| it.get("id")?.as_u64());
             ids.map(move |id| format!("{collection}/{id}"))
         });

@@ -1,28 +1,14 @@
 //! What one world showed stands in another one as it was.
 
-use runwrit_model::plan::snapshot::Snapshot;
+use runwrit_model::plan::snapshot::{BELONGINGS, CATALOGUE, Snapshot};
 use serde_json::{Value, json};
 
 use super::super::auth::Digest;
 use super::Stage;
 
-const LISTS: [&str; 11] = [
-    "locations",
-    "server_types",
-    "images",
-    "ssh_keys",
-    "placement_groups",
-    "networks",
-    "firewalls",
-    "servers",
-    "volumes",
-    "primary_ips",
-    "zones",
-];
-
 fn look(stage: &mut Stage) -> Snapshot {
     let mut snapshot = Snapshot::default();
-    for list in LISTS {
+    for list in CATALOGUE.into_iter().chain(BELONGINGS) {
         let documents = stage.get(&format!("/{list}?per_page=50"))[list].take();
         let documents: Vec<Value> = documents.as_array().cloned().unwrap_or_default();
         for zone in documents.iter().filter(|_| list == "zones") {
