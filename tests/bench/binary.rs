@@ -5,6 +5,7 @@ use std::{env, fs};
 
 use crate::place::{Place, product, run, told};
 use crate::row::Row;
+use crate::whole::Hello;
 
 /// Measures the released binary; where `cargo xtask bench --clean-build` built a static one from
 /// nothing, that one too.
@@ -16,7 +17,8 @@ pub fn measure() -> Result<Vec<Row>, String> {
         let binary = Path::new(&binary);
         let seconds: f64 = seconds.parse().map_err(told("RUNWRIT_BENCH_BUILD_SECONDS"))?;
         rows.push(size("the same, static", binary)?.of(&libraries(binary)?));
-        run(Place::in_memory()?.command(binary).arg("--version"))?;
+        let place = Place::on_disk()?;
+        run(&mut Hello::new(&place, binary)?.command(&place))?;
         rows.push(Row::at_most("a release build from nothing", seconds / 60.0, " min", 10.0));
     }
     Ok(rows)

@@ -1,6 +1,6 @@
 //! `hello` as a whole process, beside an empty playbook and beside an empty program.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::place::{Place, ansible, beside, product, root, run};
@@ -13,7 +13,7 @@ const ROUNDS: usize = 41;
 /// Measures whole processes.
 pub fn measure() -> Result<Vec<Row>, String> {
     let place = Place::on_disk()?;
-    let hello = Hello::new(&place)?;
+    let hello = Hello::new(&place, &product()?)?;
     // The first run compiles the component, the second one is warm.
     run(&mut hello.command(&place))?;
     let waits = flushes(&place, &mut hello.command(&place))?;
@@ -39,12 +39,14 @@ pub fn measure() -> Result<Vec<Row>, String> {
     ])
 }
 
-struct Hello {
+/// The runbook `hello`, run by a product that is installed in a place.
+pub struct Hello {
     product: PathBuf,
 }
 
 impl Hello {
-    fn new(place: &Place) -> Result<Self, String> {
+    /// Installs the product, and writes what a run needs.
+    pub fn new(place: &Place, product: &Path) -> Result<Self, String> {
         let packages = root().join("target/packages");
         place.write(
             "runwrit.toml",
@@ -55,10 +57,11 @@ impl Hello {
             "version = 1\nexpires = 2099-12-31T00:00:00Z\n\n\
              [runbook]\nname = \"hello\"\nversion = \"0.1.0\"\n",
         )?;
-        Ok(Self { product: place.install(&product()?)? })
+        Ok(Self { product: place.install(product)? })
     }
 
-    fn command(&self, place: &Place) -> Command {
+    /// Returns the command that runs it once.
+    pub fn command(&self, place: &Place) -> Command {
         let mut command = place.command(&self.product);
         command.args(["run", "hello", "--grant", "hello.toml", "--input", "name=bench", "--yes"]);
         command

@@ -68,12 +68,21 @@ const COMMAND_ARGUMENT: u8 = 1;
 /// Puts up the walls around all threads of this process, for good. A system call that is not
 /// allowed ends it with SIGSYS.
 pub fn confine() -> Result<(), ConfineError> {
+    open_randomness();
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     for resource in [Resource::Core, Resource::Fsize] {
         setrlimit(resource, none).map_err(ConfineError::Limits)?;
     }
     let program = program().map_err(ConfineError::Filter)?;
     seccompiler::apply_filter_all_threads(&program).map_err(ConfineError::Kernel)
+}
+
+/// The context of WASI draws random bytes, whatever becomes of them. In a static program they come
+/// from a file, which is opened for the first draw of the process and stays open.
+#[expect(clippy::disallowed_methods, reason = "nothing is done with the byte")]
+fn open_randomness() {
+    // Where it fails, the later draw says so.
+    let _ = getrandom::fill(&mut [0]);
 }
 
 fn program() -> Result<BpfProgram, seccompiler::BackendError> {

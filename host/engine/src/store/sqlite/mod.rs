@@ -44,8 +44,9 @@ pub struct SqliteStore {
 
 impl SqliteStore {
     /// Opens the store in `directory`, or makes one. Refuses a directory that others may write to,
-    /// a store of a newer host, a damaged one, and one that is gone though runs were worked on
-    /// here.
+    /// a store of a newer host, what is no store, and one that is gone though runs were worked on
+    /// here. The pages of a store that is not large are read meanwhile: where one is damaged, every
+    /// use of the store is refused.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let directory = Directory::open(directory)?;
         let path = directory.database()?;
@@ -56,7 +57,8 @@ impl SqliteStore {
             directory.mark()?;
         }
         let writer = Worker::start(connection, &path);
-        Ok(Self { directory, writer, reader: Reader::new(&path) })
+        let reader = Reader::new(&path, writer.verdict().clone());
+        Ok(Self { directory, writer, reader })
     }
 
     /// Takes a run out for another store: from here on it can never go on in this one. `message`
@@ -89,6 +91,7 @@ impl SqliteStore {
     /// Copies the database as it stands at one instant into a new file of mode 0600. Runs go on
     /// meanwhile.
     pub fn snapshot(&self, into: &Path) -> Result<(), StoreError> {
+        self.writer.verdict().wait()?;
         snapshot::take(&self.directory.database()?, into)
     }
 }

@@ -10,18 +10,20 @@ use rusqlite::Connection;
 
 use super::database::Database;
 use super::schema;
+use super::worker::Verdict;
 use crate::store::{Reply, StoreError};
 
 /// A connection that is opened when it is needed for the first time, and changes nothing.
 pub(super) struct Reader {
     path: PathBuf,
+    verdict: Verdict,
     connection: Mutex<Option<Connection>>,
 }
 
 impl Reader {
     /// Opens nothing yet.
-    pub(super) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), connection: Mutex::new(None) }
+    pub(super) fn new(path: &Path, verdict: Verdict) -> Self {
+        Self { path: path.to_owned(), verdict, connection: Mutex::new(None) }
     }
 
     /// Opens the connection, where there is time for it now. What stands in its way is told when
@@ -63,6 +65,7 @@ impl Reader {
         &self,
         look: impl FnOnce(&Database<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        self.verdict.wait()?;
         let mut slot = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let connection = match slot.take() {
             Some(connection) => connection,

@@ -76,7 +76,7 @@ CREATE TABLE audit (
 ";
 
 /// Opens the database for writing: makes the tables where there are none and no run needed them
-/// before, refuses a newer version and finds damage.
+/// before, and refuses a newer version. What is damaged is found by [`check_small`].
 pub(super) fn open_writer(path: &Path, is_used: bool) -> Result<Connection, StoreError> {
     is_library_sound()?;
     let connection = connect(path)?;
@@ -99,9 +99,6 @@ pub(super) fn open_writer(path: &Path, is_used: bool) -> Result<Connection, Stor
     }
     database.batch("set up the log", "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
     is_safe(&database)?;
-    if database.pragma("page_count")? <= STORE_PAGES_CHECKED_MAX {
-        check(&database)?;
-    }
     Ok(connection)
 }
 
@@ -176,6 +173,14 @@ fn is_safe(database: &Database<'_>) -> Result<(), StoreError> {
             path: database.path().to_owned(),
             detail: format!("its file system allows no write-ahead log (mode `{mode}`)"),
         }),
+    }
+}
+
+/// Reads every page of a store that is not large.
+pub(super) fn check_small(database: &Database<'_>) -> Result<(), StoreError> {
+    match database.pragma("page_count")? <= STORE_PAGES_CHECKED_MAX {
+        true => check(database),
+        false => Ok(()),
     }
 }
 

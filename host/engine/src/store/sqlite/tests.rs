@@ -121,9 +121,23 @@ fn what_is_no_store_is_refused() {
         let folder = folder();
         with_run(&folder);
         damage(&folder);
-        let error = SqliteStore::open(folder.path()).map(drop).expect_err(name);
-        assert!(matches!(error, StoreError::Damaged { .. }), "{name}: {error}");
+        for error in refusals(&folder) {
+            let error = error.expect_err(name);
+            assert!(matches!(error, StoreError::Damaged { .. }), "{name}: {error}");
+        }
     }
+}
+
+/// Uses a store in each way that it can be used.
+fn refusals(folder: &TempDir) -> Vec<Result<(), StoreError>> {
+    let open = || SqliteStore::open(folder.path());
+    vec![
+        open().and_then(|store| wait(store.runs()).map(drop)),
+        open().and_then(|store| wait(store.cancel_requested(&run_id(1))).map(drop)),
+        open().and_then(|store| wait(store.create_run(new_run(2, "bolt"))).map(drop)),
+        open().and_then(|store| wait(store.claim(&run_id(1))).map(drop)),
+        open().and_then(|store| store.snapshot(&folder.path().join("copy.sqlite"))),
+    ]
 }
 
 #[test]

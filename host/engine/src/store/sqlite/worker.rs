@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use futures_util::FutureExt as _;
@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::database::Database;
+use super::schema;
 use crate::store::{Reply, StoreError};
 
 /// Operations that share one flush to the disk. More would only make the first ones wait.
@@ -44,10 +45,39 @@ struct Queued {
     weight: Weight,
 }
 
+/// What the thread found when it read the store whole, before anything else: nothing, or damage.
+#[derive(Clone)]
+pub(super) struct Verdict {
+    damage: Arc<OnceLock<Option<String>>>,
+    path: PathBuf,
+}
+
+impl Verdict {
+    /// Waits for it, and refuses a damaged store.
+    pub(super) fn wait(&self) -> Result<(), StoreError> {
+        match self.damage.wait() {
+            None => Ok(()),
+            Some(detail) => {
+                Err(StoreError::Damaged { path: self.path.clone(), detail: detail.clone() })
+            }
+        }
+    }
+
+    fn find(&self, database: &Database<'_>) {
+        let damage = match schema::check_small(database) {
+            Err(StoreError::Damaged { detail, .. }) => Some(detail),
+            // What else stands in its way stands in the way of the first operation too.
+            Ok(()) | Err(_) => None,
+        };
+        self.damage.get_or_init(|| damage);
+    }
+}
+
 /// A thread that runs each group of operations in one transaction.
 pub(super) struct Worker {
     jobs: Mutex<Option<Sender<Queued>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    verdict: Verdict,
     path: PathBuf,
 }
 
@@ -56,14 +86,26 @@ impl Worker {
     pub(super) fn start(connection: Connection, path: &Path) -> Self {
         let (sender, receiver) = channel();
         let owned = path.to_owned();
-        let body = move || write_all(&Database::new(&connection, &owned), &receiver);
+        let verdict = Verdict { damage: Arc::default(), path: path.to_owned() };
+        let found = verdict.clone();
+        let body = move || {
+            let database = Database::new(&connection, &owned);
+            found.find(&database);
+            write_all(&database, &found, &receiver);
+        };
         let thread = thread::Builder::new().name("store-writer".to_owned()).spawn(body);
         let thread = thread.expect("the system has room for one more thread");
         Self {
             jobs: Mutex::new(Some(sender)),
             thread: Mutex::new(Some(thread)),
+            verdict,
             path: path.to_owned(),
         }
+    }
+
+    /// Returns what the thread finds, or found.
+    pub(super) fn verdict(&self) -> &Verdict {
+        &self.verdict
     }
 
     /// Queues an operation. Dropping the reply does not stop it.
@@ -127,7 +169,7 @@ impl Drop for Worker {
     }
 }
 
-fn write_all(database: &Database<'_>, jobs: &Receiver<Queued>) {
+fn write_all(database: &Database<'_>, verdict: &Verdict, jobs: &Receiver<Queued>) {
     let mut queue = VecDeque::new();
     loop {
         if queue.is_empty() {
@@ -135,7 +177,10 @@ fn write_all(database: &Database<'_>, jobs: &Receiver<Queued>) {
             queue.push_back(job);
         }
         queue.extend(jobs.try_iter().take(GROUP_MAX - queue.len().min(GROUP_MAX)));
-        write_group(database, &mut queue);
+        match verdict.wait() {
+            Ok(()) => write_group(database, &mut queue),
+            Err(damaged) => refuse(&mut queue, damaged),
+        }
     }
 }
 
@@ -150,11 +195,7 @@ fn write_group(database: &Database<'_>, queue: &mut VecDeque<Queued>) {
         false => "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE",
     };
     if let Err(error) = database.batch("begin", begin) {
-        // The others get their own try, and their own error.
-        if let Some(Queued { job, .. }) = queue.pop_front() {
-            job(Err(error)).1(&Fate::Committed);
-        }
-        return;
+        return refuse(queue, error);
     }
     let mut answers = Vec::new();
     // SQLite gives a transaction up when the disk is full; what is still queued has its own then.
@@ -163,6 +204,14 @@ fn write_group(database: &Database<'_>, queue: &mut VecDeque<Queued>) {
     }
     let fate = commit(database);
     answers.into_iter().for_each(|answer| answer(&fate));
+}
+
+/// Tells the first in the queue why nothing is tried; the others get their own try, and their own
+/// error.
+fn refuse(queue: &mut VecDeque<Queued>, error: StoreError) {
+    if let Some(Queued { job, .. }) = queue.pop_front() {
+        job(Err(error)).1(&Fate::Committed);
+    }
 }
 
 fn in_savepoint(database: &Database<'_>, job: Job) -> Answer {
