@@ -65,9 +65,13 @@ impl Verdict {
 
     fn find(&self, database: &Database<'_>) {
         let damage = match schema::check_small(database) {
+            Ok(()) => None,
             Err(StoreError::Damaged { detail, .. }) => Some(detail),
-            // What else stands in its way stands in the way of the first operation too.
-            Ok(()) | Err(_) => None,
+            // A page that the disk does not give, for example.
+            Err(StoreError::Sqlite { source, .. }) => Some(source.to_string()),
+            // A full disk or somebody's lock stands in the way of the first operation too, which
+            // tells it as what it is.
+            Err(_) => None,
         };
         self.damage.get_or_init(|| damage);
     }
