@@ -9,10 +9,10 @@ use futures_util::future::join_all;
 use runwrit_capabilities::Capabilities;
 use runwrit_capabilities::run::Run;
 use runwrit_engine::books::Books;
-use runwrit_engine::cell::{CellGuest, VacantCell};
+use runwrit_engine::cell::{CellGuest, StartingCell};
 use runwrit_engine::code_cache::{CodeCache, CompileBounds, Compiler};
 use runwrit_engine::gate::RunGate;
-use runwrit_engine::sandbox::{self, Bounds};
+use runwrit_engine::sandbox::Bounds;
 use runwrit_engine::store::{SqliteStore, Store};
 use runwrit_model::journal::{Entry, Record};
 use runwrit_model::labels::HostKey;
@@ -45,15 +45,15 @@ async fn crowd() -> Result<(f64, f64), String> {
     let engine = toy::engine(Arc::clone(&store));
     let wasm = fs::read(root().join("target/packages/patient/component.wasm"))
         .map_err(told("the guest `patient`; use `cargo xtask bench`"))?;
-    let wasmtime = sandbox::engine().map_err(told("the sandbox"))?;
     let compiler = Compiler { program: product()?, bounds: CompileBounds::default() };
     let cache = CodeCache::open(&state.join("code"), &HostKey::from_bytes([7; 32]), compiler)
         .map_err(told("the code cache"))?;
     let mut runs = Vec::new();
     for _ in 0..RUNS {
-        let code = cache.load(&wasmtime, &wasm).await.map_err(told("the guest"))?;
-        let (cell, granted) = (VacantCell::start(product()?), BTreeSet::new());
-        let guest = CellGuest::new(cell, code, Bounds::default(), &granted, capabilities);
+        let cell = StartingCell::start(product()?).ready().await.map_err(told("the cell"))?;
+        let code = cache.load(&cell.fingerprint, &wasm).await.map_err(told("the guest"))?;
+        let guest = CellGuest::new(cell, code, Bounds::default(), &BTreeSet::new(), capabilities);
+        let guest = guest.map_err(told("the cell"))?;
         runs.push(engine.start(toy::created(engine.new_run_id()), guest, &Nowhere));
     }
     tokio::select! {

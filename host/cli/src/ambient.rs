@@ -5,7 +5,6 @@
 mod patient;
 pub mod trusted;
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -26,7 +25,7 @@ use crate::error::Error;
 #[derive(Debug, Clone)]
 pub struct Ambient {
     arguments: Vec<OsString>,
-    variables: BTreeMap<String, String>,
+    variables: Vec<(String, String)>,
     /// The directory that relative paths start from.
     pub directory: PathBuf,
     /// Whether standard input is a terminal.
@@ -62,12 +61,17 @@ impl Ambient {
 
     /// Returns a variable of the environment; an empty one counts as absent.
     pub fn variable(&self, name: &str) -> Option<&str> {
-        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.given(name).filter(|value| !value.is_empty())
     }
 
     /// Returns whether a variable is set at all, even to nothing.
     pub fn has_variable(&self, name: &str) -> bool {
-        self.variables.contains_key(name)
+        self.given(name).is_some()
+    }
+
+    fn given(&self, name: &str) -> Option<&str> {
+        let mut variables = self.variables.iter();
+        variables.find(|(given, _)| given == name).map(|(_, value)| value.as_str())
     }
 
     /// Returns the first of these below which things of this user live: `$variable/runwrit`, else

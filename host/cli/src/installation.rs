@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use runwrit_engine::cell::{CellGuest, VacantCell};
+use runwrit_engine::cell::{CellGuest, NoCell, StartingCell};
 use runwrit_engine::code_cache::{CodeCache, CodeError, CompileBounds, Compiler};
 use runwrit_engine::engine::Engine;
 use runwrit_engine::error::EngineError;
@@ -135,17 +135,16 @@ impl Installation {
     /// done before. `assemble` puts the capabilities of its run together.
     pub async fn guest<F>(
         &self,
-        cell: VacantCell,
+        cell: StartingCell,
         component: &[u8],
         granted: &BTreeSet<String>,
         assemble: F,
     ) -> Result<CellGuest<F>, Error> {
-        let engine =
-            sandbox::engine().map_err(|error| Error::new(Exit::Bug, format!("{error:#}")))?;
         let compiler = Compiler { program: ambient::program(), bounds: CompileBounds::default() };
         let cache = CodeCache::open(&self.state.join("code"), &self.key, compiler)?;
-        let code = cache.load(&engine, component).await?;
-        Ok(CellGuest::new(cell, code, Bounds::default(), granted, assemble))
+        let cell = cell.ready().await?;
+        let code = cache.load(&cell.fingerprint, component).await?;
+        Ok(CellGuest::new(cell, code, Bounds::default(), granted, assemble)?)
     }
 
     /// Turns what the engine said into an exit code, with the summary for people before it.
@@ -186,6 +185,12 @@ impl From<EngineError> for Error {
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         EngineError::Store(error).into()
+    }
+}
+
+impl From<NoCell> for Error {
+    fn from(error: NoCell) -> Self {
+        Self::of(Exit::Usage, &error)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use runwrit_engine::admission::Package;
-use runwrit_engine::cell::VacantCell;
+use runwrit_engine::cell::StartingCell;
 use runwrit_model::admission::{Gap, Gaps, Origin, admit, ask_within_grant};
 use runwrit_model::cost::Prices;
 use runwrit_model::document::Faults;
@@ -95,7 +95,7 @@ impl Admitted {
     pub async fn start(
         self,
         installation: &Installation,
-        (surroundings, cell): (Surroundings, VacantCell),
+        (surroundings, cell): (Surroundings, StartingCell),
         session: &Session,
     ) -> Result<Exit, Error> {
         let Self { package, inputs, run, .. } = &self;

@@ -6,6 +6,7 @@
 )]
 
 pub mod error;
+pub mod heap;
 pub mod ambient;
 pub mod arguments;
 pub mod output;
@@ -95,6 +96,7 @@ Exit codes:
 
 /// Does what the arguments of the process say.
 pub fn main() -> ExitCode {
+    heap::share();
     let ambient = Ambient::of_process();
     ExitCode::from(enter(ambient).code())
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use runwrit_capabilities::hetzner::WorldError;
 use runwrit_capabilities::hetzner::client::Client;
-use runwrit_engine::cell::VacantCell;
+use runwrit_engine::cell::StartingCell;
 use runwrit_model::cost::Prices;
 use runwrit_model::endpoint::Endpoint;
 use runwrit_model::grant::Grant;
@@ -183,7 +183,7 @@ impl Play<'_> {
         let worlds = surroundings.enter(None).await?;
         let package = admitted.package();
         let assemble = surroundings.assembler(&package.manifest, admitted.inputs_given());
-        let cell = VacantCell::start(ambient::program());
+        let cell = StartingCell::start(ambient::program());
         let guest = real.guest(cell, &package.component, &package.linked(), assemble).await?;
         let settings = serde_json::to_value(surroundings.settings())
             .expect("settings are maps of strings and numbers");

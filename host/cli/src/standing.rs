@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use runwrit_engine::admission::linked;
 use runwrit_engine::books::Books;
-use runwrit_engine::cell::VacantCell;
+use runwrit_engine::cell::StartingCell;
 use runwrit_engine::gate::RunGate;
 use runwrit_engine::guest::{Guest, GuestEnd};
 use runwrit_engine::view::RunState;
@@ -100,7 +100,7 @@ impl Standing {
         let Some(bytes) = component else { return Ok(None) };
         let assemble = self.surroundings.assembler(&self.manifest, &self.created.inputs);
         let granted = linked(&self.manifest);
-        let cell = VacantCell::start(ambient::program());
+        let cell = StartingCell::start(ambient::program());
         let guest = self.installation.guest(cell, &bytes, &granted, assemble).await?;
         Ok(Some(Runbook::Component(guest)))
     }

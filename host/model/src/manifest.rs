@@ -9,8 +9,10 @@ pub use schema::SCHEMA;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regex::bytes::{Regex, RegexBuilder};
+use regex_automata::nfa::thompson::pikevm::PikeVM;
+use regex_automata::nfa::thompson::{self, WhichCaptures};
 use regex_syntax::ParserBuilder;
+use regex_syntax::hir::{Hir, Look};
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
@@ -171,11 +173,6 @@ impl Manifest {
 }
 
 impl Input {
-    /// Returns the pattern, compiled, matching whole texts only.
-    pub fn regex(&self) -> Option<Regex> {
-        self.pattern.as_deref().and_then(compile)
-    }
-
     fn faults(&self, path: &str) -> Vec<Fault> {
         let mut faults = Vec::new();
         let mut only = |key: &str, is_given: bool, kind: InputKind| {
@@ -232,7 +229,7 @@ impl Input {
     fn takes(&self, text: &str) -> bool {
         let fits = self.choices.as_ref().is_none_or(|choices| choices.iter().any(|it| it == text));
         let matches = match &self.pattern {
-            Some(pattern) => compile(pattern).is_some_and(|it| it.is_match(text.as_bytes())),
+            Some(pattern) => compile(pattern).is_some_and(|it| matches_whole(&it, text)),
             None => true,
         };
         let is_plain = crate::text::escape(text) == text;
@@ -281,9 +278,19 @@ impl InputKind {
 }
 
 /// Compiles a pattern for whole texts. Matching takes linear time, whatever the pattern.
-fn compile(pattern: &str) -> Option<Regex> {
-    // The pattern must stand alone, so that `a)|(b` cannot escape its anchors.
-    ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern).ok()?;
-    let whole = format!(r"\A(?:{pattern})\z");
-    RegexBuilder::new(&whole).unicode(false).size_limit(PATTERN_BYTES_MAX).build().ok()
+///
+/// A text is matched once in a run, so nothing is made that would find a match faster.
+fn compile(pattern: &str) -> Option<PikeVM> {
+    let parsed = ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern).ok()?;
+    let whole = Hir::concat(vec![Hir::look(Look::Start), parsed, Hir::look(Look::End)]);
+    let limits = thompson::Config::new()
+        .utf8(false)
+        .nfa_size_limit(Some(PATTERN_BYTES_MAX))
+        .which_captures(WhichCaptures::None);
+    let states = thompson::Compiler::new().configure(limits).build_from_hir(&whole).ok()?;
+    PikeVM::new_from_nfa(states).ok()
+}
+
+fn matches_whole(pattern: &PikeVM, text: &str) -> bool {
+    pattern.is_match(&mut pattern.create_cache(), text)
 }

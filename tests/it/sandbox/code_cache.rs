@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use runwrit_engine::admission::{Surface, SurfaceError};
 use runwrit_engine::code_cache::{CodeCache, CodeError, CompileBounds, Compiler};
-use runwrit_engine::sandbox::{Bounds, Sandbox};
+use runwrit_engine::sandbox::{Bounds, Sandbox, fingerprint};
 use runwrit_model::id::Digest;
 use runwrit_model::labels::HostKey;
 use tempfile::TempDir;
@@ -24,6 +24,11 @@ impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("the temporary folder is writable");
         Self { folder, sandbox: Sandbox::new(Bounds::default()).expect("the engine starts") }
+    }
+
+    /// What a cell tells the host for which code is kept.
+    fn fingerprint(&self) -> Digest {
+        fingerprint(self.sandbox.engine())
     }
 
     fn path(&self) -> PathBuf {
@@ -70,11 +75,11 @@ async fn code_is_compiled_once_and_again_when_it_was_touched() {
     let bench = Bench::new();
     let quiet = bench::component("quiet");
     let cache = bench.cache(1, CompileBounds::default());
-    assert!(!cache.holds(bench.sandbox.engine(), &Digest::of(&quiet)));
-    cache.load(bench.sandbox.engine(), &quiet).await.expect("it compiles");
-    assert!(cache.holds(bench.sandbox.engine(), &Digest::of(&quiet)));
+    assert!(!cache.holds(&bench.fingerprint(), &Digest::of(&quiet)));
+    cache.load(&bench.fingerprint(), &quiet).await.expect("it compiles");
+    assert!(cache.holds(&bench.fingerprint(), &Digest::of(&quiet)));
     let first = bench.written();
-    cache.load(bench.sandbox.engine(), &quiet).await.expect("it is kept");
+    cache.load(&bench.fingerprint(), &quiet).await.expect("it is kept");
     assert_eq!(bench.written(), first, "kept code was compiled again");
 
     type Damage = (&'static str, fn(&Bench));
@@ -92,12 +97,12 @@ async fn code_is_compiled_once_and_again_when_it_was_touched() {
         damage(&bench);
         let damaged = bench.bytes();
         cache
-            .load(bench.sandbox.engine(), &quiet)
+            .load(&bench.fingerprint(), &quiet)
             .await
             .unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_ne!(bench.bytes(), damaged, "{what} was trusted");
         let kept = bench.written();
-        cache.load(bench.sandbox.engine(), &quiet).await.expect("it is kept");
+        cache.load(&bench.fingerprint(), &quiet).await.expect("it is kept");
         assert_eq!(bench.written(), kept, "after {what} the code was not made whole");
     }
 }
@@ -107,9 +112,9 @@ async fn code_of_another_host_key_or_component_is_not_trusted() {
     let bench = Bench::new();
     let quiet = bench::component("quiet");
     let bounds = CompileBounds::default();
-    bench.cache(1, bounds).load(bench.sandbox.engine(), &quiet).await.expect("it compiles");
+    bench.cache(1, bounds).load(&bench.fingerprint(), &quiet).await.expect("it compiles");
     let first = fs::read(bench.file("mac")).expect("it is there");
-    bench.cache(2, bounds).load(bench.sandbox.engine(), &quiet).await.expect("it compiles again");
+    bench.cache(2, bounds).load(&bench.fingerprint(), &quiet).await.expect("it compiles again");
     assert_ne!(fs::read(bench.file("mac")).expect("it is there"), first);
 
     // The code of one component under the name of another: its MAC holds for its own name only.
@@ -121,7 +126,7 @@ async fn code_of_another_host_key_or_component_is_not_trusted() {
     fs::rename(code, &other).expect("both are in the folder");
     fs::rename(mac, other.with_extension("mac")).expect("both are in the folder");
     let planted = fs::read(&other).expect("it is there");
-    bench.cache(2, bounds).load(bench.sandbox.engine(), &panic).await.expect("it compiles");
+    bench.cache(2, bounds).load(&bench.fingerprint(), &panic).await.expect("it compiles");
     assert_ne!(fs::read(&other).expect("it is there"), planted, "planted code was kept");
 }
 
@@ -148,9 +153,9 @@ async fn a_folder_that_others_can_write_to_is_refused() {
 async fn compiled_code_is_no_component() {
     let bench = Bench::new();
     let cache = bench.cache(1, CompileBounds::default());
-    cache.load(bench.sandbox.engine(), &bench::component("quiet")).await.expect("it compiles");
+    cache.load(&bench.fingerprint(), &bench::component("quiet")).await.expect("it compiles");
     let code = fs::read(bench.file("cwasm")).expect("it is there");
-    let error = cache.load(bench.sandbox.engine(), &code).await.expect_err("it is refused");
+    let error = cache.load(&bench.fingerprint(), &code).await.expect_err("it is refused");
     assert!(matches!(error, CodeError::Precompiled), "{error}");
 }
 
@@ -163,13 +168,13 @@ async fn a_component_bomb_ends_in_its_child() {
     let waited = CompileBounds { wall_max: Duration::from_secs(1), ..default };
     bench
         .cache(1, default)
-        .load(bench.sandbox.engine(), &bomb(10))
+        .load(&bench.fingerprint(), &bomb(10))
         .await
         .expect("a small one compiles");
     let bomb = bomb(CALLS_OF_A_BOMB);
     let mut texts = Vec::new();
     for bounds in [slow, large, waited] {
-        let error = bench.cache(1, bounds).load(bench.sandbox.engine(), &bomb).await.err();
+        let error = bench.cache(1, bounds).load(&bench.fingerprint(), &bomb).await.err();
         texts.push(error.expect("it does not compile").to_string());
     }
     insta::assert_snapshot!(wrap(&texts.join("\n")), @r"
@@ -208,12 +213,12 @@ async fn the_engine_itself_refuses_what_admission_refuses() {
     let bench = Bench::new();
     let cache = bench.cache(1, CompileBounds::default());
     let plain = beside_quiet(&[TYPE, FUNCTION, &code(&[0, 0x0b])].concat());
-    cache.load(bench.sandbox.engine(), &plain).await.expect("a plain module is compiled");
+    cache.load(&bench.fingerprint(), &plain).await.expect("a plain module is compiled");
     Surface::read(&plain).expect("a plain module is admitted");
     let mut wrong = Vec::new();
     for (what, sections) in proposals() {
         let probe = beside_quiet(&sections);
-        let compiled = cache.load(bench.sandbox.engine(), &probe).await.err();
+        let compiled = cache.load(&bench.fingerprint(), &probe).await.err();
         let admitted = Surface::read(&probe).err();
         let (compiled, admitted) = (compiled.map(|it| it.to_string()), admitted);
         match (compiled, admitted) {

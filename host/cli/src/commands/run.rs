@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use runwrit_engine::cell::VacantCell;
+use runwrit_engine::cell::StartingCell;
 use runwrit_model::exit::Exit;
 
 use crate::ambient::{self, ThrowAway};
@@ -60,7 +60,7 @@ pub fn execute(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
 }
 
 async fn run(arguments: Arguments, session: &Session) -> Result<Exit, Error> {
-    let cell = VacantCell::start(ambient::program());
+    let cell = StartingCell::start(ambient::program());
     let configuration = Configuration::read(session)?;
     let (is_simulated, is_unsigned_allowed) = (arguments.simulate, arguments.allow_unsigned);
     let is_asked = !arguments.yes && !is_simulated;
@@ -118,7 +118,7 @@ fn person(is_yes: bool, session: &Session) -> Option<String> {
 /// Runs in a world of its own that vanishes afterwards. Real credentials are not even read.
 async fn simulate(
     order: Order,
-    cell: VacantCell,
+    cell: StartingCell,
     configuration: &Configuration,
     session: &Session,
 ) -> Result<Exit, Error> {
@@ -137,7 +137,7 @@ async fn simulate(
 
 /// Starts an admitted run. Only one that is no simulation is remembered by the keyring.
 async fn start(
-    (admitted, cell): (Admitted, VacantCell),
+    (admitted, cell): (Admitted, StartingCell),
     (installation, wallet, configuration): (&Installation, &Wallet, &Configuration),
     trust: Option<&Trust>,
     is_asked: bool,

@@ -120,11 +120,11 @@ impl Surface {
 
 /// Tells apart what people confuse with a component.
 fn refuse_others(bytes: &[u8]) -> Result<(), SurfaceError> {
-    if Engine::detect_precompiled(bytes).is_some() {
-        return Err(SurfaceError::Precompiled);
-    }
     if !bytes.starts_with(b"\0asm") {
-        return Err(SurfaceError::NotWasm);
+        return Err(match Engine::detect_precompiled(bytes) {
+            Some(_) => SurfaceError::Precompiled,
+            None => SurfaceError::NotWasm,
+        });
     }
     if Parser::is_core_wasm(bytes) {
         return Err(SurfaceError::CoreModule);

@@ -9,7 +9,7 @@ use super::desk::Remote;
 use super::wire::{self, Ended, Said, Start};
 use crate::code_cache::Code;
 use crate::guest::GuestEnd;
-use crate::sandbox::{Bounds, Sandbox, SandboxError};
+use crate::sandbox::{Bounds, Sandbox, SandboxError, engine, fingerprint};
 
 /// The hidden word with which the binary starts itself as a cell.
 pub const CELL_WORD: &str = "__cell";
@@ -49,14 +49,21 @@ pub fn let_go() {
 /// What takes time is done before the host has said anything, which it may do late, or never.
 pub fn run_as_cell(input: OwnedFd) -> Result<(), CellError> {
     let mut stream = UnixStream::from(input);
-    let sandbox = Sandbox::new(Bounds::default());
+    let engine = match engine() {
+        Ok(engine) => engine,
+        Err(error) => {
+            tell_end(&mut stream, not_set(&SandboxError::Engine(error)));
+            return Ok(());
+        }
+    };
+    let vacant = Said::Vacant(fingerprint(&engine));
+    wire::send(&mut stream, &vacant).map_err(CellError::Stream)?;
+    let sandbox = Sandbox::around(engine, Bounds::default());
     let (start, code) = wire::take_in(&mut stream).map_err(CellError::Stream)?;
-    let desk = Remote(stream.try_clone().map_err(CellError::Stream)?);
-    let ended =
-        sandbox.map_err(CellError::from).and_then(|sandbox| run(sandbox, start, code, desk));
-    let ended = ended.unwrap_or_else(|error| Ended::NotSet(chain(&error)));
-    // When the host is gone nobody wants to know.
-    let _ = wire::send(&mut stream, &Said::Ended(ended));
+    let ran = sandbox.map_err(CellError::from).and_then(|it| run(it, start, code, &mut stream));
+    if let Err(error) = ran {
+        tell_end(&mut stream, not_set(&error));
+    }
     Ok(())
 }
 
@@ -64,22 +71,35 @@ fn run(
     sandbox: Sandbox,
     Start { granted, bounds }: Start,
     code: OwnedFd,
-    mut desk: Remote,
-) -> Result<Ended, CellError> {
+    stream: &mut UnixStream,
+) -> Result<(), CellError> {
     let sandbox = sandbox.within(bounds);
     let component = Code::handed(code).map(sandbox.engine()).ok_or(CellError::Code)?;
     let executor = tokio::runtime::Builder::new_current_thread().build();
     let executor = executor.map_err(CellError::Executor)?;
+    let desk = Remote(stream.try_clone().map_err(CellError::Stream)?);
     confine()?;
-    wire::send(&mut desk.0, &Said::Ready).map_err(CellError::Stream)?;
-    Ok(match executor.block_on(sandbox.run(&component, &granted, desk)) {
+    wire::send(stream, &Said::Ready).map_err(CellError::Stream)?;
+    let ended = match executor.block_on(sandbox.run(&component, &granted, desk)) {
         GuestEnd::Returned => Ended::Returned,
         GuestEnd::Failed(failure) => Ended::Failed(failure),
         GuestEnd::Trapped(text) => Ended::Trapped(text),
         GuestEnd::Starved(text) => Ended::Starved(text),
         // Stops are the host's: it has ended this cell before.
         GuestEnd::Stopped(stop) => Ended::Trapped(stop.to_string()),
-    })
+    };
+    // The host waits for this, and for nothing of what is taken down after it.
+    tell_end(stream, ended);
+    Ok(())
+}
+
+/// When the host is gone nobody wants to know.
+fn tell_end(stream: &mut UnixStream, ended: Ended) {
+    let _ = wire::send(stream, &Said::Ended(ended));
+}
+
+fn not_set(error: &dyn std::error::Error) -> Ended {
+    Ended::NotSet(chain(error))
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

@@ -3,7 +3,8 @@
 //!
 //! The sandbox keeps a guest from the memory of its process. The cell is the second wall: were the
 //! first to break, what stands behind it holds no token, and the kernel refuses it every call but
-//! those that compute. The host answers over the stream, and believes nothing that comes from it.
+//! those that compute. The host answers over the stream, and believes nothing that comes from it
+//! once it has handed code over.
 
 mod value;
 mod wire;
@@ -14,4 +15,4 @@ mod warden;
 
 pub use confine::{ConfineError, confine};
 pub use inmate::{CELL_WORD, CellError, let_go, run_as_cell};
-pub use warden::{CellGuest, VacantCell};
+pub use warden::{CellGuest, NoCell, StartingCell, VacantCell};

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use runwrit_model::failure::Failure;
+use runwrit_model::id::Digest;
 use runwrit_model::limits;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -19,7 +20,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::sandbox::Bounds;
 
-/// The first frame: what the guest may use. An open file comes with it: the guest's code.
+/// The first frame to the cell: what the guest may use. Its code comes along, as an open file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Start {
@@ -32,6 +33,8 @@ pub struct Start {
 /// What the cell says.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Said {
+    /// It can take code in: such as depends on this, beside the component.
+    Vacant(Digest),
     /// The walls stand and the guest runs.
     Ready,
     /// The guest calls: interface, function, arguments.
@@ -83,7 +86,7 @@ fn framed(frame: &impl Serialize) -> io::Result<Vec<u8>> {
 }
 
 /// Sends the first frame to the cell, and an open file with it. They fit the buffer of any socket.
-pub fn hand(stream: &UnixStream, start: &Start, file: impl AsFd) -> io::Result<()> {
+pub fn hand(stream: impl AsFd, start: &Start, file: impl AsFd) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     let files = [file.as_fd()];

@@ -12,7 +12,7 @@ use sha2::Sha256;
 use super::code::Code;
 
 /// Read in pieces of this size while the MAC is computed.
-const PIECE_BYTES: usize = 256 << 10;
+const PIECE_BYTES: usize = 32 << 10;
 const CODE: &str = "cwasm";
 const MAC: &str = "mac";
 

@@ -109,18 +109,20 @@ impl CodeCache {
     }
 
     /// Returns whether code for a component is there, so that loading it takes no time.
-    pub fn holds(&self, engine: &Engine, component: &Digest) -> bool {
-        self.entry(engine, component).exists()
+    pub fn holds(&self, fingerprint: &Digest, component: &Digest) -> bool {
+        self.entry(fingerprint, component).exists()
     }
 
     /// Returns the code of an admitted component: the kept one when it is undamaged, else it is
-    /// compiled first. Never give a component that was not admitted: compiling costs a lot.
-    pub async fn load(&self, engine: &Engine, wasm: &[u8]) -> Result<Code, CodeError> {
+    /// compiled first. `fingerprint` is that of the engine that is to run it.
+    ///
+    /// Never give a component that was not admitted: compiling costs a lot.
+    pub async fn load(&self, fingerprint: &Digest, wasm: &[u8]) -> Result<Code, CodeError> {
         if Engine::detect_precompiled(wasm).is_some() {
             return Err(CodeError::Precompiled);
         }
         let component = Digest::of(wasm);
-        let entry = self.entry(engine, &component);
+        let entry = self.entry(fingerprint, &component);
         if let Some(code) = entry.load(&self.key) {
             return Ok(code);
         }
@@ -135,8 +137,8 @@ impl CodeCache {
         entry.load(&self.key).ok_or(CodeError::Load { component, cause })
     }
 
-    fn entry(&self, engine: &Engine, component: &Digest) -> Entry {
-        Entry::new(&self.folder, component, &crate::sandbox::fingerprint(engine))
+    fn entry(&self, fingerprint: &Digest, component: &Digest) -> Entry {
+        Entry::new(&self.folder, component, fingerprint)
     }
 
     /// Removes the oldest entries beyond the limit. What cannot be removed stays until the next

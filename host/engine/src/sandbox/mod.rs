@@ -68,7 +68,11 @@ impl<D: Desk> WasiView for State<D> {
 impl Sandbox {
     /// Starts the engine and the thread that interrupts endless loops.
     pub fn new(bounds: Bounds) -> Result<Self, SandboxError> {
-        let engine = engine().map_err(SandboxError::Engine)?;
+        Self::around(engine().map_err(SandboxError::Engine)?, bounds)
+    }
+
+    /// Starts the thread for an engine that has been started.
+    pub fn around(engine: Engine, bounds: Bounds) -> Result<Self, SandboxError> {
         ticker::start(&engine).map_err(SandboxError::Ticker)?;
         Ok(Self { engine, bounds })
     }

@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use runwrit_model::id::{Digest, RunId};
 use runwrit_model::limits::COMPONENT_BYTES_MAX;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, fcntl_lock, flock};
 use rustix::io::Errno;
+use rustix::process::{Flock, FlockType, fcntl_getlk};
 
 use crate::store::{Holder, StoreError};
 
@@ -67,17 +68,17 @@ impl Directory {
         runs.is_ok_and(|mut entries| entries.next().is_some())
     }
 
-    /// Takes the run for this process, which the lock file names for people. The kernel gives it
-    /// free when the process dies, however it dies.
+    /// Takes the run for this process. The kernel gives it free when the process dies, however it
+    /// dies.
     pub(super) fn take(&self, run: &RunId) -> Result<Held, StoreError> {
         self.mark()?;
-        let Some(mut held) = self.lock(run)? else {
+        let Some(held) = self.lock(run)? else {
             let holder = self.holder(run);
             return Err(StoreError::Live { run: run.clone(), holder });
         };
-        let id = std::process::id().to_string();
-        // Only people read it, so a disk that is full is no reason to refuse.
-        let _ = held.file.set_len(0).and_then(|()| held.file.write_all(id.as_bytes()));
+        // Of a second lock, by the record, the kernel tells whose it is. Nothing but that name
+        // rests on it: the process loses it with whichever handle of the file it closes first.
+        let _ = fcntl_lock(&held.file, FlockOperation::NonBlockingLockExclusive);
         Ok(held)
     }
 
@@ -120,10 +121,12 @@ impl Directory {
         }
     }
 
-    /// Returns which process holds a run, as far as its lock file tells.
+    /// Returns which process holds a run, as far as the kernel tells: nothing of one that lives in
+    /// a container of its own.
     fn holder(&self, run: &RunId) -> Option<Holder> {
-        let text = std::fs::read_to_string(self.lock_path(run)).ok()?;
-        let process: u32 = text.parse().ok()?;
+        let file = File::open(self.lock_path(run)).ok()?;
+        let lock = fcntl_getlk(&file, &Flock::from(FlockType::WriteLock)).ok()??;
+        let process = lock.pid?.as_raw_nonzero().get().unsigned_abs();
         let status = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
         // The name of the program stands in brackets and may hold any sign.
         let state = status.rsplit_once(") ")?.1;
