@@ -9,6 +9,7 @@ use runwrit_model::event::RunOutcome;
 use runwrit_model::id::RunId;
 use runwrit_model::journal::{Entry, Record};
 use runwrit_model::limits::JOURNAL_DEFERRED_MAX;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::place::{Place, told};
 use crate::row::Row;
@@ -34,6 +35,22 @@ struct Round {
 
 /// Measures gate and replay.
 pub fn measure() -> Result<Vec<Row>, String> {
+    on_one_processor(gate_and_replay)
+}
+
+/// Measures something on one processor: two that wake each other take longer than what is measured,
+/// and never equally long. The threads that it starts stay there too.
+fn on_one_processor<T>(measure: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    let all = sched_getaffinity(None).map_err(told("the processors"))?;
+    let mut one = CpuSet::new();
+    (0..CpuSet::MAX_CPU).find(|it| all.is_set(*it)).iter().for_each(|it| one.set(*it));
+    sched_setaffinity(None, &one).map_err(told("one processor"))?;
+    let measured = measure();
+    sched_setaffinity(None, &all).map_err(told("all processors"))?;
+    measured
+}
+
+fn gate_and_replay() -> Result<Vec<Row>, String> {
     // One thread, as in the product: what it takes is told apart from the thread of the store.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(told("a runtime"))?;
@@ -64,8 +81,8 @@ pub fn measure() -> Result<Vec<Row>, String> {
     ])
 }
 
-/// Returns the microseconds that the gate takes of one call. What wakes two threads takes now more
-/// and now less, so the least of all rounds are compared. What took no time was not measured.
+/// Returns the microseconds that the gate takes of one call. What wakes a thread takes now more and
+/// now less, so the least of all rounds are compared. What took no time was not measured.
 fn gate(rounds: &[Round], calls: u32) -> Result<f64, String> {
     let least = |of: fn(&Round) -> Duration| rounds.iter().map(of).min().unwrap_or_default();
     let gate = least(|round| round.with_gate).checked_sub(least(|round| round.without));
@@ -73,10 +90,8 @@ fn gate(rounds: &[Round], calls: u32) -> Result<f64, String> {
     Ok(ms(gate) * 1_000.0 / f64::from(calls))
 }
 
-/// Makes the calls of one run, writes their journal once more without a gate, and replays them.
-///
-/// Two processors that wake each other take longer than what is measured, and never equally long;
-/// so the time of the thread counts, not that of the clock.
+/// Makes the calls of one run, writes their journal once more without a gate, and replays them. For
+/// the gate the time of the thread counts, not that of the clock: the store has a thread of its own.
 async fn one_run(toy: Toy) -> Result<Round, String> {
     let place = Place::in_memory()?;
     let store: Arc<dyn Store> =

@@ -58,6 +58,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use runwrit_engine::cell::CELL_WORD;
+use runwrit_engine::code_cache::COMPILE_WORD;
 use runwrit_model::exit::Exit;
 
 use crate::ambient::Ambient;
@@ -96,8 +97,11 @@ Exit codes:
 
 /// Does what the arguments of the process say.
 pub fn main() -> ExitCode {
-    heap::share();
     let ambient = Ambient::of_process();
+    // Only what compiles computes in several threads.
+    if ambient.arguments().get(1).is_none_or(|word| word != COMPILE_WORD) {
+        heap::share();
+    }
     ExitCode::from(enter(ambient).code())
 }
 
