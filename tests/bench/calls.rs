@@ -90,8 +90,9 @@ fn gate(rounds: &[Round], calls: u32) -> Result<f64, String> {
     Ok(ms(gate) * 1_000.0 / f64::from(calls))
 }
 
-/// Makes the calls of one run, writes their journal once more without a gate, and replays them. For
-/// the gate the time of the thread counts, not that of the clock: the store has a thread of its own.
+/// Makes the calls of one run, writes their journal once more without a gate, and replays them.
+///
+/// For the gate the time of the thread counts, not that of the clock: the store has its own thread.
 async fn one_run(toy: Toy) -> Result<Round, String> {
     let place = Place::in_memory()?;
     let store: Arc<dyn Store> =
